@@ -1,0 +1,69 @@
+import type { Bytes } from "../base/bytes.ts";
+import type { Call } from "../base/call.ts";
+import { DewyError } from "../base/errors.ts";
+import type { Digest } from "../oci/digest.ts";
+
+/** An operating system and architecture, in the words of the image index (Go's GOOS and GOARCH). */
+export interface Platform {
+  os: string;
+  architecture: string;
+  /** `v7` in `arm/v7`. */
+  variant?: string | undefined;
+}
+
+/** One file of a release. */
+export interface Artifact {
+  /** The file's name, without a directory. */
+  name: string;
+  /** Where the registry says which platform the file is for; otherwise its name has to. */
+  platform: Platform | undefined;
+  sizeBytes: number | undefined;
+  /** Of the file's bytes, where the registry tells. */
+  digest: Digest | undefined;
+  /**
+   * Changes whenever the bytes behind the name may have: the digest where there is one, else what
+   * comes nearest. It is how a tag that was published again is noticed.
+   */
+  identity: string;
+  /** What the registry needs to open it again; a URL without credentials. */
+  url: string;
+}
+
+/** What a registry announces under one tag. */
+export interface Release {
+  tag: string;
+  artifacts: readonly Artifact[];
+  publishedAt: Date | undefined;
+}
+
+/** The bytes of an artifact, beginning at `from`: 0 where the source cannot begin elsewhere. */
+export interface OpenedArtifact {
+  bytes: Bytes;
+  from: number;
+}
+
+/**
+ * Announces what to run, and hands it out.
+ *
+ * Polled every few seconds by every host, so `tags` and `release` must cost nothing that is counted
+ * while nothing has changed (a conditional request, or a HEAD), and never more than a few kilobytes
+ * of memory per release.
+ */
+export interface ReleaseRegistry {
+  /** For logs and errors: the URL it was opened with, without secrets. */
+  readonly name: string;
+  /** Every tag there is, in no order. */
+  tags(call: Call): Promise<readonly string[]>;
+  /** `undefined` when there is no such tag (any more). */
+  release(tag: string, call: Call): Promise<Release | undefined>;
+  /** Opens an artifact that `release` returned. */
+  open(artifact: Artifact, call: Call & { from: number }): Promise<OpenedArtifact>;
+  close(): Promise<void>;
+}
+
+/** `retryAfterMs` is the time the registry asked us to stay away. */
+export class ReleaseRegistryError extends DewyError<
+  "UNAVAILABLE" | "UNAUTHORIZED" | "NOT_FOUND" | "RATE_LIMITED" | "INVALID_ANSWER"
+> {
+  retryAfterMs: number | undefined;
+}
