@@ -6,5 +6,6 @@ export default defineConfig({
     isolate: false,
     testTimeout: 20_000,
     maxWorkers: 2,
+    reporters: ["default", "./test/reporter.ts"],
   },
 });
