@@ -1,0 +1,19 @@
+/** `npm run bench -- NAME`: measures one promise, beside a peer where there is one. */
+const benches: Record<
+  string,
+  () => Promise<{ run(print: (line: string) => void): Promise<void> }>
+> = {
+  agent: () => import("./agent.ts"),
+  deploy: () => import("./deploy.ts"),
+  registry: () => import("./registry.ts"),
+};
+
+const [name = ""] = process.argv.slice(2);
+const load = benches[name];
+if (load) {
+  const bench = await load();
+  await bench.run((line) => process.stdout.write(`${line}\n`));
+} else {
+  process.stderr.write(`bench: choose one of: ${Object.keys(benches).join(", ")}\n`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,73 @@
+import { Agent, get, type IncomingMessage } from "node:http";
+
+export interface LoadOptions {
+  url: string;
+  /** Clients that keep their connection, and clients that open a new one for each request. */
+  keepAlive: number;
+  fresh: number;
+}
+
+export interface LoadResult {
+  requests: number;
+  /** What each failed request failed with. */
+  failures: string[];
+  /** How many requests each distinct answer was given to. */
+  answers: Map<string, number>;
+}
+
+/** Asks for `url` over and over until it is told to stop. */
+export function startLoad({ url, keepAlive, fresh }: LoadOptions): {
+  soFar: LoadResult;
+  stop(): Promise<LoadResult>;
+} {
+  const soFar: LoadResult = { requests: 0, failures: [], answers: new Map() };
+  let stopped = false;
+  const clients = [
+    ...Array.from({ length: keepAlive }, () => new Agent({ keepAlive: true, maxSockets: 1 })),
+    ...Array.from({ length: fresh }, () => new Agent({ keepAlive: false })),
+  ];
+  const loops = clients.map(async (agent) => {
+    while (!stopped) await askOnce(url, agent, soFar);
+    agent.destroy();
+  });
+  return {
+    soFar,
+    async stop() {
+      stopped = true;
+      await Promise.all(loops);
+      return soFar;
+    },
+  };
+}
+
+async function askOnce(url: string, agent: Agent, result: LoadResult): Promise<void> {
+  result.requests++;
+  try {
+    const { status, body } = await ask(url, { agent });
+    if (status !== 200) result.failures.push(`status ${status}`);
+    else result.answers.set(body, (result.answers.get(body) ?? 0) + 1);
+  } catch (error) {
+    result.failures.push(String(error));
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** One GET, read to its end. */
+export function ask(
+  url: string,
+  options: { agent?: Agent; timeoutMs?: number } = {},
+): Promise<{ status: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    const request = get(url, { agent: options.agent }, (response: IncomingMessage) => {
+      let body = "";
+      response.setEncoding("utf8");
+      response.on("data", (text: string) => {
+        body += text;
+      });
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, body: body.trim() }));
+      response.on("error", reject);
+    });
+    request.setTimeout(options.timeoutMs ?? 60_000, () => request.destroy(new Error("no answer")));
+    request.on("error", reject);
+  });
+}

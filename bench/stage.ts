@@ -1,0 +1,151 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { packTar } from "modern-tar";
+import { ask } from "./load.ts";
+
+/** What the build made of a source, whether this file was built or not. */
+export function built(path: string): string {
+  const above = import.meta.url.includes("/dist/bench/") ? ".." : "../dist";
+  return fileURLToPath(new URL(`${above}/${path}`, import.meta.url));
+}
+
+const program = built("src/main.js");
+const sampleApp = built("examples/sample-app/server.js");
+
+export interface Running {
+  process: ChildProcess;
+  /** What it has said on standard error so far. */
+  log(): string;
+  /** SIGTERM, and the exit status once it has ended. */
+  stop(): Promise<number | null>;
+}
+
+/** A temporary directory with a registry and an agent in it: what the demo and the benches play on. */
+export interface Stage {
+  directory: string;
+  /** `127.0.0.1:PORT` of the registry. */
+  registry: string;
+  push(version: string): Promise<void>;
+  startAgent(port: number, options?: readonly string[]): Running;
+  close(): Promise<void>;
+}
+
+export async function openStage(): Promise<Stage> {
+  const directory = await mkdtemp(join(tmpdir(), "dewy-stage-"));
+  const registry = `127.0.0.1:${await freePort()}`;
+  const running: Running[] = [];
+
+  await writeFile(join(directory, "config.yml"), configFor(registry, join(directory, "registry")));
+  running.push(run(["registry", "serve", join(directory, "config.yml")], directory));
+  await until(`the registry answers on ${registry}`, async () => {
+    const { status } = await ask(`http://${registry}/v2/`);
+    return status === 200;
+  });
+
+  return {
+    directory,
+    registry,
+
+    async push(version) {
+      const archive = await packSampleApp(directory, version);
+      const pushing = run(["push", archive, `img://${registry}/sample-app:${version}`], directory);
+      const status = await ended(pushing.process);
+      if (status !== 0) throw new Error(`dewy push ended with ${status}: ${pushing.log()}`);
+    },
+
+    startAgent(port, options = ["-i", "1", "-l", "info"]) {
+      const root = join(directory, "app");
+      const from = `img://${registry}/sample-app`;
+      const to = ["--", process.execPath, "current/server.js"];
+      const agent = run(
+        ["server", "--registry", from, "-p", String(port), "-d", root, ...options, ...to],
+        directory,
+      );
+      running.push(agent);
+      return agent;
+    },
+
+    async close() {
+      for (const each of running.reverse()) await each.stop();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Runs the built program. */
+export function run(args: readonly string[], directory: string): Running {
+  const child = spawn(process.execPath, [program, ...args], {
+    cwd: directory,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let log = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    log = (log + text).slice(-100_000);
+  });
+  return {
+    process: child,
+    log: () => log,
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+      child.kill("SIGTERM");
+      return await ended(child);
+    },
+  };
+}
+
+async function ended(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+  return await new Promise((resolve) => child.once("close", resolve));
+}
+
+/** The sample application as an archive for this platform. */
+async function packSampleApp(directory: string, version: string): Promise<string> {
+  const platform = `${process.platform}_${process.arch}`;
+  const path = join(directory, "builds", version, `sample-app_${platform}.tar.gz`);
+  const file = (name: string, body: Buffer | string, mode = 0o644) => ({
+    header: { name, size: Buffer.byteLength(body), mode, type: "file" as const },
+    body: Buffer.from(body),
+  });
+  const tar = await packTar([
+    file("server.js", await readFile(sampleApp), 0o755),
+    file("package.json", '{"type":"module"}\n'),
+    file("VERSION", `${version}\n`),
+  ]);
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, gzipSync(tar));
+  return path;
+}
+
+function configFor(address: string, directory: string): string {
+  return [
+    "version: 0.1",
+    "log: { level: warn }",
+    `storage: { filesystem: { rootdirectory: ${JSON.stringify(directory)} } }`,
+    `http: { addr: "${address}" }`,
+    "",
+  ].join("\n");
+}
+
+/** Asks every 20 ms until `condition` holds, for 30 s at the most. */
+export async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 30_000;
+  while (Date.now() < deadline) {
+    if (await condition().catch(() => false)) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`waited 30 s in vain until ${what}`);
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (typeof address !== "object" || address === null) throw new Error("no port is free");
+  return address.port;
+}

@@ -1,0 +1,124 @@
+import type { Call } from "../../base/call.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { Choice } from "../choose/choose.ts";
+import { advanceAttempt, commitRelease, forgetReleases } from "../ledger/attempt.ts";
+import type { DeployedRelease, Ledger, Phase } from "../ledger/ledger.ts";
+import type { ReleaseRegistry } from "../release.ts";
+import type { Supervisor } from "../supervisor/supervisor.ts";
+import { fetchArtifact, pruneArtifacts } from "./fetch.ts";
+import type { Releases } from "./releases.ts";
+import { removeTree } from "./removal.ts";
+import { unpack } from "./unpack.ts";
+
+const releasesKept = 7;
+
+export interface DeployParts {
+  registry: ReleaseRegistry;
+  ledger: Ledger;
+  releases: Releases;
+  supervisor: Pick<Supervisor, "start">;
+  /** The directory fetched artifacts are kept in, by digest. */
+  store: string;
+  clock: Clock;
+  logger: Logger;
+  /** Told of each phase once the ledger has recorded it, and before its work begins. */
+  entered?: (phase: Phase) => void;
+}
+
+/**
+ * Takes the chosen release into service: fetch, unpack, switch, start, commit, prune.
+ *
+ * Whatever fails before the commit is undone here: `current` and the running process are then what
+ * they were. What a kill interrupts is undone by `recover` at the next start, from the ledger.
+ */
+export async function deploy(choice: Choice, parts: DeployParts, call: Call): Promise<void> {
+  const release = await prepare(choice, parts, call);
+  try {
+    await takeIntoService(release, parts, call);
+  } catch (error) {
+    await removeTree(release.directory);
+    throw error;
+  }
+  await enter("prune", parts);
+  await prune(parts);
+}
+
+/** A complete directory under `releases/`, which nothing points to yet. */
+async function prepare(choice: Choice, parts: DeployParts, call: Call): Promise<DeployedRelease> {
+  const { registry, releases, store, clock, logger } = parts;
+  const { tag, artifact } = choice;
+
+  await enter("fetch", parts);
+  const fetched = await fetchArtifact({ registry, artifact, store, clock, logger }, call);
+  logger.info("Cached artifact", { tag, artifact: artifact.name, digest: fetched.digest });
+
+  const directory = await releases.reserve();
+  await enter("unpack", parts, directory);
+  await unpack(fetched.path, artifact.name, directory, {}, call);
+  logger.info("Extract archive", { tag, path: directory });
+
+  const { identity, name } = artifact;
+  const since = clock.now().toISOString();
+  return { tag, identity, digest: fetched.digest, artifact: name, directory, since };
+}
+
+async function takeIntoService(
+  release: DeployedRelease,
+  parts: DeployParts,
+  call: Call,
+): Promise<void> {
+  const { releases, supervisor, ledger, logger } = parts;
+  const { tag, directory } = release;
+  const before = await releases.current();
+  try {
+    await enter("switch", parts);
+    await releases.switchTo(directory);
+    logger.info("Create symlink", { from: directory, to: "current" });
+
+    await enter("start", parts);
+    const replacement = await supervisor.start(call);
+    try {
+      await enter("commit", parts);
+      await ledger.update((state) => commitRelease(state, release));
+    } catch (error) {
+      await replacement.undo();
+      throw error;
+    }
+    replacement.commit();
+    logger.info("Server started", { tag, pid: replacement.pid, generation: replacement.generation });
+  } catch (error) {
+    if (before?.complete) await releases.switchTo(before.directory);
+    else await releases.unlinkCurrent();
+    throw error;
+  }
+}
+
+async function enter(
+  phase: Phase,
+  { ledger, logger, entered }: DeployParts,
+  directory?: string,
+): Promise<void> {
+  if (ledger.state.attempt) {
+    await ledger.update((state) => advanceAttempt(state, phase, directory));
+  }
+  logger.debug("deployment enters a phase", { phase });
+  entered?.(phase);
+}
+
+/** What is left over costs disk and nothing else: a failure is logged, and the next one tries again. */
+async function prune({ ledger, releases, store, logger }: DeployParts): Promise<void> {
+  const { active, lastGood } = ledger.state;
+  const needed = [active, lastGood].flatMap((release) => (release ? [release] : []));
+  try {
+    const removed = await releases.prune({
+      keep: releasesKept,
+      protect: needed.map(({ directory }) => directory),
+    });
+    await ledger.update((state) => forgetReleases(state, removed));
+    await pruneArtifacts(store, new Set(needed.map(({ digest }) => digest)));
+    logger.info("Keep releases", { count: releasesKept, removed: removed.length });
+  } catch (error) {
+    logger.warn("old releases could not be removed", { error });
+  }
+}

@@ -1,0 +1,46 @@
+import type { Logger } from "../../base/logger.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { Releases } from "./releases.ts";
+import { removeTree } from "./removal.ts";
+
+interface RecoverParts {
+  ledger: Ledger;
+  releases: Releases;
+  logger: Logger;
+}
+
+/**
+ * Undoes what a killed agent left half done, before anything is started or asked.
+ *
+ * Afterwards `current` names the active release, or, when that is gone from the disk, the last good
+ * one. Without either (the first deployment was interrupted, or the ledger was lost) `current` stays
+ * what it is, as long as it names a complete release: an app that was never proved is better than
+ * none while the registry cannot be asked.
+ */
+export async function recover(parts: RecoverParts): Promise<void> {
+  const { ledger, releases, logger } = parts;
+  await releases.sweep();
+  const { active, lastGood } = ledger.state;
+  const onDisk = new Set(await releases.list());
+  const good = [active, lastGood].find((release) => release && onDisk.has(release.directory));
+
+  const current = await releases.current();
+  if (good && current?.directory !== good.directory) {
+    await releases.switchTo(good.directory);
+    logger.warn("put back the last good release", { tag: good.tag, directory: good.directory });
+  } else if (current && !current.complete) {
+    await releases.unlinkCurrent();
+    logger.warn("removed a link to a release that is not there", { directory: current.directory });
+  }
+  await removeUncommitted(parts);
+}
+
+/** What was unpacked when the agent was killed, and neither committed nor in service. */
+async function removeUncommitted({ ledger, releases }: RecoverParts): Promise<void> {
+  const { attempt, releases: committed } = ledger.state;
+  const directory = attempt?.directory;
+  if (directory === undefined || !(await releases.isComplete(directory))) return;
+  if ((await releases.current())?.directory === directory) return;
+  if (committed.some((release) => release.directory === directory)) return;
+  await removeTree(directory);
+}

@@ -1,0 +1,171 @@
+import { expect, it, onTestFinished } from "vitest";
+import { FakeClock } from "../base/clock.fake.ts";
+import { FakeLogger } from "../base/logger.fake.ts";
+import type { Choice } from "./choose/choose.ts";
+import { follow } from "./follow.ts";
+import { fakeLedger } from "./ledger/ledger.fake.ts";
+import { ReleaseRegistryError } from "./release.ts";
+
+it("deploys a release once, and again when it changes", async () => {
+  const agent = start("v1.0.0");
+  await agent.polls(3);
+  expect(agent.deployed).toEqual(["v1.0.0"]);
+
+  agent.newest = choiceOf("v1.1.0");
+  await agent.polls(2);
+  expect(agent.deployed).toEqual(["v1.0.0", "v1.1.0"]);
+});
+
+it("notices a tag that was published again with other bytes", async () => {
+  const agent = start("v1.0.0");
+  await agent.polls(1);
+
+  agent.newest = choiceOf("v1.0.0", "sha256:other");
+  await agent.polls(1);
+
+  expect(agent.deployed).toEqual(["v1.0.0", "v1.0.0"]);
+});
+
+it("remembers a failed deployment as failed, and waits before it tries again", async () => {
+  const agent = start("v1.0.0");
+  agent.failure = new Error("disk full");
+  await agent.polls(1);
+  expect(agent.ledger.state).toMatchObject({
+    desired: { tag: "v1.0.0" },
+    attempt: { tag: "v1.0.0", failures: 1, error: "disk full" },
+  });
+  expect(agent.ledger.state.active).toBeUndefined();
+  expect(agent.logger.messages("error")).toEqual(["deployment failed"]);
+
+  await agent.clock.advance(1100);
+  expect(agent.tried).toBe(1);
+
+  agent.failure = undefined;
+  await agent.clock.advance(20_000);
+  await agent.clock.advance(20_000);
+  expect(agent.deployed).toEqual(["v1.0.0"]);
+});
+
+it("does not let a release that failed hold up a newer one", async () => {
+  const agent = start("v1.0.0");
+  agent.failure = new Error("broken");
+  await agent.polls(1);
+
+  agent.failure = undefined;
+  agent.newest = choiceOf("v1.0.1");
+  await agent.polls(1);
+
+  expect(agent.deployed).toEqual(["v1.0.1"]);
+});
+
+it("outlives a registry that is down, says so once, and says when it is back", async () => {
+  const agent = start("v1.0.0");
+  agent.registryFailure = new ReleaseRegistryError("UNAVAILABLE", "no answer");
+  await agent.polls(5);
+  expect(agent.logger.messages("error")).toEqual(["poll failed"]);
+
+  agent.registryFailure = undefined;
+  await agent.clock.advance(300_000);
+
+  expect(agent.logger.messages("info")).toContain("the registry answers again");
+  expect(agent.deployed).toEqual(["v1.0.0"]);
+});
+
+it("stays away for as long as the registry asked", async () => {
+  const agent = start("v1.0.0");
+  const failure = new ReleaseRegistryError("RATE_LIMITED", "too many requests");
+  failure.retryAfterMs = 900_000;
+  agent.registryFailure = failure;
+  await agent.polls(1);
+  agent.registryFailure = undefined;
+
+  await agent.clock.advance(890_000);
+  expect(agent.deployed).toEqual([]);
+
+  await agent.clock.advance(20_000);
+  expect(agent.deployed).toEqual(["v1.0.0"]);
+});
+
+it("starts what should run before it asks the registry", async () => {
+  const agent = start("v1.0.0");
+  await agent.polls(1);
+
+  expect(agent.order.slice(0, 2)).toEqual(["keep running", "choose"]);
+});
+
+it("stops at once when told to", async () => {
+  const agent = start("v1.0.0");
+  await agent.polls(1);
+
+  agent.stop.abort();
+
+  await expect(agent.done).rejects.toBe(agent.stop.signal.reason);
+});
+
+/** An agent on a fake clock, polling every second. */
+function start(tag: string) {
+  const stop = new AbortController();
+  const agent = {
+    newest: choiceOf(tag),
+    failure: undefined as Error | undefined,
+    registryFailure: undefined as Error | undefined,
+    deployed: [] as string[],
+    tried: 0,
+    order: [] as string[],
+    clock: new FakeClock(),
+    logger: new FakeLogger(),
+    ledger: fakeLedger(),
+    stop,
+    done: undefined as Promise<never> | undefined,
+    async polls(count: number): Promise<void> {
+      for (let poll = 0; poll < count; poll++) await agent.clock.advance(1100);
+    },
+  };
+  agent.done = follow(
+    {
+      async choose() {
+        agent.order.push("choose");
+        if (agent.registryFailure) throw agent.registryFailure;
+        return agent.newest;
+      },
+      async deploy({ tag, artifact }) {
+        agent.tried++;
+        if (agent.failure) throw agent.failure;
+        agent.deployed.push(tag);
+        const active = {
+          tag,
+          identity: artifact.identity,
+          digest: "sha256:0",
+          artifact: artifact.name,
+          directory: "releases/1",
+          since: "2026-01-01T00:00:00.000Z",
+        };
+        await agent.ledger.update((state) => ({ ...state, active, attempt: undefined }));
+      },
+      async keepRunning() {
+        agent.order.push("keep running");
+      },
+      ledger: agent.ledger,
+      clock: agent.clock,
+      logger: agent.logger,
+      intervalMs: 1000,
+    },
+    { signal: stop.signal },
+  );
+  agent.done.catch(() => {});
+  onTestFinished(() => stop.abort());
+  return agent;
+}
+
+function choiceOf(tag: string, identity = "sha256:1"): Choice {
+  const artifact = {
+    name: "app.tar.gz",
+    platform: undefined,
+    sizeBytes: 1,
+    digest: undefined,
+    identity,
+    url: "http://registry/app.tar.gz",
+  };
+  const release = { tag, artifacts: [artifact], publishedAt: undefined };
+  return { tag, release, artifact, passedOver: [] } as unknown as Choice;
+}

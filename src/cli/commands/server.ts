@@ -1,0 +1,107 @@
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import * as v from "valibot";
+import { serve } from "../../agent/serve.ts";
+import { parsePorts } from "../../agent/supervisor/port-range.ts";
+import { ConfigError, messageOf } from "../../base/errors.ts";
+import { openLogger } from "../../base/pino-logger.ts";
+import { Seconds } from "../../base/schema.ts";
+import { command } from "../command.ts";
+
+const levels = ["debug", "info", "warn", "error"] as const;
+
+export const server = command({
+  name: "server",
+  summary: "keep an application on the newest release, replaced without dropping a connection",
+  operands: "[command...]",
+  flags: {
+    registry: {
+      value: "URL",
+      help: "where releases are announced: ghr://owner/repository or img://host/repository",
+    },
+    port: {
+      value: "PORTS",
+      short: "p",
+      many: true,
+      help: "the ports it serves: 8000, 8000,8001 or 8000-8005; none for a worker",
+    },
+    interval: {
+      value: "TIME",
+      short: "i",
+      help: "how often to look: seconds, or a duration such as 1m30s (default 10)",
+    },
+    directory: {
+      value: "PATH",
+      short: "d",
+      help: "where current and releases/ are (default: the working directory)",
+    },
+    drainTime: {
+      value: "TIME",
+      help: "how long a replaced process may take to finish its requests (default 30)",
+    },
+    logLevel: { value: "LEVEL", short: "l", help: `${levels.join(", ")} (default info)` },
+    logFormat: { value: "FORMAT", short: "f", help: "text or json (default text)" },
+  },
+  epilogue:
+    "The command is started in the directory, so that current/app is the newest release's app:\n" +
+    "  dewy server --registry ghr://owner/app --port 8000 -- current/app",
+  input: v.strictObject({
+    registry: v.string("say where releases are announced, such as ghr://owner/repository"),
+    port: v.array(v.string()),
+    interval: v.optional(v.pipe(Seconds, v.minValue(1000, "ask once a second at the most")), "10"),
+    directory: v.optional(v.string()),
+    drainTime: v.optional(Seconds, "30"),
+    logLevel: v.optional(
+      v.pipe(
+        v.string(),
+        v.toLowerCase(),
+        v.picklist(levels, `choose one of: ${levels.join(", ")}`),
+      ),
+      "info",
+    ),
+    logFormat: v.optional(
+      v.pipe(v.string(), v.toLowerCase(), v.picklist(["text", "json"], "choose text or json")),
+      "text",
+    ),
+    operands: v.array(v.string()),
+  }),
+
+  async run(input, context) {
+    const [program, ...args] = input.operands;
+    if (program === undefined) {
+      throw new ConfigError("there is no command to run", {
+        hint: "write it after --, such as: dewy server --registry … -- current/app",
+      });
+    }
+    const directory = resolve(context.directory, input.directory ?? ".");
+    await makeDirectory(directory);
+    await serve(
+      {
+        registry: input.registry,
+        ports: parsePorts(input.port),
+        command: [program, ...args],
+        directory,
+        intervalMs: input.interval,
+        drainMs: input.drainTime,
+        environment: context.environment,
+      },
+      {
+        clock: context.clock,
+        logger: openLogger({ level: input.logLevel, format: input.logFormat }),
+      },
+      context,
+    );
+  },
+});
+
+/** @throws {ConfigError} when nothing can be kept there. */
+async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(join(directory, ".dewy"), { recursive: true });
+  } catch (error) {
+    throw new ConfigError(`nothing can be kept in ${directory}: ${messageOf(error)}`, {
+      cause: error,
+      hint: "make it writable, or name another by --directory",
+    });
+  }
+}

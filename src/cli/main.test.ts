@@ -1,0 +1,98 @@
+import { mkdtemp, readdir, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { systemClock } from "../base/clock.ts";
+import { main, version } from "./main.ts";
+
+describe("dewy", () => {
+  it.each([
+    ["", "dewy: no command; `dewy --help` lists them"],
+    ["serve", "unknown command 'serve'"],
+    ["servr", "Did you mean server?"],
+    ["server -- app", "--registry: say where releases are announced"],
+    ["server --registry nowhere -- app", "nowhere"],
+    ["server --registry ftp://a/b -- app", "ftp"],
+    ["server --registry ghr://owner -- app", "ghr://owner/repo"],
+    ["server --registry img://127.0.0.1:5000/app?pre-relase=true -- app", "pre-release"],
+    ["server --registry img://127.0.0.1:5000/app?pre-release=perhaps -- app", "pre-release"],
+    ["server --registry img://127.0.0.1:5000/app", "there is no command to run"],
+    ["server --registri ghr://a/b -- app", "unknown option '--registri'"],
+    [
+      "server --registry img://127.0.0.1:5000/app --interval soon -- app",
+      "--interval: write seconds",
+    ],
+    [
+      "server --registry img://127.0.0.1:5000/app --interval 0 -- app",
+      "--interval: ask once a second",
+    ],
+    ["server --registry img://127.0.0.1:5000/app -p 70000 -- app", "70000"],
+    ["server --registry img://127.0.0.1:5000/app -p 8002-8001 -- app", "8002-8001"],
+    ["server --registry img://127.0.0.1:5000/app -l loud -- app", "--log-level: choose one of"],
+    ["server --registry ghr://owner/app -- app", "GITHUB_TOKEN"],
+    ["push", "name at least one file"],
+    ["push app.tar.gz", "img://"],
+    ["push missing.tar.gz img://127.0.0.1:5000/app:v1.0.0", "missing.tar.gz"],
+    ["push missing.tar.gz img://127.0.0.1:5000/app", "tag"],
+    ["registry", "no command"],
+    ["registry serve missing.yml", "missing.yml"],
+    ["registry serve one.yml two.yml", "one config file at the most"],
+  ])("refuses %j before anything starts", async (line, expected) => {
+    const { status, noted, left } = await run(line.split(" ").filter(Boolean));
+
+    expect(noted.join("\n")).toContain(expected);
+    expect(status).toBe(2);
+    expect(left).toEqual([]);
+  });
+
+  it("names file, line and column of a mistake in a config file", async () => {
+    const directory = await temporaryDirectory();
+    await writeFile(join(directory, "config.yml"), "version: 0.1\nstorag:\n  inmemory: {}\n");
+
+    const { status, noted } = await run(["registry", "serve", "config.yml"], { directory });
+
+    expect(noted[0]).toMatch(/config\.yml:2:1: .*storag.*storage/);
+    expect(status).toBe(2);
+  });
+
+  it.each([["--version"], ["-v"]])("prints its version for %s", async (flag) => {
+    expect(await run([flag])).toMatchObject({
+      status: 0,
+      printed: [`dewy version: ${version()}`],
+    });
+  });
+
+  it.each([
+    ["--help", ["server", "push", "registry", "--version"]],
+    ["server --help", ["--registry <URL>", "-p, --port <PORTS>", "-i, --interval", "--drain-time"]],
+    ["push --help", ["--insecure"]],
+    ["registry --help", ["serve"]],
+    ["registry serve --help", ["config.yml", "127.0.0.1:5000"]],
+  ])("explains itself for %s", async (line, words) => {
+    const { status, printed } = await run(line.split(" "));
+
+    for (const word of words) expect(printed.join("\n")).toContain(word);
+    expect(status).toBe(0);
+  });
+});
+
+/** Runs a command line in a directory of its own. */
+async function run(args: string[], options: { directory?: string } = {}) {
+  const directory = options.directory ?? (await temporaryDirectory());
+  const before = await readdir(directory);
+  const printed: string[] = [];
+  const noted: string[] = [];
+  const status = await main(args, {
+    print: (line) => printed.push(line),
+    note: (line) => noted.push(line),
+    terminal: undefined,
+    environment: { HOME: directory },
+    directory,
+    signal: AbortSignal.timeout(10_000),
+    clock: systemClock,
+  });
+  const after = await readdir(directory);
+  return { status, printed, noted, left: after.filter((name) => !before.includes(name)) };
+}
+
+const temporaryDirectory = () => mkdtemp(join(tmpdir(), "dewy-cli-"));

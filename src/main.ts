@@ -1,0 +1,28 @@
+#!/usr/bin/env node
+import { systemClock } from "./base/clock.ts";
+import { main } from "./cli/main.ts";
+
+const stop = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM", "SIGQUIT"] as const) {
+  process.once(signal, () => stop.abort(new Error(`told to stop by ${signal}`)));
+}
+
+process.exitCode = await main(process.argv.slice(2), {
+  print: (line) => process.stdout.write(`${line}\n`),
+  note: (line) => process.stderr.write(`${line}\n`),
+  terminal: process.stderr.isTTY
+    ? {
+        get columns() {
+          return process.stderr.columns;
+        },
+        write: (text) => process.stderr.write(text),
+      }
+    : undefined,
+  environment: process.env,
+  directory: process.cwd(),
+  signal: stop.signal,
+  clock: systemClock,
+});
+
+// What still holds the event loop after a command has closed its parts must not keep it from ending.
+setTimeout(() => process.exit(), 1000).unref();

@@ -1,0 +1,127 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const source = fileURLToPath(new URL("../src", import.meta.url));
+
+/** Each part of the program, and the parts below it that it may import. */
+const mayImport: Record<string, string[]> = {
+  base: [],
+  oci: ["base"],
+  agent: ["base", "oci"],
+  registry: ["base", "oci"],
+  cli: ["base", "oci", "agent", "registry"],
+  "main.ts": ["base", "cli"],
+};
+
+/** Packages, and the one place in the program that may know of each. */
+const homeOf: Record<string, string> = {
+  commander: "cli/",
+  pino: "base/pino-logger.ts",
+  valibot: "",
+  yaml: "registry/config",
+  semver: "agent/choose/version.ts",
+  "https-proxy-agent": "base/http",
+  "modern-tar": "agent/deploy/archives/tar",
+  yauzl: "agent/deploy/archives/zip.ts",
+  fzstd: "agent/deploy/archives/decompress",
+  "xz-decompress": "agent/deploy/archives/decompress",
+  "unbzip2-stream": "agent/deploy/archives/decompress",
+};
+
+const files = readdirSync(source, { recursive: true, encoding: "utf8" })
+  .filter((file) => file.endsWith(".ts"))
+  .map((file) => ({ file, text: readFileSync(join(source, file), "utf8") }))
+  .map(({ file, text }) => ({ file, text, imports: importsOf(file, text) }));
+const built = files.filter(({ file }) => !/\.(test|contract|fake)\.ts$/.test(file));
+
+describe("architecture", () => {
+  it.each(Object.entries(mayImport))("%s imports only what lies below it: %j", (part, below) => {
+    const allowed = new Set([part, ...below]);
+    const wrong = files
+      .filter(({ file }) => partOf(file) === part)
+      .flatMap(({ file, imports }) =>
+        imports.local
+          .filter((to) => !to.startsWith("..") && !allowed.has(partOf(to)))
+          .map((to) => `${file} → ${to}`),
+      );
+
+    expect(wrong).toEqual([]);
+  });
+
+  it("knows each package in one place", () => {
+    const wrong = built.flatMap(({ file, imports }) =>
+      imports.packages
+        .filter((name) => homeOf[name] === undefined || !file.startsWith(homeOf[name]))
+        .map((name) => `${file} → ${name}`),
+    );
+
+    expect(wrong).toEqual([]);
+  });
+
+  it("has a place in the table for every folder", () => {
+    expect(new Set(files.map(({ file }) => partOf(file)))).toEqual(new Set(Object.keys(mayImport)));
+  });
+
+  it("keeps drivers behind their tables", () => {
+    const drivers = /^(agent\/registries|registry\/storage)\/(?!index)/;
+    const wrong = built.flatMap(({ file, imports }) =>
+      imports.local
+        .filter((to) => drivers.test(to) && dirname(file) !== dirname(to))
+        .map((to) => `${file} → ${to}`),
+    );
+
+    expect(wrong).toEqual([]);
+  });
+
+  it("leaves the process to main.ts", () => {
+    const wrong = built
+      .filter(({ file }) => file !== "main.ts")
+      .flatMap(({ file, text }) =>
+        [
+          ...text.matchAll(
+            /\bprocess\.(env|exit|exitCode|argv|cwd|chdir|stdout|stderr|on|once)\b/g,
+          ),
+        ].map((match) => `${file}: ${match[0]}`),
+      );
+
+    expect(wrong).toEqual([]);
+  });
+
+  it("has no file longer than 300 lines", () => {
+    const long = files
+      .map(({ file, text }) => ({ file, lines: text.split("\n").length - 1 }))
+      .filter(({ lines }) => lines > 300);
+
+    expect(long).toEqual([]);
+  });
+
+  it("names no file after what it is not", () => {
+    const forbidden =
+      /(^|[/.-])(utils?|helpers?|common|misc|types|constants|manager|service|impl)[.-]/;
+
+    expect(files.map(({ file }) => file).filter((file) => forbidden.test(file))).toEqual([]);
+  });
+});
+
+function importsOf(file: string, text: string): { local: string[]; packages: string[] } {
+  const names = [...text.matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g)].map(
+    (match) => match[1] ?? "",
+  );
+  return {
+    local: names
+      .filter((name) => name.startsWith("."))
+      .map((name) => relative(source, join(source, dirname(file), name))),
+    packages: names
+      .filter((name) => !name.startsWith(".") && !name.startsWith("node:"))
+      .map((name) =>
+        name
+          .split("/")
+          .slice(0, name.startsWith("@") ? 2 : 1)
+          .join("/"),
+      ),
+  };
+}
+
+const partOf = (file: string): string => file.split("/", 1)[0] ?? "";

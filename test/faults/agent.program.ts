@@ -1,0 +1,29 @@
+import { serve } from "../../src/agent/serve.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { openLogger } from "../../src/base/pino-logger.ts";
+
+/**
+ * `dewy server`, which kills itself with SIGKILL as it enters the given phase of a deployment:
+ * `agent.program.js PHASE REGISTRY PORT DIRECTORY COMMAND…`
+ */
+const [deadly, registry = "", port, directory = "", program = "", ...args] = process.argv.slice(2);
+
+await serve(
+  {
+    registry,
+    ports: [Number(port)],
+    command: [program, ...args],
+    directory,
+    intervalMs: 1000,
+    drainMs: 5000,
+    environment: process.env,
+  },
+  {
+    clock: systemClock,
+    logger: openLogger({ level: "info", format: "text" }),
+    entered: (phase) => {
+      if (phase === deadly) process.kill(process.pid, "SIGKILL");
+    },
+  },
+  { signal: new AbortController().signal },
+);
