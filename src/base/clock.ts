@@ -12,3 +12,21 @@ export const systemClock: Clock = {
   now: () => new Date(),
   sleep: (ms, { signal }) => sleep(ms, undefined, { signal }),
 };
+
+/** Whether `work` settles within `ms`, by `clock`. It goes on either way. */
+export async function settlesWithin(
+  work: Promise<unknown>,
+  ms: number,
+  clock: Clock,
+): Promise<boolean> {
+  const timer = new AbortController();
+  const settled = work.then(
+    () => true,
+    () => true,
+  );
+  try {
+    return await Promise.race([settled, clock.sleep(ms, timer).then(() => false)]);
+  } finally {
+    timer.abort();
+  }
+}

@@ -1,0 +1,177 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { lstat, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import * as v from "valibot";
+import { syncDirectory, writeFileWhole } from "../../base/atomic-file.ts";
+import type { Bytes } from "../../base/bytes.ts";
+import type { Call } from "../../base/call.ts";
+import { systemCodeOf } from "../../base/errors.ts";
+import {
+  algorithmOf,
+  type Digest,
+  type DigestAlgorithm,
+  endDigest,
+  hexOf,
+  isDigest,
+} from "../../oci/digest.ts";
+import type { Artifact } from "../release.ts";
+
+const algorithms: readonly DigestAlgorithm[] = ["sha256", "sha512"];
+const dayMs = 86_400_000;
+const gib = 1024 ** 3;
+const Identities = v.record(
+  v.string(),
+  v.custom<Digest>((text) => isDigest(String(text))),
+);
+
+export interface StoredArtifact {
+  path: string;
+  digest: Digest;
+  sizeBytes: number;
+}
+
+/**
+ * The artifacts that were fetched, by digest:
+ *
+ * ```
+ * .dewy/artifacts/sha256/<hex>         complete, and never changed
+ * .dewy/artifacts/partial/<key>        being fetched, or cut off; <key> names artifact and identity
+ * .dewy/artifacts/identities.json      which digest a <key> had, where the registry tells none
+ * ```
+ */
+export interface ArtifactStore {
+  readonly directory: string;
+  /** What is stored under `digest`, hashed again; one that has rotted is removed. */
+  find(digest: Digest, call: Call): Promise<StoredArtifact | undefined>;
+  /** The digest `artifact` had when it was last fetched, if its identity is still the same. */
+  knownDigest(artifact: Artifact): Promise<Digest | undefined>;
+  remember(artifact: Artifact, digest: Digest): Promise<void>;
+  partialPath(artifact: Artifact): string;
+  /** Gives a complete, synced partial its final name. */
+  publish(partialPath: string, digest: Digest): Promise<string>;
+  /** Removes all but `keep`, of which the first come first, and old partials; see `pruneArtifacts`. */
+  prune(keep: readonly Digest[], maximumBytes: number, now: Date): Promise<void>;
+}
+
+export async function openArtifactStore(directory: string): Promise<ArtifactStore> {
+  const partials = join(directory, "partial");
+  const identitiesPath = join(directory, "identities.json");
+  for (const name of [...algorithms, "partial"]) {
+    await mkdir(join(directory, name), { recursive: true, mode: 0o700 });
+  }
+
+  return {
+    directory,
+
+    async find(digest, { signal }) {
+      const path = pathOf(digest);
+      const sizeBytes = await sizeOf(path);
+      if (sizeBytes === undefined) return undefined;
+      const actual = await hashOf(createReadStream(path, { signal }), algorithmOf(digest));
+      if (actual === digest) return { path, digest, sizeBytes };
+      await rm(path);
+      return undefined;
+    },
+
+    async knownDigest(artifact) {
+      return (await readIdentities())[keyOf(artifact)];
+    },
+
+    async remember(artifact, digest) {
+      await writeIdentities({ ...(await readIdentities()), [keyOf(artifact)]: digest });
+    },
+
+    partialPath: (artifact) => join(partials, keyOf(artifact)),
+
+    async publish(partialPath, digest) {
+      const path = pathOf(digest);
+      await rename(partialPath, path);
+      await syncDirectory(join(directory, algorithmOf(digest)));
+      return path;
+    },
+
+    async prune(keep, maximumBytes, now) {
+      const kept = new Set(await withinBudget(keep, maximumBytes));
+      for (const algorithm of algorithms) {
+        for (const hex of await readdir(join(directory, algorithm))) {
+          const path = join(directory, algorithm, hex);
+          if (!kept.has(path)) await rm(path, { recursive: true });
+        }
+      }
+      await prunePartials(now);
+      const identities = Object.entries(await readIdentities());
+      const current = identities.filter(([, digest]) => kept.has(pathOf(digest)));
+      if (current.length < identities.length) await writeIdentities(Object.fromEntries(current));
+    },
+  };
+
+  function pathOf(digest: Digest): string {
+    return join(directory, algorithmOf(digest), hexOf(digest));
+  }
+
+  async function withinBudget(keep: readonly Digest[], maximumBytes: number): Promise<string[]> {
+    const kept: string[] = [];
+    let total = 0;
+    for (const path of new Set(keep.map(pathOf))) {
+      total += (await sizeOf(path)) ?? 0;
+      if (kept.length === 0 || total <= maximumBytes) kept.push(path);
+    }
+    return kept;
+  }
+
+  async function prunePartials(now: Date): Promise<void> {
+    for (const name of await readdir(partials)) {
+      const path = join(partials, name);
+      const { mtimeMs } = await lstat(path);
+      if (now.getTime() - mtimeMs > dayMs) await rm(path, { recursive: true });
+    }
+  }
+
+  /** Only a cache: what cannot be read is as good as empty. */
+  async function readIdentities(): Promise<Record<string, Digest>> {
+    try {
+      return v.parse(Identities, JSON.parse(await readFile(identitiesPath, "utf8")));
+    } catch {
+      return {};
+    }
+  }
+
+  async function writeIdentities(identities: Record<string, Digest>): Promise<void> {
+    await writeFileWhole(identitiesPath, JSON.stringify(identities), { mode: 0o600 });
+  }
+}
+
+/**
+ * Keeps what the kept releases need, given newest first, up to `maximumBytes` in all, and removes
+ * the rest. The first is kept in any case: without it the active release could not be unpacked again.
+ */
+export async function pruneArtifacts(
+  store: ArtifactStore,
+  keepDigests: readonly Digest[],
+  { maximumBytes = 10 * gib, now = new Date() }: { maximumBytes?: number; now?: Date } = {},
+): Promise<void> {
+  await store.prune(keepDigests, maximumBytes, now);
+}
+
+export async function hashOf(bytes: Bytes, algorithm: DigestAlgorithm): Promise<Digest> {
+  const hash = createHash(algorithm);
+  for await (const chunk of bytes) hash.update(chunk);
+  return endDigest(algorithm, hash);
+}
+
+function keyOf({ name, url, identity }: Artifact): string {
+  return createHash("sha256")
+    .update(JSON.stringify([name, url, identity]))
+    .digest("hex");
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    const stats = await lstat(path);
+    return stats.isFile() ? stats.size : undefined;
+  } catch (error) {
+    if (systemCodeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,89 @@
+import { messageOf } from "../../base/errors.ts";
+import { type Backoff, backoffMs } from "../../base/retry.ts";
+import type { Attempt, DeployedRelease, LedgerState, Phase } from "./ledger.ts";
+
+const betweenFailures: Backoff = { firstMs: 10_000, maximumMs: 600_000 };
+const longestErrorText = 1_000;
+
+/** What is tried: the same tag with another identity is another release. */
+export interface Target {
+  tag: string;
+  identity: string;
+  artifact: string;
+}
+
+/** Notes that `target` is being tried; its earlier failures count on. */
+export function beginAttempt(state: Readonly<LedgerState>, target: Target, now: Date): LedgerState {
+  const failures = isSame(state.attempt, target) ? state.attempt.failures : 0;
+  const { tag, identity, artifact } = target;
+  const attempt = { tag, identity, artifact, phase: "fetch" as const, failures };
+  return { ...state, attempt: { ...attempt, startedAt: now.toISOString() } };
+}
+
+/** Notes how far the attempt has come, and where its files are. */
+export function advanceAttempt(
+  state: Readonly<LedgerState>,
+  phase: Phase,
+  directory?: string,
+): LedgerState {
+  if (!state.attempt) return state;
+  const place = directory === undefined ? {} : { directory };
+  return { ...state, attempt: { ...state.attempt, phase, ...place } };
+}
+
+/** Notes that the attempt failed, and when it may be tried again; `waitMs` is the least time. */
+export function failAttempt(
+  state: Readonly<LedgerState>,
+  error: unknown,
+  now: Date,
+  waitMs = 0,
+): LedgerState {
+  if (!state.attempt) return state;
+  const failures = state.attempt.failures + 1;
+  const pauseMs = Math.max(waitMs, backoffMs(betweenFailures, failures));
+  const attempt = {
+    ...state.attempt,
+    failures,
+    error: messageOf(error).slice(0, longestErrorText),
+    retryAt: new Date(now.getTime() + pauseMs).toISOString(),
+  };
+  return { ...state, attempt };
+}
+
+/** Whether `target` may be tried at `now`: it has not just failed, or has waited long enough. */
+export function isDue(
+  state: Readonly<LedgerState>,
+  target: Pick<Target, "tag" | "identity">,
+  now: Date,
+): boolean {
+  if (!isSame(state.attempt, target) || state.attempt.retryAt === undefined) return true;
+  return now >= new Date(state.attempt.retryAt);
+}
+
+/**
+ * Makes `release` the active one, and the one before it the last good one. Committing what is
+ * already active again, as after a restart, does not lose the last good one.
+ */
+export function commitRelease(state: Readonly<LedgerState>, release: DeployedRelease): LedgerState {
+  const { attempt: _done, active, lastGood, releases, ...rest } = state;
+  const before = active?.directory === release.directory ? lastGood : active;
+  const others = releases.filter(({ directory }) => directory !== release.directory);
+  const previous = before === undefined ? {} : { lastGood: before };
+  return { ...rest, active: release, ...previous, releases: [release, ...others] };
+}
+
+/** Forgets the releases whose directories are no longer there. */
+export function forgetReleases(
+  state: Readonly<LedgerState>,
+  removed: readonly string[],
+): LedgerState {
+  const kept = state.releases.filter(({ directory }) => !removed.includes(directory));
+  return { ...state, releases: kept };
+}
+
+function isSame(
+  attempt: Attempt | undefined,
+  { tag, identity }: Pick<Target, "tag" | "identity">,
+): attempt is Attempt {
+  return attempt?.tag === tag && attempt.identity === identity;
+}

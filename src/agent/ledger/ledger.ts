@@ -1,0 +1,119 @@
+import { mkdir, readFile, rename } from "node:fs/promises";
+import { dirname } from "node:path";
+import * as v from "valibot";
+import { writeFileWhole } from "../../base/atomic-file.ts";
+import type { Clock } from "../../base/clock.ts";
+import { messageOf, systemCodeOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
+import { parse } from "../../base/schema.ts";
+import { type Digest, isDigest } from "../../oci/digest.ts";
+
+const Time = v.pipe(v.string(), v.isoTimestamp());
+
+const DeployedRelease = v.object({
+  tag: v.string(),
+  identity: v.string(),
+  digest: v.custom<Digest>(
+    (value) => typeof value === "string" && isDigest(value),
+    "is not a digest",
+  ),
+  artifact: v.string(),
+  directory: v.string(),
+  since: Time,
+});
+
+const Phase = v.picklist(["fetch", "unpack", "switch", "start", "commit", "prune"]);
+
+const Attempt = v.object({
+  tag: v.string(),
+  identity: v.string(),
+  artifact: v.string(),
+  directory: v.optional(v.string()),
+  phase: Phase,
+  startedAt: Time,
+  failures: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  error: v.optional(v.string()),
+  retryAt: v.optional(Time),
+});
+
+const LedgerState = v.object({
+  version: v.literal(1),
+  desired: v.optional(v.object({ tag: v.string(), identity: v.string(), at: Time })),
+  attempt: v.optional(Attempt),
+  active: v.optional(DeployedRelease),
+  lastGood: v.optional(DeployedRelease),
+  releases: v.array(DeployedRelease),
+});
+
+/** A release on disk. `directory` is absolute; `since` is an ISO time, when it became active. */
+export type DeployedRelease = v.InferOutput<typeof DeployedRelease>;
+/** The release being tried, or the one that failed and waits until `retryAt`. */
+export type Attempt = v.InferOutput<typeof Attempt>;
+/** The step a deployment was in when it was last heard of. */
+export type Phase = v.InferOutput<typeof Phase>;
+/** Three facts, never one: what the last poll chose, what is being tried, what is in service. */
+export type LedgerState = v.InferOutput<typeof LedgerState>;
+
+/** What this host knows about the deployments of one application. It holds no secrets. */
+export interface Ledger {
+  /** As last written; never changed in place. */
+  readonly state: Readonly<LedgerState>;
+  /** Applies `change` and resolves when the outcome is on disk. Changes apply one after another. */
+  update(change: (state: Readonly<LedgerState>) => LedgerState): Promise<void>;
+}
+
+const emptyState: LedgerState = { version: 1, releases: [] };
+
+/**
+ * Opens the ledger at `path`, or begins an empty one.
+ *
+ * One that cannot be read, or comes from a newer version, is moved aside and warned about: a host
+ * that has to look at its disk again is better off than one that does not deploy at all.
+ */
+export async function openLedger(
+  path: string,
+  { logger, clock }: { logger: Logger; clock: Clock },
+): Promise<Ledger> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  let state = await readState(path, logger, clock);
+  let last: Promise<void> = Promise.resolve();
+
+  return {
+    get state() {
+      return state;
+    },
+    update(change) {
+      const result = last.then(async () => {
+        const next = change(state);
+        await writeFileWhole(path, `${JSON.stringify(next, undefined, 2)}\n`, { mode: 0o600 });
+        state = next;
+      });
+      last = result.catch(() => {});
+      return result;
+    },
+  };
+}
+
+async function readState(path: string, logger: Logger, clock: Clock): Promise<LedgerState> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    if (systemCodeOf(error) === "ENOENT") return emptyState;
+    throw error;
+  }
+  try {
+    return parse(LedgerState, JSON.parse(text), (key) => key || "ledger");
+  } catch (error) {
+    const aside = `${path}.broken-${clock
+      .now()
+      .toISOString()
+      .replaceAll(/[-:]|\.\d+/g, "")}`;
+    await rename(path, aside);
+    logger.warn("Ledger was unreadable and begins anew", {
+      movedTo: aside,
+      reason: messageOf(error),
+    });
+    return emptyState;
+  }
+}

@@ -1,0 +1,40 @@
+import type { Logger } from "../../base/logger.ts";
+import { findCommand } from "./command-path.ts";
+import type { Environment } from "./worker-environment.ts";
+
+export interface Launcher {
+  shell: string;
+  /** Its arguments, before `$0` and the command. */
+  script: readonly string[];
+}
+
+/**
+ * Waits for a line on standard input, or leaves when there is none to come; then becomes the command,
+ * under the same process id, which is what `LISTEN_PID` has to be.
+ */
+const waitThenBecome = 'IFS= read -r DEWY_START || exit 1; unset DEWY_START; exec "$@" </dev/null';
+const withListenPid = `LISTEN_PID=$$; export LISTEN_PID; ${waitThenBecome}`;
+
+/**
+ * The shell that becomes the worker. `/bin/sh` may be one (dash) that drops variables whose names are
+ * no shell names, such as `discovery.type`; bash passes them on, so it is taken where there are any.
+ */
+export async function launcherFor(environment: Environment, logger: Logger): Promise<Launcher> {
+  const script = environment.LISTEN_FDS === undefined ? waitThenBecome : withListenPid;
+  const odd = Object.keys(environment).filter(isNoShellName);
+  if (odd.length === 0) return { shell: "/bin/sh", script: ["-c", script] };
+  try {
+    const shell = await findCommand("bash", {
+      directory: "/",
+      searchPath: "/bin:/usr/bin:/usr/local/bin",
+    });
+    return { shell, script: ["--posix", "-c", script] }; // POSIX mode does not read BASH_ENV
+  } catch {
+    logger.warn("The app may not see variables whose names a shell does not know; install bash", {
+      names: odd,
+    });
+    return { shell: "/bin/sh", script: ["-c", script] };
+  }
+}
+
+const isNoShellName = (name: string): boolean => !/^[A-Za-z_]\w*$/.test(name);

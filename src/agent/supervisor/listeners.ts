@@ -1,0 +1,55 @@
+import { type Call, isEchoOf } from "../../base/call.ts";
+import { type ListeningSocket, openListeningSocket } from "./listening-socket.ts";
+
+/** The sockets every generation of the app inherits. */
+export interface Listeners {
+  /** In the order of the ports they were opened for. */
+  readonly sockets: readonly Pick<ListeningSocket, "port" | "fd">[];
+  /** Workers keep their own copies: they go on listening until they close them. */
+  close(): void;
+}
+
+/** Each socket costs a short-lived process: so many at a time keep a start on a small host quick. */
+const atATime = 4;
+
+/**
+ * Listens on `ports`, on IPv6 and IPv4, without ever accepting: a connection waits in the kernel
+ * until a worker takes it. Fails with nothing left open.
+ *
+ * @throws {SupervisorError} `PORT_IN_USE`, `PORT_FORBIDDEN`, `LISTEN_FAILED`
+ */
+export async function openListeners(ports: readonly number[], call: Call): Promise<Listeners> {
+  const failed = new AbortController();
+  const signal = AbortSignal.any([call.signal, failed.signal]);
+  const opened = new Map<number, ListeningSocket>();
+  const waiting = [...ports.entries()];
+  const errors: unknown[] = [];
+
+  const openInTurn = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [place, port] = next;
+      opened.set(place, await openListeningSocket(port, { signal }));
+    }
+  };
+  const lanes = Array.from({ length: atATime }, async () => {
+    try {
+      await openInTurn();
+    } catch (error) {
+      if (!isEchoOf(failed.signal, error)) errors.push(error);
+      failed.abort();
+    }
+  });
+  await Promise.all(lanes);
+
+  if (failed.signal.aborted) {
+    for (const socket of opened.values()) socket.close();
+    throw errors[0];
+  }
+  const sockets = [...opened.entries()].sort(([a], [b]) => a - b).map(([, socket]) => socket);
+  return {
+    sockets,
+    close() {
+      for (const socket of sockets) socket.close();
+    },
+  };
+}

@@ -1,0 +1,11 @@
+import { DewyError } from "../../base/errors.ts";
+
+export class SupervisorError extends DewyError<
+  | "PORT_IN_USE"
+  | "PORT_FORBIDDEN"
+  | "LISTEN_FAILED"
+  | "COMMAND_NOT_FOUND"
+  | "NOT_EXECUTABLE"
+  | "START_FAILED"
+  | "STOPPED"
+> {}

@@ -1,0 +1,235 @@
+import { type Call, isEchoOf } from "../../base/call.ts";
+import { type Clock, systemClock } from "../../base/clock.ts";
+import type { Logger } from "../../base/logger.ts";
+import { backoffMs } from "../../base/retry.ts";
+import { Candidate, type Replacement } from "./candidate.ts";
+import type { Listeners } from "./listeners.ts";
+import { SupervisorError } from "./supervisor-error.ts";
+import { startWorker, type Worker } from "./worker.ts";
+import type { Environment } from "./worker-environment.ts";
+import { exitPhrase, type WorkerExit } from "./worker-exit.ts";
+import type { WorkerRecord } from "./worker-record.ts";
+
+export interface SupervisorOptions {
+  command: readonly [string, ...string[]];
+  /** The working directory of the app, and what a relative command starts from. */
+  directory: string;
+  environment: Environment;
+  listeners: Pick<Listeners, "sockets">;
+  record: WorkerRecord;
+  logger: Logger;
+  /** How long an older generation may finish what it has begun. */
+  drainMs?: number;
+  /** How long a new generation has to stay up before it counts as started. */
+  minimumUptimeMs?: number;
+  clock?: Clock;
+}
+
+/** Keeps one app up, and replaces it without closing its sockets. */
+export interface Supervisor {
+  /** The committed generation; `undefined` before the first, and between a death and a restart. */
+  readonly running: { pid: number; generation: number; since: Date } | undefined;
+  /**
+   * Brings up a new generation beside the old one, and resolves once it has stayed up for the minimum
+   * uptime. Waits for nobody that drains. When it rejects, the old generation has not been touched.
+   *
+   * @throws {SupervisorError} `START_FAILED`, `COMMAND_NOT_FOUND`, `NOT_EXECUTABLE`, `STOPPED`
+   */
+  start(call: Call): Promise<Replacement>;
+  /** SIGTERM to all generations; resolves when they have drained or their time was over. */
+  stop(): Promise<void>;
+}
+
+export function openSupervisor(options: SupervisorOptions): Supervisor {
+  return new ProcessSupervisor({
+    drainMs: 30_000,
+    minimumUptimeMs: 1_000,
+    clock: systemClock,
+    ...options,
+  });
+}
+
+const restartBackoff = { firstMs: 1_000, maximumMs: 60_000 };
+
+/** Who lived this long did not die of its start: the next death counts as the first. */
+const steadyMs = 60_000;
+
+class ProcessSupervisor implements Supervisor {
+  readonly #options: Required<SupervisorOptions>;
+  readonly #stopped = new AbortController();
+  readonly #undecided = new Set<Candidate>();
+  /** Starts, drains and restarts under way: what `stop` waits for. */
+  readonly #underWay = new Set<Promise<unknown>>();
+  #generation = 0;
+  #committed: Worker | undefined;
+  #restart: AbortController | undefined;
+  #deaths = 0;
+
+  constructor(options: Required<SupervisorOptions>) {
+    this.#options = options;
+  }
+
+  get running() {
+    if (!this.#committed) return undefined;
+    const { pid, generation, since } = this.#committed;
+    return { pid, generation, since };
+  }
+
+  start({ signal }: Call): Promise<Replacement> {
+    const either = AbortSignal.any([signal, this.#stopped.signal]);
+    return this.#keep(this.#start({ signal: either }));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    const worker = this.#committed;
+    this.#committed = undefined;
+    if (worker) void this.#retire(worker);
+    for (const candidate of this.#undecided) void candidate.undo();
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
+  }
+
+  async #start(call: Call): Promise<Replacement> {
+    try {
+      const candidate = this.#propose(await this.#launch(call));
+      await this.#outlive(candidate, call);
+      return candidate;
+    } catch (error) {
+      if (!isEchoOf(this.#stopped.signal, error)) throw error;
+      throw new SupervisorError("STOPPED", "the app is being stopped", { cause: error });
+    }
+  }
+
+  #launch(call: Call): Promise<Worker> {
+    this.#generation += 1;
+    return startWorker(this.#options, this.#generation, call);
+  }
+
+  #propose(worker: Worker): Candidate {
+    const candidate = new Candidate(worker, this.#options.command[0], {
+      commit: () => this.#commit(worker),
+      undo: () => this.#retire(worker),
+    });
+    this.#undecided.add(candidate);
+    void candidate.failed.then(() => this.#undecided.delete(candidate));
+    void this.#keep(worker.gone);
+    return candidate;
+  }
+
+  async #outlive(candidate: Candidate, { signal }: Call): Promise<void> {
+    const { clock, minimumUptimeMs } = this.#options;
+    const enough = new AbortController();
+    const either = AbortSignal.any([signal, enough.signal]);
+    try {
+      const time = clock.sleep(minimumUptimeMs, { signal: either }).then(() => "up" as const);
+      const outcome = await Promise.race([candidate.failed, time]);
+      signal.throwIfAborted();
+      if (outcome !== "up") throw outcome ?? overtaken(candidate.generation);
+    } catch (error) {
+      void candidate.undo();
+      throw error;
+    } finally {
+      enough.abort();
+    }
+  }
+
+  #commit(worker: Worker): void {
+    this.#restart?.abort();
+    for (const candidate of this.#undecided) {
+      if (candidate.generation < worker.generation) void candidate.undo();
+    }
+    const older = this.#committed;
+    this.#deaths = 0;
+    this.#keepUp(worker);
+    const { pid, generation } = worker;
+    this.#options.logger.info("Generation in service", { generation, pid });
+    if (older) void this.#retire(older);
+  }
+
+  #keepUp(worker: Worker): void {
+    this.#committed = worker;
+    void worker.exited.then((exit) => this.#mourn(worker, exit));
+  }
+
+  /** Lets `worker` drain. */
+  async #retire(worker: Worker): Promise<void> {
+    const { logger, drainMs } = this.#options;
+    const { pid, generation } = worker;
+    const ending = await this.#keep(worker.stop());
+    if (ending === "drained") return logger.info("Generation drained", { generation, pid });
+    const fields = { generation, pid, drainMs };
+    if (ending === "cut") return logger.warn("Generation cut off: its drain time was over", fields);
+    logger.error("Generation cannot be killed; its processes are left", fields);
+  }
+
+  #mourn(worker: Worker, exit: WorkerExit): void {
+    if (worker !== this.#committed) return;
+    this.#committed = undefined;
+    void this.#keep(worker.gone);
+    const { pid, generation } = worker;
+    const livedMs = worker.livedMs();
+    this.#deaths = livedMs < steadyMs ? this.#deaths + 1 : 1;
+    const how = exitPhrase(exit);
+    this.#options.logger.error("The app died", { how, pid, generation, livedMs, ...exit });
+    void this.#keep(this.#bringBack());
+  }
+
+  async #bringBack(): Promise<void> {
+    const restart = new AbortController();
+    this.#restart = restart;
+    const signal = AbortSignal.any([this.#stopped.signal, restart.signal]);
+    try {
+      while (!(await this.#broughtBack({ signal }))) this.#deaths += 1;
+    } catch (error) {
+      if (!isEchoOf(signal, error)) throw error;
+    }
+  }
+
+  async #broughtBack(call: Call): Promise<boolean> {
+    const { clock, logger } = this.#options;
+    const delayMs = backoffMs(restartBackoff, this.#deaths);
+    await clock.sleep(delayMs, call);
+    await this.#decided(call);
+    try {
+      const worker = await this.#launch(call);
+      if (call.signal.aborted) void this.#retire(worker);
+      call.signal.throwIfAborted();
+      logger.warn("The app was started again", {
+        pid: worker.pid,
+        generation: worker.generation,
+        deaths: this.#deaths,
+      });
+      this.#keepUp(worker);
+      return true;
+    } catch (error) {
+      if (isEchoOf(call.signal, error)) throw error;
+      logger.error("The app cannot be started again", { error, deaths: this.#deaths });
+      return false;
+    }
+  }
+
+  /**
+   * While a replacement is on probation the dead one is not brought back: the command already leads
+   * to the new release, and the sockets are served.
+   */
+  async #decided({ signal }: Call): Promise<void> {
+    while (this.#undecided.size > 0) {
+      await Promise.race([...this.#undecided].map(({ failed }) => failed));
+      signal.throwIfAborted();
+    }
+  }
+
+  #keep<Result>(work: Promise<Result>): Promise<Result> {
+    this.#underWay.add(work);
+    const forget = () => this.#underWay.delete(work);
+    work.then(forget, forget);
+    return work;
+  }
+}
+
+function overtaken(generation: number): SupervisorError {
+  return new SupervisorError(
+    "STOPPED",
+    `generation ${generation} was stopped, because a newer one was committed`,
+  );
+}

@@ -1,0 +1,42 @@
+import type { Call } from "../../base/call.ts";
+import { systemClock } from "../../base/clock.ts";
+import { type Listeners, openListeners } from "./listeners.ts";
+import { endOrphans, type Orphans, type OrphansOptions } from "./orphans.ts";
+import { SupervisorError } from "./supervisor-error.ts";
+
+export interface Takeover {
+  listeners: Listeners;
+  orphans: Orphans;
+}
+
+const retryMs = 100;
+
+/**
+ * Opens the ports, after an earlier agent on this directory may have been killed: ends the workers it
+ * left, and waits for a port only as long as one of them may still hold it.
+ *
+ * @throws {SupervisorError} `PORT_IN_USE`, `PORT_FORBIDDEN`, `LISTEN_FAILED`
+ */
+export async function takeOver(
+  { ports, ...options }: OrphansOptions & { ports: readonly number[] },
+  call: Call,
+): Promise<Takeover> {
+  const orphans = await endOrphans(options, call);
+  const { logger, clock = systemClock } = options;
+  let waited = false;
+  for (;;) {
+    const mayWait = orphans.alive.length > 0;
+    try {
+      return { listeners: await openListeners(ports, call), orphans };
+    } catch (error) {
+      if (!mayWait || !isPortInUse(error)) throw error;
+      if (!waited) logger.warn("Waiting for a worker of an earlier run to let go", { error });
+      waited = true;
+    }
+    await clock.sleep(retryMs, call);
+  }
+}
+
+function isPortInUse(error: unknown): boolean {
+  return error instanceof SupervisorError && error.code === "PORT_IN_USE";
+}

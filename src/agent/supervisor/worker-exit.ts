@@ -1,0 +1,29 @@
+import { SupervisorError } from "./supervisor-error.ts";
+
+export interface WorkerExit {
+  status: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+/** How a worker ended, as the end of a sentence that begins with it. */
+export function exitPhrase({ status, signal }: WorkerExit): string {
+  return signal === null ? `ended with status ${status ?? "unknown"}` : `was ended by ${signal}`;
+}
+
+/** What is said of a generation that did not stay up. */
+export function startFailure(command: string, exit: WorkerExit, livedMs: number): SupervisorError {
+  const lived = `${(livedMs / 1000).toFixed(1)} s`;
+  return new SupervisorError(
+    "START_FAILED",
+    `${command} ${exitPhrase(exit)} ${lived} after it was started`,
+    { hint: hintFor(exit) },
+  );
+}
+
+function hintFor({ status, signal }: WorkerExit): string {
+  if (status === 0) return "keep the app in the foreground: one that forks itself away is not seen";
+  if (status === 126) return "check that it was built for this operating system and processor";
+  if (status === 127) return "check that the interpreter in its first line (#!) is installed";
+  if (signal === "SIGKILL") return "check the kernel's log for a process killed for its memory";
+  return "look at what it wrote to its standard error, just above this line";
+}

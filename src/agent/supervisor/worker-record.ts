@@ -1,0 +1,78 @@
+import { mkdir, readFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import * as v from "valibot";
+import { writeFileWhole } from "../../base/atomic-file.ts";
+import { messageOf, systemCodeOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
+import { parse } from "../../base/schema.ts";
+
+const Pid = v.pipe(v.number(), v.safeInteger(), v.minValue(2));
+
+const RecordedWorker = v.strictObject({
+  pid: Pid,
+  /** By `identityOf`: what tells the process from a later one with the same number. */
+  identity: v.pipe(v.string(), v.minLength(1)),
+  generation: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+  startedAt: v.pipe(v.string(), v.isoTimestamp()),
+});
+export type RecordedWorker = v.InferOutput<typeof RecordedWorker>;
+
+const RecordFile = v.strictObject({
+  version: v.literal(1),
+  workers: v.array(RecordedWorker),
+});
+
+/**
+ * Names every generation that may be alive, so that the next agent finds those that this one could
+ * not end. On disk before the worker runs its command, and until nothing of it is left.
+ */
+export interface WorkerRecord {
+  readonly workers: readonly RecordedWorker[];
+  add(worker: RecordedWorker): Promise<void>;
+  /** Removing what is not there is not an error. */
+  remove(worker: Pick<RecordedWorker, "pid" | "identity">): Promise<void>;
+}
+
+/** Opens the record at `path`. One that cannot be read is warned about, and begun anew. */
+export async function openWorkerRecord(path: string, logger: Logger): Promise<WorkerRecord> {
+  let workers = await readWorkers(path, logger);
+  let writing = Promise.resolve();
+
+  const save = () => {
+    writing = writing.catch(() => {}).then(write);
+    return writing;
+  };
+  const write = async () => {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFileWhole(path, `${JSON.stringify({ version: 1, workers })}\n`, { mode: 0o600 });
+  };
+
+  return {
+    get workers() {
+      return workers;
+    },
+    async add(worker) {
+      workers = [...workers, worker];
+      await save();
+    },
+    async remove({ pid, identity }) {
+      const left = workers.filter((worker) => worker.pid !== pid || worker.identity !== identity);
+      if (left.length === workers.length) return;
+      workers = left;
+      await save();
+    },
+  };
+}
+
+async function readWorkers(path: string, logger: Logger): Promise<readonly RecordedWorker[]> {
+  try {
+    return parse(RecordFile, JSON.parse(await readFile(path, "utf8"))).workers;
+  } catch (error) {
+    if (systemCodeOf(error) === "ENOENT") return [];
+    logger.warn("The record of workers cannot be read; those of an earlier run are not ended", {
+      path,
+      error: messageOf(error),
+    });
+    return [];
+  }
+}

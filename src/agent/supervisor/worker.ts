@@ -1,0 +1,169 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Call } from "../../base/call.ts";
+import { type Clock, settlesWithin } from "../../base/clock.ts";
+import { messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
+import { identityOf } from "../../base/process-identity.ts";
+import { findCommand } from "./command-path.ts";
+import { launcherFor } from "./launcher.ts";
+import type { Listeners } from "./listeners.ts";
+import { endGroup, type GroupEnding, killLimitMs, signalGroup } from "./process-group.ts";
+import { SupervisorError } from "./supervisor-error.ts";
+import { type Environment, workerEnvironment } from "./worker-environment.ts";
+import type { WorkerExit } from "./worker-exit.ts";
+import type { WorkerRecord } from "./worker-record.ts";
+
+/** What each generation is started from. */
+export interface WorkerPlan {
+  command: readonly [string, ...string[]];
+  /** The working directory, and what a relative command is looked up in. */
+  directory: string;
+  environment: Environment;
+  listeners: Pick<Listeners, "sockets">;
+  /** How long a worker that was told to stop may take, before all of its group is killed. */
+  drainMs: number;
+  record: WorkerRecord;
+  clock: Clock;
+  logger: Logger;
+}
+
+/** One generation of the app: a process group, led by the process that the command became. */
+export interface Worker {
+  readonly pid: number;
+  readonly generation: number;
+  readonly since: Date;
+  /** Settles when the leader ends, and never rejects. */
+  readonly exited: Promise<WorkerExit>;
+  /** Settles when nothing of its group is left (or can be got rid of), and never rejects. */
+  readonly gone: Promise<GroupEnding>;
+  /** Since it was started, by the plan's clock. */
+  livedMs(): number;
+  /** SIGTERM to the leader; after the drain time, SIGKILL to the group. Told twice, stops once. */
+  stop(): Promise<GroupEnding>;
+}
+
+/**
+ * Starts the command, found anew each time, because what its path leads to may have moved.
+ *
+ * It runs only after it has been recorded: until then a shell stands in its place and waits for one
+ * line. When this process is killed meanwhile, the shell reads the end of the pipe and leaves. So
+ * there is no moment at which a worker lives that no record names.
+ *
+ * @throws {SupervisorError} `COMMAND_NOT_FOUND`, `NOT_EXECUTABLE`, `START_FAILED`
+ */
+export async function startWorker(
+  plan: WorkerPlan,
+  generation: number,
+  { signal }: Call,
+): Promise<Worker> {
+  signal.throwIfAborted();
+  const { command, directory, listeners, logger } = plan;
+  const { PATH: searchPath } = plan.environment;
+  const program = await findCommand(command[0], { directory, searchPath });
+  const environment = workerEnvironment(plan.environment, listeners.sockets, generation);
+  const { shell, script } = await launcherFor(environment, logger);
+  signal.throwIfAborted();
+
+  const child = spawn(shell, [...script, "dewy", program, ...command.slice(1)], {
+    cwd: directory,
+    env: { ...environment },
+    detached: true,
+    stdio: ["pipe", "inherit", "inherit", ...listeners.sockets.map(({ fd }) => fd)],
+  });
+  const pid = await spawned(child, `${program} in ${directory}`);
+  const worker = new ChildWorker(child, pid, generation, plan);
+  await worker.enroll();
+  if (signal.aborted) {
+    signalGroup(pid, "SIGKILL");
+    await worker.gone;
+    throw signal.reason;
+  }
+  child.stdin?.end("\n");
+  return worker;
+}
+
+async function spawned(child: ChildProcess, what: string): Promise<number> {
+  child.stdin?.on("error", () => {}); // the shell has ended, which its exit tells
+  try {
+    if (child.pid === undefined) await once(child, "spawn");
+  } catch (error) {
+    throw new SupervisorError("START_FAILED", `cannot start ${what}: ${messageOf(error)}`, {
+      cause: error,
+      hint: "check that the directory exists, and that the limits on processes allow another one",
+    });
+  }
+  return child.pid ?? 0;
+}
+
+class ChildWorker implements Worker {
+  readonly pid: number;
+  readonly generation: number;
+  readonly since: Date;
+  readonly exited: Promise<WorkerExit>;
+  readonly gone: Promise<GroupEnding>;
+  readonly #child: ChildProcess;
+  readonly #plan: WorkerPlan;
+  #identity: string | undefined;
+  #stopping: Promise<GroupEnding> | undefined;
+  #stopAtMs: number | undefined;
+
+  constructor(child: ChildProcess, pid: number, generation: number, plan: WorkerPlan) {
+    this.#child = child;
+    this.#plan = plan;
+    this.pid = pid;
+    this.generation = generation;
+    this.since = plan.clock.now();
+    this.exited = new Promise((resolve) => {
+      child.once("exit", (status, signal) => resolve({ status, signal }));
+    });
+    child.on("error", (error) => plan.logger.warn("A worker cannot be signalled", { pid, error }));
+    this.gone = this.exited.then(() => this.#finish());
+  }
+
+  livedMs(): number {
+    return this.#plan.clock.now().getTime() - this.since.getTime();
+  }
+
+  stop(): Promise<GroupEnding> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  /** A full disk does not keep the app down: then only a kill of the agent leaves an orphan. */
+  async enroll(): Promise<void> {
+    const { pid, generation, since } = this;
+    try {
+      this.#identity = await identityOf(pid);
+      if (this.#identity === undefined) return;
+      const startedAt = since.toISOString();
+      await this.#plan.record.add({ pid, identity: this.#identity, generation, startedAt });
+    } catch (error) {
+      this.#plan.logger.warn("A worker cannot be recorded", { pid, generation, error });
+    }
+  }
+
+  async #stop(): Promise<GroupEnding> {
+    const { clock, drainMs } = this.#plan;
+    this.#stopAtMs = clock.now().getTime() + drainMs;
+    this.#child.kill("SIGTERM");
+    if (await settlesWithin(this.exited, drainMs, clock)) return this.gone;
+    signalGroup(this.pid, "SIGKILL");
+    return (await settlesWithin(this.gone, killLimitMs, clock)) ? "cut" : "stuck";
+  }
+
+  async #finish(): Promise<GroupEnding> {
+    const { clock, drainMs, record, logger } = this.#plan;
+    const nowMs = clock.now().getTime();
+    const graceMs = Math.max(0, (this.#stopAtMs ?? nowMs + drainMs) - nowMs);
+    const { pid } = this;
+    try {
+      const ending = await endGroup(pid, { graceMs, clock });
+      if (this.#identity) await record.remove({ pid, identity: this.#identity });
+      return ending;
+    } catch (error) {
+      logger.warn("What is left of a worker is not known", { pid, error });
+      return "stuck";
+    }
+  }
+}
