@@ -1,19 +1,24 @@
 import { join } from "node:path";
 import { type Call, isEchoOf } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
+import { ConfigError } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { choose } from "./choose/choose.ts";
-import { deploy } from "./deploy/deploy.ts";
+import { openArtifactStore } from "./deploy/artifact-store.ts";
+import { type DeployParts, deploy } from "./deploy/deploy.ts";
 import { recover } from "./deploy/recover.ts";
 import { openReleases } from "./deploy/releases.ts";
 import { follow } from "./follow.ts";
 import { openLedger, type Phase } from "./ledger/ledger.ts";
-import { lockDirectory } from "./ledger/lock.ts";
+import { openLock } from "./ledger/lock.ts";
 import { openReleaseRegistry } from "./registries/index.ts";
-import { openSupervisor } from "./supervisor/supervisor.ts";
+import { openSupervisor, type Supervisor } from "./supervisor/supervisor.ts";
+import { SupervisorError } from "./supervisor/supervisor-error.ts";
+import { takeOver } from "./supervisor/takeover.ts";
+import { openWorkerRecord } from "./supervisor/worker-record.ts";
 
 export interface ServeOptions {
-  /** Where releases are announced. */
+  /** The URL where releases are announced. */
   registry: string;
   ports: readonly number[];
   command: readonly [string, ...string[]];
@@ -27,5 +32,98 @@ export interface ServeOptions {
 export interface ServeParts {
   clock: Clock;
   logger: Logger;
+  /** See `DeployParts`. */
   entered?: (phase: Phase) => void;
+}
+
+/**
+ * Keeps one application on the newest release until the call ends, and then lets it drain.
+ *
+ * The last good release is in service before the registry is asked for the first time.
+ *
+ * @throws {ConfigError} for what cannot be meant or cannot be had, before anything was started.
+ */
+export async function serve(options: ServeOptions, parts: ServeParts, call: Call): Promise<never> {
+  const { environment, directory } = options;
+  const source = await openReleaseRegistry(options.registry, { environment, ...parts });
+  const lock = await openLock(join(directory, ".dewy", "lock"), directory, call);
+  try {
+    return await withLock(options, { ...parts, source }, call);
+  } finally {
+    await lock.close();
+    await source.registry.close();
+  }
+}
+
+type Source = Awaited<ReturnType<typeof openReleaseRegistry>>;
+
+async function withLock(
+  options: ServeOptions,
+  { source, ...parts }: ServeParts & { source: Source },
+  call: Call,
+): Promise<never> {
+  const { clock, logger } = parts;
+  const { ports, command, directory, drainMs, environment } = options;
+  const keep = join(directory, ".dewy");
+  const releases = await openReleases(directory, clock);
+  await releases.current();
+  const record = await openWorkerRecord(join(keep, "workers.json"), logger);
+  const { listeners } = await takeOver({ ports, record, drainMs, logger, clock }, call).catch(asConfig);
+  const supervisor = openSupervisor({
+    ...{ command, directory, environment, listeners, record, drainMs, logger, clock },
+  });
+  try {
+    const ledger = await openLedger(join(keep, "ledger.json"), { logger, clock });
+    const store = await openArtifactStore(join(keep, "artifacts"));
+    const { registry, rules } = source;
+    const deployParts = { ...parts, registry, ledger, releases, supervisor, store };
+    logger.info("Dewy started", { registry: registry.name, ports, directory });
+    await recover(deployParts);
+    return await follow(
+      {
+        choose: (each) => choose(registry, rules, { clock, logger }, each),
+        deploy: (choice, each) => deploy(choice, deployParts, each),
+        keepRunning: startedOnce(deployParts, supervisor),
+        ledger,
+        clock,
+        logger,
+        intervalMs: options.intervalMs,
+      },
+      call,
+    );
+  } finally {
+    await supervisor.stop();
+    listeners.close();
+    logger.info("Dewy stopped");
+  }
+}
+
+/** Puts what `current` names into service, and tries again at each call until something runs. */
+function startedOnce(
+  { releases, ledger, logger }: DeployParts,
+  supervisor: Supervisor,
+): (call: Call) => Promise<void> {
+  let started = false;
+  return async (call) => {
+    if (supervisor.running) started = true;
+    const current = started ? undefined : await releases.current();
+    if (!current?.complete) return;
+    const { active } = ledger.state;
+    const tag = active?.directory === current.directory ? active.tag : undefined;
+    try {
+      const replacement = await supervisor.start(call);
+      replacement.commit();
+      started = true;
+      logger.info("Server started", { tag, directory: current.directory, pid: replacement.pid });
+    } catch (error) {
+      if (isEchoOf(call.signal, error)) throw error;
+      logger.error("the last good release could not be started", { tag, error });
+    }
+  };
+}
+
+/** A port that cannot be had is a mistake in the command line, as far as this start is concerned. */
+function asConfig(error: unknown): never {
+  if (!(error instanceof SupervisorError)) throw error;
+  throw new ConfigError(error.message, { cause: error, ...(error.hint && { hint: error.hint }) });
 }

@@ -62,7 +62,7 @@ export async function openListeningSocket(
       process.execPath,
       ["--input-type=commonjs", "-e", program, ...[port, backlog, limitMs].map(String), ...hosts],
       {
-        env: { ...process.env, NODE_OPTIONS: "" },
+        env: {},
         stdio: ["ignore", "ignore", "inherit", "ipc"],
       },
     );
