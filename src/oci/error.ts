@@ -28,9 +28,15 @@ const statusByCode = {
 
 export type OciErrorCode = keyof typeof statusByCode;
 
+export function isOciErrorCode(text: string): text is OciErrorCode {
+  return Object.hasOwn(statusByCode, text);
+}
+
 /** A failure the specification has a name for. Thrown by the server, and by the client on receipt. */
 export class OciError extends DewyError<OciErrorCode> {
   readonly detail: unknown;
+  /** How long the server asked us to stay away. */
+  readonly retryAfterMs: number | undefined;
   readonly #status: number | undefined;
 
   constructor(
@@ -40,10 +46,12 @@ export class OciError extends DewyError<OciErrorCode> {
       detail?: unknown;
       /** Where the specification wants another status than the code's own, such as 413. */
       status?: number;
+      retryAfterMs?: number;
     } = {},
   ) {
     super(code, message, details);
     this.detail = details.detail;
+    this.retryAfterMs = details.retryAfterMs;
     this.#status = details.status;
   }
 

@@ -1,0 +1,58 @@
+import { BlockList, isIP } from "node:net";
+import { ConfigError } from "./errors.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * The proxy for `url` by `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, lower case first, as curl and
+ * Go read them; `undefined` for none. This machine itself is never asked for through a proxy.
+ */
+export function proxyFor(url: URL, environment: Environment): URL | undefined {
+  const setting = (name: string) => environment[name.toLowerCase()] || environment[name];
+  const variable = url.protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY";
+  const text = setting(variable);
+  if (text === undefined || isExempt(url, setting("NO_PROXY") ?? "")) return undefined;
+  const href = text.includes("://") ? text : `http://${text}`;
+  if (!URL.canParse(href) || !/^https?:/.test(href)) {
+    throw new ConfigError(`${variable}: this is not the URL of an HTTP proxy`, {
+      hint: `set ${variable} to a URL such as http://proxy.example.com:3128, or unset it`,
+    });
+  }
+  return new URL(href);
+}
+
+function isExempt(url: URL, noProxy: string): boolean {
+  const host = url.hostname.replace(/^\[|\]$/g, "").toLowerCase();
+  if (host === "localhost" || loopback.check(host, isIP(host) === 6 ? "ipv6" : "ipv4")) return true;
+  const port = url.port || (url.protocol === "https:" ? "443" : "80");
+  return noProxy
+    .split(/[\s,]+/)
+    .filter(Boolean)
+    .some((entry) => covers(entry.toLowerCase(), host, port));
+}
+
+/** `*`, `host`, `.domain`, `*.domain`, `host:port`, an address, or a network such as 10.0.0.0/8. */
+function covers(entry: string, host: string, port: string): boolean {
+  if (entry === "*") return true;
+  if (entry.includes("/")) return isInNetwork(entry, host);
+  if (isIP(entry) !== 0) return entry === host;
+  const [, name = "", onlyPort] = /^(.*?)(?::(\d+))?$/.exec(entry) ?? [];
+  if (onlyPort !== undefined && onlyPort !== port) return false;
+  const domain = name.replace(/^\*?\./, "").replace(/^\[|\]$/g, "");
+  return host === domain || host.endsWith(`.${domain}`);
+}
+
+function isInNetwork(entry: string, host: string): boolean {
+  const [address = "", bits = ""] = entry.split("/");
+  const family = isIP(address);
+  const prefix = Number(bits);
+  if (family === 0 || family !== isIP(host) || !/^\d+$/.test(bits)) return false;
+  if (prefix > (family === 6 ? 128 : 32)) return false;
+  const network = new BlockList();
+  network.addSubnet(address, prefix, family === 6 ? "ipv6" : "ipv4");
+  return network.check(host, family === 6 ? "ipv6" : "ipv4");
+}
+
+const loopback = new BlockList();
+loopback.addSubnet("127.0.0.0", 8, "ipv4");
+loopback.addAddress("::1", "ipv6");
