@@ -1,8 +1,10 @@
 import { expect, it, onTestFinished } from "vitest";
 import { FakeClock } from "../base/clock.fake.ts";
 import { FakeLogger } from "../base/logger.fake.ts";
+import { digestOf } from "../oci/digest.ts";
 import type { Choice } from "./choose/choose.ts";
 import { follow } from "./follow.ts";
+import { commitRelease } from "./ledger/attempt.ts";
 import { fakeLedger } from "./ledger/ledger.fake.ts";
 import { ReleaseRegistryError } from "./release.ts";
 
@@ -132,15 +134,15 @@ function start(tag: string) {
         agent.tried++;
         if (agent.failure) throw agent.failure;
         agent.deployed.push(tag);
-        const active = {
+        const release = {
           tag,
           identity: artifact.identity,
-          digest: "sha256:0",
+          digest: digestOf(tag),
           artifact: artifact.name,
-          directory: "releases/1",
+          directory: "/releases/1",
           since: "2026-01-01T00:00:00.000Z",
         };
-        await agent.ledger.update((state) => ({ ...state, active, attempt: undefined }));
+        await agent.ledger.update((state) => commitRelease(state, release));
       },
       async keepRunning() {
         agent.order.push("keep running");

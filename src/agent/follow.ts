@@ -80,7 +80,7 @@ async function deployIfNew(choice: Choice, parts: FollowParts, call: Call): Prom
   const { tag, artifact } = choice;
   const target = { tag, identity: artifact.identity, artifact: artifact.name };
   const { active, attempt } = ledger.state;
-  if (active?.tag === tag && active.identity === artifact.identity) return;
+  if (active && active.tag === tag && active.identity === artifact.identity) return;
   if (!isDue(ledger.state, target, clock.now())) {
     logger.debug("Deploy skipped", { tag, until: attempt?.retryAt, reason: attempt?.error });
     return;

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type Call, isEchoOf } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
-import { ConfigError } from "../base/errors.ts";
+import { ConfigError, DewyError, messageOf, systemCodeOf } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { choose } from "./choose/choose.ts";
 import { openArtifactStore } from "./deploy/artifact-store.ts";
@@ -10,7 +10,7 @@ import { recover } from "./deploy/recover.ts";
 import { openReleases } from "./deploy/releases.ts";
 import { follow } from "./follow.ts";
 import { openLedger, type Phase } from "./ledger/ledger.ts";
-import { openLock } from "./ledger/lock.ts";
+import { type Lock, openLock } from "./ledger/lock.ts";
 import { openReleaseRegistry } from "./registries/index.ts";
 import { openSupervisor, type Supervisor } from "./supervisor/supervisor.ts";
 import { SupervisorError } from "./supervisor/supervisor-error.ts";
@@ -46,7 +46,7 @@ export interface ServeParts {
 export async function serve(options: ServeOptions, parts: ServeParts, call: Call): Promise<never> {
   const { environment, directory } = options;
   const source = await openReleaseRegistry(options.registry, { environment, ...parts });
-  const lock = await openLock(join(directory, ".dewy", "lock"), directory, call);
+  const lock = await lockOf(directory, call);
   try {
     return await withLock(options, { ...parts, source }, call);
   } finally {
@@ -68,7 +68,9 @@ async function withLock(
   const releases = await openReleases(directory, clock);
   await releases.current();
   const record = await openWorkerRecord(join(keep, "workers.json"), logger);
-  const { listeners } = await takeOver({ ports, record, drainMs, logger, clock }, call).catch(asConfig);
+  const { listeners } = await takeOver({ ports, record, drainMs, logger, clock }, call).catch(
+    asConfig,
+  );
   const supervisor = openSupervisor({
     ...{ command, directory, environment, listeners, record, drainMs, logger, clock },
   });
@@ -95,6 +97,19 @@ async function withLock(
     await supervisor.stop();
     listeners.close();
     logger.info("Dewy stopped");
+  }
+}
+
+/** @throws {ConfigError} when another agent is there, or nothing can be kept there. */
+async function lockOf(directory: string, call: Call): Promise<Lock> {
+  try {
+    return await openLock(join(directory, ".dewy", "lock"), directory, call);
+  } catch (error) {
+    if (systemCodeOf(error) === undefined || error instanceof DewyError) throw error;
+    throw new ConfigError(`nothing can be kept in ${directory}: ${messageOf(error)}`, {
+      cause: error,
+      hint: "make it writable, or name another by --directory",
+    });
   }
 }
 

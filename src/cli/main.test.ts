@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../base/clock.ts";
-import { main, version } from "./main.ts";
+import { main } from "./main.ts";
+import { version } from "./version.ts";
 
 describe("dewy", () => {
   it.each([

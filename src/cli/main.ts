@@ -1,8 +1,8 @@
-import { existsSync, readFileSync } from "node:fs";
 import { Command as CommanderCommand, CommanderError } from "commander";
 import { isEchoOf } from "../base/call.ts";
 import { ConfigError, DewyError } from "../base/errors.ts";
 import { type AnyCommand, type CommandContext, declare } from "./command.ts";
+import { version } from "./version.ts";
 
 /** The commands, each loaded only when it is called, so that the others do not pay for it. */
 const commands: Record<string, { summary: string; load(): Promise<AnyCommand> }> = {
@@ -90,13 +90,4 @@ function statusOf(error: CommanderError, context: CommandContext): number {
   context.note(`dewy: ${[sentence, ...suggestion].join(" ")}`);
   context.note("dewy: `dewy --help` lists the commands, `dewy COMMAND --help` its options");
   return 2;
-}
-
-/** Of the package: its file is above `src/`, and above `dist/src/` once it is built. */
-export function version(): string {
-  const place = ["../../package.json", "../../../package.json"]
-    .map((path) => new URL(path, import.meta.url))
-    .find((url) => existsSync(url));
-  if (!place) return "unknown";
-  return (JSON.parse(readFileSync(place, "utf8")) as { version: string }).version;
 }

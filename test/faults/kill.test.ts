@@ -30,26 +30,32 @@ describe("an agent killed by SIGKILL as it enters a phase", { timeout: 60_000 },
     await isTidy(1);
   });
 
-  it.each(phases)("%s, of the second: the app answers without the registry, then the next agent goes on", async (phase) => {
-    const first = stage.startAgent(port);
-    await answers("v1.0.0");
-    await first.stop();
-    await stage.push("v1.1.0");
+  it.each(phases)(
+    "%s, of the second: the app answers without the registry, then the next agent goes on",
+    async (phase) => {
+      const first = stage.startAgent(port);
+      await answers("v1.0.0");
+      await first.stop();
+      await stage.push("v1.1.0");
 
-    await killedAt(phase);
-    await isComplete();
-    await answers(/ v1\.[01]\.0 /);
+      await killedAt(phase);
+      await isComplete();
+      await answers(/ v1\.[01]\.0 /);
 
-    const alone = stage.startAgent(port, ["--registry", `img://127.0.0.1:${await freePort()}/app`]);
-    await until("the app is the new agent's", async () => alone.log().includes("Server started"));
-    await answers(committed.includes(phase) ? "v1.1.0" : "v1.0.0");
-    await isComplete();
-    await alone.stop();
+      const alone = stage.startAgent(port, [
+        "--registry",
+        `img://127.0.0.1:${await freePort()}/app`,
+      ]);
+      await until("the app is the new agent's", async () => alone.log().includes("Server started"));
+      await answers(committed.includes(phase) ? "v1.1.0" : "v1.0.0");
+      await isComplete();
+      await alone.stop();
 
-    stage.startAgent(port);
-    await answers("v1.1.0");
-    await isTidy(2);
-  });
+      stage.startAgent(port);
+      await answers("v1.1.0");
+      await isTidy(2);
+    },
+  );
 
   /** Runs an agent that dies as it enters `phase`. */
   async function killedAt(phase: string): Promise<void> {

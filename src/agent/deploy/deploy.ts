@@ -6,10 +6,11 @@ import { advanceAttempt, commitRelease, forgetReleases } from "../ledger/attempt
 import type { DeployedRelease, Ledger, Phase } from "../ledger/ledger.ts";
 import type { ReleaseRegistry } from "../release.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
-import { fetchArtifact, pruneArtifacts } from "./fetch.ts";
+import { type ArtifactStore, pruneArtifacts } from "./artifact-store.ts";
+import { fetchArtifact } from "./fetch.ts";
 import type { Releases } from "./releases.ts";
 import { removeTree } from "./removal.ts";
-import { unpack } from "./unpack.ts";
+import { archiveLimits, unpack } from "./unpack.ts";
 
 const releasesKept = 7;
 
@@ -18,8 +19,7 @@ export interface DeployParts {
   ledger: Ledger;
   releases: Releases;
   supervisor: Pick<Supervisor, "start">;
-  /** The directory fetched artifacts are kept in, by digest. */
-  store: string;
+  store: ArtifactStore;
   clock: Clock;
   logger: Logger;
   /** Told of each phase once the ledger has recorded it, and before its work begins. */
@@ -55,7 +55,7 @@ async function prepare(choice: Choice, parts: DeployParts, call: Call): Promise<
 
   const directory = await releases.reserve();
   await enter("unpack", parts, directory);
-  await unpack(fetched.path, artifact.name, directory, {}, call);
+  await unpack(fetched.path, artifact.name, directory, { limits: archiveLimits }, call);
   logger.info("Extract archive", { tag, path: directory });
 
   const { identity, name } = artifact;
@@ -86,7 +86,11 @@ async function takeIntoService(
       throw error;
     }
     replacement.commit();
-    logger.info("Server started", { tag, pid: replacement.pid, generation: replacement.generation });
+    logger.info("Server started", {
+      tag,
+      pid: replacement.pid,
+      generation: replacement.generation,
+    });
   } catch (error) {
     if (before?.complete) await releases.switchTo(before.directory);
     else await releases.unlinkCurrent();
@@ -109,14 +113,14 @@ async function enter(
 /** What is left over costs disk and nothing else: a failure is logged, and the next one tries again. */
 async function prune({ ledger, releases, store, logger }: DeployParts): Promise<void> {
   const { active, lastGood } = ledger.state;
-  const needed = [active, lastGood].flatMap((release) => (release ? [release] : []));
+  const protect = [active, lastGood].flatMap((release) => (release ? [release.directory] : []));
   try {
-    const removed = await releases.prune({
-      keep: releasesKept,
-      protect: needed.map(({ directory }) => directory),
-    });
+    const removed = await releases.prune({ keep: releasesKept, protect });
     await ledger.update((state) => forgetReleases(state, removed));
-    await pruneArtifacts(store, new Set(needed.map(({ digest }) => digest)));
+    await pruneArtifacts(
+      store,
+      ledger.state.releases.map(({ digest }) => digest),
+    );
     logger.info("Keep releases", { count: releasesKept, removed: removed.length });
   } catch (error) {
     logger.warn("old releases could not be removed", { error });

@@ -29,6 +29,8 @@ export interface Releases {
   current(): Promise<CurrentRelease | undefined>;
   /** Points `current` at a release, in one step that survives a power failure. @throws {ReleasesError} */
   switchTo(directory: string): Promise<void>;
+  /** Takes the link away, where there was none before a deployment that failed. @throws {ReleasesError} */
+  unlinkCurrent(): Promise<void>;
   /** Removes all but the `keep` newest, the current one and the protected; resolves to those removed. */
   prune(options: { keep?: number; protect: readonly string[] }): Promise<string[]>;
   /** Removes what killed runs have left half done. Only while nothing else runs. */
@@ -65,6 +67,12 @@ export async function openReleases(root: string, clock: Clock): Promise<Releases
       } finally {
         await rm(draft, { force: true });
       }
+      await syncDirectory(top);
+    },
+
+    async unlinkCurrent() {
+      await current();
+      await rm(link, { force: true });
       await syncDirectory(top);
     },
 

@@ -1,9 +1,8 @@
-import { mkdir } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import * as v from "valibot";
 import { serve } from "../../agent/serve.ts";
 import { parsePorts } from "../../agent/supervisor/port-range.ts";
-import { ConfigError, messageOf } from "../../base/errors.ts";
+import { ConfigError } from "../../base/errors.ts";
 import { openLogger } from "../../base/pino-logger.ts";
 import { Seconds } from "../../base/schema.ts";
 import { command } from "../command.ts";
@@ -74,7 +73,6 @@ export const server = command({
       });
     }
     const directory = resolve(context.directory, input.directory ?? ".");
-    await makeDirectory(directory);
     await serve(
       {
         registry: input.registry,
@@ -93,15 +91,3 @@ export const server = command({
     );
   },
 });
-
-/** @throws {ConfigError} when nothing can be kept there. */
-async function makeDirectory(directory: string): Promise<void> {
-  try {
-    await mkdir(join(directory, ".dewy"), { recursive: true });
-  } catch (error) {
-    throw new ConfigError(`nothing can be kept in ${directory}: ${messageOf(error)}`, {
-      cause: error,
-      hint: "make it writable, or name another by --directory",
-    });
-  }
-}
