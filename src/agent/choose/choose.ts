@@ -1,0 +1,133 @@
+import type { Call } from "../../base/call.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Logger } from "../../base/logger.ts";
+import {
+  type Artifact,
+  type Release,
+  type ReleaseRegistry,
+  ReleaseRegistryError,
+} from "../release.ts";
+import { type ArtifactRules, artifactFor } from "./artifact.ts";
+import { compareVersions, parseVersion, type Version } from "./version.ts";
+
+export interface ChoiceRules extends ArtifactRules {
+  preRelease: boolean;
+  /** Only versions with this build metadata; every version when there is none. */
+  slot?: string | undefined;
+}
+
+export interface PassedOver {
+  tag: string;
+  reason: string;
+}
+
+/** What to run, and what was newer but could not be taken. */
+export interface Choice {
+  tag: string;
+  version: Version;
+  release: Release;
+  artifact: Artifact;
+  passedOver: PassedOver[];
+}
+
+export interface ChoiceParts {
+  clock: Clock;
+  logger: Logger;
+  /** The tags that were warned of; the caller keeps it from poll to poll. */
+  warned: Set<string>;
+}
+
+/** A release is announced before its files are all there; for so long that is nothing to speak of. */
+export const graceMs = 30 * 60_000;
+const maximumLookBack = 10;
+
+/**
+ * Chooses the newest version that has an artifact for this host. `undefined` while the only
+ * releases there are may still be being uploaded.
+ *
+ * @throws {ReleaseRegistryError} `NOT_FOUND` when there is no version, or none of the newest ten
+ *   has an artifact for us; and what the registry throws
+ */
+export async function choose(
+  registry: ReleaseRegistry,
+  rules: ChoiceRules,
+  parts: ChoiceParts,
+  call: Call,
+): Promise<Choice | undefined> {
+  const tags = await registry.tags(call);
+  const versions = newestFirst(tags, rules);
+  if (versions.length === 0) throw noVersion(registry, tags, rules);
+
+  const incomplete: Release[] = [];
+  const passedOver: PassedOver[] = [];
+  for (const version of versions.slice(0, maximumLookBack)) {
+    const { tag } = version;
+    const release = await registry.release(tag, call);
+    const artifact = release && artifactFor(release, rules);
+    if (release && artifact) {
+      for (const newer of incomplete) tell(newer, tag, rules, parts);
+      return { tag, version, release, artifact, passedOver };
+    }
+    if (release) incomplete.push(release);
+    passedOver.push({ tag, reason: release ? reasonFor(release, rules) : "it is gone" });
+  }
+  const [newest] = incomplete;
+  if (newest && isInGrace(newest, parts)) {
+    parts.logger.debug("release is not complete yet", { tag: newest.tag });
+    return undefined;
+  }
+  throw nothingComplete(registry, passedOver);
+}
+
+function newestFirst(tags: readonly string[], { preRelease, slot }: ChoiceRules): Version[] {
+  return tags
+    .flatMap((tag) => parseVersion(tag) ?? [])
+    .filter((version) => preRelease || version.preRelease.length === 0)
+    .filter((version) => slot === undefined || slot === "" || version.slot === slot)
+    .sort((a, b) => compareVersions(b, a));
+}
+
+/** Quietly in the grace period; after it once a tag, as a person has to do something then. */
+function tell(release: Release, chosen: string, rules: ChoiceRules, parts: ChoiceParts): void {
+  const fields = { tag: release.tag, chosen, reason: reasonFor(release, rules) };
+  if (isInGrace(release, parts)) {
+    parts.logger.debug("newer release is not complete yet", fields);
+  } else if (!parts.warned.has(release.tag)) {
+    parts.warned.add(release.tag);
+    parts.logger.warn("newer release has no artifact for this host", fields);
+  }
+}
+
+function isInGrace({ publishedAt }: Release, { clock }: ChoiceParts): boolean {
+  return publishedAt !== undefined && clock.now().getTime() - publishedAt.getTime() < graceMs;
+}
+
+const shownNames = 10;
+
+function reasonFor({ artifacts }: Release, { artifact, platform }: ChoiceRules): string {
+  const names = artifacts.map(({ name }) => name);
+  const more = names.length > shownNames ? `, and ${names.length - shownNames} more` : "";
+  const seen = names.length === 0 ? "no files" : names.slice(0, shownNames).join(", ") + more;
+  const { os, architecture, variant } = platform;
+  const host = [os, architecture, variant].filter(Boolean).join("/");
+  return `no artifact ${artifact === undefined ? "" : `${artifact} `}for ${host} among: ${seen}`;
+}
+
+function noVersion(registry: ReleaseRegistry, tags: readonly string[], rules: ChoiceRules) {
+  const { preRelease, slot } = rules;
+  const kind = `${preRelease ? "" : "stable "}version${slot ? ` in slot ${slot}` : ""}`;
+  const message = `${registry.name} has no ${kind} among its ${tags.length} tags`;
+  return new ReleaseRegistryError("NOT_FOUND", message, {
+    hint: preRelease
+      ? "publish a release with a tag such as v1.2.3"
+      : "publish a release with a tag such as v1.2.3, or add ?pre-release=true to the registry URL",
+  });
+}
+
+function nothingComplete(registry: ReleaseRegistry, [newest, ...older]: PassedOver[]) {
+  const others = older.length > 0 ? `, nor do the ${older.length} before it` : "";
+  const message = `${registry.name}: ${newest?.tag} has ${newest?.reason}${others}`;
+  return new ReleaseRegistryError("NOT_FOUND", message, {
+    hint: "publish a file named for this platform, or name one with ?artifact= in the registry URL",
+  });
+}

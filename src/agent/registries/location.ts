@@ -1,0 +1,58 @@
+import * as v from "valibot";
+import { ConfigError } from "../../base/errors.ts";
+import { nearest } from "../../base/nearest.ts";
+import { parse, YesOrNo } from "../../base/schema.ts";
+
+/** A registry URL in its parts, before any scheme has looked at them. */
+export interface Location {
+  scheme: string;
+  /** Between `://` and the query. */
+  place: string;
+  query: ReadonlyMap<string, string>;
+}
+
+/**
+ * Takes `scheme://place?query` apart. By hand, as none of our schemes is a URL that a URL parser
+ * treats well: `img://10.0.0.1:5000/app` has a port, and `ghr://Owner/Repository` no host.
+ *
+ * @throws {ConfigError}
+ */
+export function parseLocation(url: string): Location {
+  const [, scheme, place = "", query = ""] =
+    /^([a-z][a-z0-9+.-]*):\/\/([^?#]*)(?:\?(.*))?$/i.exec(url) ?? [];
+  if (scheme === undefined) {
+    throw new ConfigError(`--registry: ${url || "(nothing)"} is not of the form scheme://place`, {
+      hint: "write it as ghr://owner/repository or img://host/repository",
+    });
+  }
+  const pairs = new Map<string, string>();
+  for (const [name, value] of new URLSearchParams(query)) {
+    if (pairs.has(name)) {
+      throw new ConfigError(`--registry: the query has ${name} twice`, { hint: "leave one out" });
+    }
+    pairs.set(name, value);
+  }
+  return { scheme: scheme.toLowerCase(), place: place.replace(/\/+$/, ""), query: pairs };
+}
+
+/** What every registry takes in its query. */
+export const commonQuery = {
+  "pre-release": v.optional(YesOrNo, "false"),
+  artifact: v.optional(v.pipe(v.string(), v.minLength(1, "name a file, or leave it out"))),
+};
+
+/** Checks a query against what a scheme takes. @throws {ConfigError} naming the nearest known key */
+export function parseQuery<const Entries extends v.ObjectEntries>(
+  { scheme, query }: Location,
+  entries: Entries,
+): v.InferOutput<v.StrictObjectSchema<Entries, undefined>> {
+  const known = Object.keys(entries);
+  for (const name of query.keys()) {
+    if (known.includes(name)) continue;
+    const meant = nearest(name, known);
+    throw new ConfigError(`--registry: ${scheme}:// takes no ${name} in its query`, {
+      hint: meant ? `write ${meant} instead` : `choose from: ${known.join(", ")}`,
+    });
+  }
+  return parse(v.strictObject(entries), Object.fromEntries(query), (key) => `--registry: ${key}`);
+}
