@@ -16,6 +16,12 @@ const waitThenBecome = 'IFS= read -r DEWY_START || exit 1; unset DEWY_START; exe
 const withListenPid = `LISTEN_PID=$$; export LISTEN_PID; ${waitThenBecome}`;
 
 /**
+ * POSIX mode does not read the file that BASH_ENV names. `--norc` is for a guess of bash: with a
+ * socket as its standard input, which a pipe of Node's is, it takes itself for started by rshd(8).
+ */
+const withoutStartupFiles = ["--posix", "--norc"];
+
+/**
  * The shell that becomes the worker. `/bin/sh` may be one (dash) that drops variables whose names are
  * no shell names, such as `discovery.type`; bash passes them on, so it is taken where there are any.
  */
@@ -28,7 +34,7 @@ export async function launcherFor(environment: Environment, logger: Logger): Pro
       directory: "/",
       searchPath: "/bin:/usr/bin:/usr/local/bin",
     });
-    return { shell, script: ["--posix", "-c", script] }; // POSIX mode does not read BASH_ENV
+    return { shell, script: [...withoutStartupFiles, "-c", script] };
   } catch {
     logger.warn("The app may not see variables whose names a shell does not know; install bash", {
       names: odd,

@@ -21,12 +21,13 @@ const everyAddress = ["::", "0.0.0.0"];
 /**
  * Runs in a process of its own, because a process that listens also accepts: libuv begins to poll in
  * `listen`, and there is no way to make it stop. So this one listens, sends the socket away before
- * its event loop turns again, and then blocks until it is killed. Its own time limit is for the case
- * that the parent was killed first.
+ * its event loop turns again, and then blocks until it is killed. It blocks in reading from its parent,
+ * so that it does not keep the port when that one is killed first.
  */
 const program = `
   const { createServer } = require("node:net");
-  const [port, backlog, limitMs, ...hosts] = process.argv.slice(1);
+  const { readSync } = require("node:fs");
+  const [port, backlog, ...hosts] = process.argv.slice(1);
   const noSuchFamily = ["EAFNOSUPPORT", "EPROTONOSUPPORT", "EADDRNOTAVAIL"];
   process.on("disconnect", () => process.exit());
   listen(hosts);
@@ -39,7 +40,7 @@ const program = `
     });
     server.listen({ port: Number(port), host, backlog: Number(backlog) }, () => {
       process.send({ port: server.address().port }, server._handle);
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(limitMs));
+      readSync(0, Buffer.alloc(1));
       process.exit();
     });
   }
@@ -60,10 +61,10 @@ export async function openListeningSocket(
     limited.signal.throwIfAborted();
     const listener = spawn(
       process.execPath,
-      ["--input-type=commonjs", "-e", program, ...[port, backlog, limitMs].map(String), ...hosts],
+      ["--input-type=commonjs", "-e", program, ...[port, backlog].map(String), ...hosts],
       {
         env: {},
-        stdio: ["ignore", "ignore", "inherit", "ipc"],
+        stdio: ["pipe", "ignore", "inherit", "ipc"],
       },
     );
     try {

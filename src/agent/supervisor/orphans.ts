@@ -78,8 +78,9 @@ async function endingOf(
     await clock.sleep(Math.min(pollMs, leftMs), call);
     leftMs = untilMs - clock.now().getTime();
   }
-  if (await isStill(worker)) signalGroup(worker.pid, "SIGKILL");
-  return endGroup(worker.pid, { graceMs: Math.max(0, leftMs), clock });
+  const cut = (await isStill(worker)) && signalGroup(worker.pid, "SIGKILL");
+  const ending = await endGroup(worker.pid, { graceMs: Math.max(0, leftMs), clock });
+  return cut && ending === "drained" ? "cut" : ending;
 }
 
 function tell(pid: number): void {

@@ -11,9 +11,12 @@ export interface Takeover {
 
 const retryMs = 100;
 
+/** What an agent that was killed while it started has begun takes a moment to notice. */
+const startingLimitMs = 1_000;
+
 /**
  * Opens the ports, after an earlier agent on this directory may have been killed: ends the workers it
- * left, and waits for a port only as long as one of them may still hold it.
+ * left, and waits for a port that is in use only as long as one of them may still hold it.
  *
  * @throws {SupervisorError} `PORT_IN_USE`, `PORT_FORBIDDEN`, `LISTEN_FAILED`
  */
@@ -23,14 +26,15 @@ export async function takeOver(
 ): Promise<Takeover> {
   const orphans = await endOrphans(options, call);
   const { logger, clock = systemClock } = options;
+  const since = clock.now().getTime();
   let waited = false;
   for (;;) {
-    const mayWait = orphans.alive.length > 0;
+    const mayWait = orphans.alive.length > 0 || clock.now().getTime() - since < startingLimitMs;
     try {
       return { listeners: await openListeners(ports, call), orphans };
     } catch (error) {
       if (!mayWait || !isPortInUse(error)) throw error;
-      if (!waited) logger.warn("Waiting for a worker of an earlier run to let go", { error });
+      if (!waited) logger.warn("Waiting for a port that an earlier run may hold", { error });
       waited = true;
     }
     await clock.sleep(retryMs, call);
