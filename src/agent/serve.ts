@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { type Call, isEchoOf } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
 import { ConfigError, DewyError, messageOf, systemCodeOf } from "../base/errors.ts";
+import { openHttpClient } from "../base/http-client.ts";
 import type { Logger } from "../base/logger.ts";
 import { choose } from "./choose/choose.ts";
 import { openArtifactStore } from "./deploy/artifact-store.ts";
@@ -9,9 +10,10 @@ import { type DeployParts, deploy } from "./deploy/deploy.ts";
 import { recover } from "./deploy/recover.ts";
 import { openReleases } from "./deploy/releases.ts";
 import { follow } from "./follow.ts";
+import { thisHost } from "./host.ts";
 import { openLedger, type Phase } from "./ledger/ledger.ts";
 import { type Lock, openLock } from "./ledger/lock.ts";
-import { openReleaseRegistry } from "./registries/index.ts";
+import { type OpenedReleaseRegistry, openReleaseRegistry } from "./registries/index.ts";
 import { openSupervisor, type Supervisor } from "./supervisor/supervisor.ts";
 import { SupervisorError } from "./supervisor/supervisor-error.ts";
 import { takeOver } from "./supervisor/takeover.ts";
@@ -27,6 +29,8 @@ export interface ServeOptions {
   intervalMs: number;
   drainMs: number;
   environment: Readonly<Record<string, string | undefined>>;
+  /** How requests introduce themselves. */
+  userAgent: string;
 }
 
 export interface ServeParts {
@@ -45,21 +49,24 @@ export interface ServeParts {
  */
 export async function serve(options: ServeOptions, parts: ServeParts, call: Call): Promise<never> {
   const { environment, directory } = options;
-  const source = await openReleaseRegistry(options.registry, { environment, ...parts });
-  const lock = await lockOf(directory, call);
+  const http = openHttpClient({ userAgent: options.userAgent, environment });
   try {
-    return await withLock(options, { ...parts, source }, call);
+    const source = await openReleaseRegistry(options.registry, { http, environment, ...parts });
+    const lock = await lockOf(directory, call);
+    try {
+      return await withLock(options, { ...parts, source }, call);
+    } finally {
+      await lock.close();
+      await source.registry.close();
+    }
   } finally {
-    await lock.close();
-    await source.registry.close();
+    http.close();
   }
 }
 
-type Source = Awaited<ReturnType<typeof openReleaseRegistry>>;
-
 async function withLock(
   options: ServeOptions,
-  { source, ...parts }: ServeParts & { source: Source },
+  { source, ...parts }: ServeParts & { source: OpenedReleaseRegistry },
   call: Call,
 ): Promise<never> {
   const { clock, logger } = parts;
@@ -77,13 +84,15 @@ async function withLock(
   try {
     const ledger = await openLedger(join(keep, "ledger.json"), { logger, clock });
     const store = await openArtifactStore(join(keep, "artifacts"));
-    const { registry, rules } = source;
+    const { registry } = source;
+    const rules = { ...source.rules, ...thisHost() };
+    const choosing = { clock, logger, warned: new Set<string>() };
     const deployParts = { ...parts, registry, ledger, releases, supervisor, store };
     logger.info("Dewy started", { registry: registry.name, ports, directory });
     await recover(deployParts);
     return await follow(
       {
-        choose: (each) => choose(registry, rules, { clock, logger }, each),
+        choose: (each) => choose(registry, rules, choosing, each),
         deploy: (choice, each) => deploy(choice, deployParts, each),
         keepRunning: startedOnce(deployParts, supervisor),
         ledger,

@@ -40,7 +40,7 @@ export function parseStat(stat: string, bootId: string): string | undefined {
 async function psIdentityOf(pid: number): Promise<string | undefined> {
   try {
     const { stdout } = await promisify(execFile)("ps", ["-o", "stat=,lstart=", "-p", String(pid)], {
-      env: { ...process.env, LC_ALL: "C", TZ: "UTC" },
+      env: { PATH: "/bin:/usr/bin", LC_ALL: "C", TZ: "UTC" },
       timeout: psLimitMs,
     });
     const [state = "", ...started] = stdout.trim().split(/\s+/);

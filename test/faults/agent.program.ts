@@ -17,6 +17,7 @@ await serve(
     intervalMs: 1000,
     drainMs: 5000,
     environment: process.env,
+    userAgent: "dewy/test",
   },
   {
     clock: systemClock,

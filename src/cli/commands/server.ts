@@ -6,6 +6,7 @@ import { ConfigError } from "../../base/errors.ts";
 import { openLogger } from "../../base/pino-logger.ts";
 import { Seconds } from "../../base/schema.ts";
 import { command } from "../command.ts";
+import { version } from "../version.ts";
 
 const levels = ["debug", "info", "warn", "error"] as const;
 
@@ -82,6 +83,7 @@ export const server = command({
         intervalMs: input.interval,
         drainMs: input.drainTime,
         environment: context.environment,
+        userAgent: `dewy/${version()}`,
       },
       {
         clock: context.clock,

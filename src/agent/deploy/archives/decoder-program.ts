@@ -1,15 +1,17 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { access, constants, open } from "node:fs/promises";
-import { delimiter, isAbsolute, join } from "node:path";
+import { join } from "node:path";
 import type { Call } from "../../../base/call.ts";
 import { ArchiveError } from "./archive.ts";
 
 const longestComplaint = 500;
 
-/** Where `name` is on `PATH`. */
+const places = ["/usr/local/bin", "/usr/bin", "/bin", "/opt/homebrew/bin"];
+
+/** Where `name` is, among the places that a package puts programs. */
 export async function findProgram(name: string): Promise<string | undefined> {
-  for (const directory of (process.env.PATH ?? "").split(delimiter).filter(isAbsolute)) {
+  for (const directory of places) {
     const path = join(directory, name);
     try {
       await access(path, constants.X_OK);
