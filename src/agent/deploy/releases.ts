@@ -19,7 +19,7 @@ export interface CurrentRelease {
 
 /** The releases of one application: `ROOT/releases/YYYYMMDDTHHMMSSZ`, and `ROOT/current`. */
 export interface Releases {
-  /** The absolute path of a release that does not exist yet, named after this second or the next free one. */
+  /** The absolute path of a release that does not exist yet, named after this second, or the next that is later than all. */
   reserve(): Promise<string>;
   /** Absolute paths, newest first. What is there is complete: a release gets its name last. */
   list(): Promise<string[]>;
@@ -45,7 +45,9 @@ export async function openReleases(root: string, clock: Clock): Promise<Releases
 
   return {
     async reserve() {
-      for (let at = clock.now().getTime(); ; at += 1_000) {
+      const [newest] = await list();
+      const afterMs = newest === undefined ? 0 : timeOf(basename(newest)) + 1_000;
+      for (let at = Math.max(clock.now().getTime(), afterMs); ; at += 1_000) {
         const candidate = join(directory, nameOf(new Date(at)));
         if (!(await statOf(candidate))) return candidate;
       }
@@ -121,6 +123,10 @@ export async function openReleases(root: string, clock: Clock): Promise<Releases
 
 function nameOf(at: Date): string {
   return at.toISOString().replaceAll(/[-:]|\.\d+/g, "");
+}
+
+function timeOf(name: string): number {
+  return Date.parse(name.replace(releaseName, "$1-$2-$3T$4:$5:$6Z")) || 0;
 }
 
 async function statOf(path: string): Promise<Awaited<ReturnType<typeof lstat>> | undefined> {

@@ -1,0 +1,193 @@
+import { mkdtemp, readdir, readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { packTar } from "modern-tar";
+import { expect, it } from "vitest";
+import { streamOf } from "../../base/bytes.ts";
+import { systemClock } from "../../base/clock.ts";
+import { FakeLogger } from "../../base/logger.fake.ts";
+import { digestOf } from "../../oci/digest.ts";
+import type { Choice } from "../choose/choose.ts";
+import { beginAttempt } from "../ledger/attempt.ts";
+import { openLedger, type Phase } from "../ledger/ledger.ts";
+import { openArtifactStore } from "./artifact-store.ts";
+import { deploy } from "./deploy.ts";
+import { openReleases } from "./releases.ts";
+
+it("goes through the phases in order, and commits", async ({ signal }) => {
+  const host = await openHost();
+
+  await host.deploy("v1.0.0", { signal });
+
+  expect(host.phases).toEqual(["fetch", "unpack", "switch", "start", "commit", "prune"]);
+  expect(host.started).toEqual(["v1.0.0 started", "v1.0.0 committed"]);
+  expect(await host.serves()).toBe("v1.0.0");
+  expect(host.state()).toMatchObject({ active: { tag: "v1.0.0" } });
+  expect(host.state().attempt).toBeUndefined();
+});
+
+it("remembers the release before as the last good one", async ({ signal }) => {
+  const host = await openHost();
+  await host.deploy("v1.0.0", { signal });
+
+  await host.deploy("v1.1.0", { signal });
+
+  expect(host.state()).toMatchObject({ active: { tag: "v1.1.0" }, lastGood: { tag: "v1.0.0" } });
+  expect(await host.serves()).toBe("v1.1.0");
+});
+
+it("puts everything back when the new process does not stay up", async ({ signal }) => {
+  const host = await openHost();
+  await host.deploy("v1.0.0", { signal });
+  host.startFailure = new Error("exited with status 1");
+
+  await expect(host.deploy("v1.1.0", { signal })).rejects.toThrow("exited with status 1");
+
+  expect(await host.serves()).toBe("v1.0.0");
+  expect(host.state().active?.tag).toBe("v1.0.0");
+  expect(await readdir(join(host.root, "releases"))).toHaveLength(1);
+});
+
+it("leaves no link when the first release does not start", async ({ signal }) => {
+  const host = await openHost();
+  host.startFailure = new Error("exited with status 1");
+
+  await expect(host.deploy("v1.0.0", { signal })).rejects.toThrow();
+
+  expect((await readdir(host.root)).sort()).toEqual([".dewy", "releases"]);
+  expect(await readdir(join(host.root, "releases"))).toEqual([]);
+});
+
+it("stops the new process when the commit cannot be written", async ({ signal }) => {
+  const host = await openHost();
+  await host.deploy("v1.0.0", { signal });
+  host.failAt = "commit";
+
+  await expect(host.deploy("v1.1.0", { signal })).rejects.toThrow("at commit");
+
+  expect(host.started.slice(2)).toEqual(["v1.1.0 started", "v1.1.0 undone"]);
+  expect(await host.serves()).toBe("v1.0.0");
+});
+
+it.each(["fetch", "unpack", "switch", "start"] as const)(
+  "changes nothing when it fails at %s",
+  async (phase) => {
+    const signal = AbortSignal.timeout(5000);
+    const host = await openHost();
+    await host.deploy("v1.0.0", { signal });
+    host.failAt = phase;
+
+    await expect(host.deploy("v1.1.0", { signal })).rejects.toThrow(`at ${phase}`);
+
+    expect(await host.serves()).toBe("v1.0.0");
+    expect(await readdir(join(host.root, "releases"))).toHaveLength(1);
+  },
+);
+
+it("unpacks nothing of an artifact that is not the promised one", async ({ signal }) => {
+  const host = await openHost();
+  host.tamper = true;
+
+  await expect(host.deploy("v1.0.0", { signal })).rejects.toMatchObject({
+    code: "DIGEST_MISMATCH",
+  });
+
+  expect(await readdir(join(host.root, "releases"))).toEqual([]);
+  expect(host.started).toEqual([]);
+});
+
+it("keeps seven releases, the active and the last good among them", async ({ signal }) => {
+  const host = await openHost();
+
+  for (let patch = 0; patch < 9; patch++) await host.deploy(`v1.0.${patch}`, { signal });
+
+  expect(await readdir(join(host.root, "releases"))).toHaveLength(7);
+  expect(host.state().releases.map(({ tag }) => tag)).toEqual(
+    [8, 7, 6, 5, 4, 3, 2].map((patch) => `v1.0.${patch}`),
+  );
+  expect(await readdir(join(host.root, ".dewy/artifacts/sha256"))).toHaveLength(7);
+});
+
+/** A host with real files, and an app that only notes that it was started. */
+async function openHost() {
+  const root = await mkdtemp(join(tmpdir(), "dewy-deploy-"));
+  const logger = new FakeLogger();
+  const clock = systemClock;
+  const ledger = await openLedger(join(root, ".dewy/ledger.json"), { logger, clock });
+  const host = {
+    root,
+    phases: [] as Phase[],
+    started: [] as string[],
+    startFailure: undefined as Error | undefined,
+    failAt: undefined as Phase | undefined,
+    tamper: false,
+    state: () => ledger.state,
+    serves: () => readFile(join(root, "current/VERSION"), "utf8"),
+    async deploy(tag: string, call: { signal: AbortSignal }) {
+      const choice = await choiceOf(tag);
+      const { identity, name: artifact } = choice.artifact;
+      await ledger.update((state) => beginAttempt(state, { tag, identity, artifact }, clock.now()));
+      await deploy(choice, { ...parts, registry: registryOf(choice) }, call);
+    },
+  };
+  const parts = {
+    ledger,
+    clock,
+    logger,
+    releases: await openReleases(root, clock),
+    store: await openArtifactStore(join(root, ".dewy/artifacts")),
+    supervisor: {
+      async start() {
+        if (host.startFailure) throw host.startFailure;
+        const tag = await host.serves();
+        const note = (what: string) => host.started.push(`${tag} ${what}`);
+        note("started");
+        return {
+          pid: 1,
+          generation: 1,
+          failed: new Promise<never>(() => {}),
+          commit: () => void note("committed"),
+          undo: async () => void note("undone"),
+        };
+      },
+    },
+    entered: (phase: Phase) => {
+      host.phases.push(phase);
+      if (phase === host.failAt) throw new Error(`at ${phase}`);
+    },
+  };
+  return host;
+
+  function registryOf({ tag }: Choice) {
+    return {
+      name: "fake",
+      tags: async () => [tag],
+      release: async () => undefined,
+      open: async () => ({ bytes: streamOf(await archiveOf(host.tamper ? "evil" : tag)), from: 0 }),
+      close: async () => {},
+    };
+  }
+}
+
+async function archiveOf(version: string): Promise<Buffer> {
+  const mtime = new Date("2026-01-01T00:00:00Z");
+  const header = { name: "VERSION", size: version.length, type: "file" as const, mtime };
+  return gzipSync(await packTar([{ header, body: version }]), { level: 1 });
+}
+
+async function choiceOf(tag: string): Promise<Choice> {
+  const bytes = await archiveOf(tag);
+  const digest = digestOf(bytes);
+  const artifact = {
+    name: "app.tar.gz",
+    platform: undefined,
+    sizeBytes: undefined,
+    digest,
+    identity: digest,
+    url: `fake://app/${tag}`,
+  };
+  const release = { tag, artifacts: [artifact], publishedAt: undefined };
+  const version = { tag } as Choice["version"];
+  return { tag, version, release, artifact, passedOver: [] };
+}
