@@ -70,7 +70,7 @@ export function openTree(root: string, limits: ArchiveLimits, { signal }: Call):
     },
 
     async file(name, { mode, modifiedAt }, bytes) {
-      const path = await makeRoom(name, accept(name));
+      const path = await makeRoom(name, acceptLeaf(name));
       const handle = await open(path, createNew, 0o600);
       try {
         await writeAll(handle, bytes, signal);
@@ -84,11 +84,11 @@ export function openTree(root: string, limits: ArchiveLimits, { signal }: Call):
     },
 
     async symbolicLink(name, target, modifiedAt) {
-      await placeLink(name, accept(name), target, modifiedAt);
+      await placeLink(name, acceptLeaf(name), target, modifiedAt);
     },
 
     async hardLink(name, target) {
-      const components = accept(name);
+      const components = acceptLeaf(name);
       const source = await inside(name, target);
       const stats = await statOf(source);
       if (!stats) throw refusal(name, `a hard link to ${target}, which is not in the archive yet`);
@@ -126,9 +126,14 @@ export function openTree(root: string, limits: ArchiveLimits, { signal }: Call):
     return parseEntryPath(name, limits.pathBytes);
   }
 
+  function acceptLeaf(name: string): string[] {
+    const components = accept(name);
+    if (components.length > 0) return components;
+    throw refusal(name, "it would replace the directory itself");
+  }
+
   /** The path for an entry that is not a directory, with nothing at it. */
   async function makeRoom(name: string, components: string[], source?: string): Promise<string> {
-    if (components.length === 0) throw refusal(name, "it would replace the directory itself");
     const path = await parentOf(name, components);
     const existing = await statOf(path);
     if (path === source || !existing) return path;

@@ -1,0 +1,374 @@
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { lstat, mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { type FakeTarEntry, paxEntry, tarOf } from "./archives/tar.fake.ts";
+import { type FakeZipEntry, zipOf } from "./archives/zip.fake.ts";
+import { removeInPlace } from "./removal.ts";
+import { type ArchiveLimits, archiveLimits, unpack } from "./unpack.ts";
+
+describe("unpack", () => {
+  it("keeps files, modes, times, links and empty directories of a tar.gz", async ({ signal }) => {
+    const tar = tarOf(
+      { name: "./", type: "5", mode: 0o700 },
+      { name: "./bin/app", body: "#!", mode: 0o4755 },
+      { name: "./bin/tool", type: "1", link: "bin/app" },
+      { name: "./node_modules/.bin/x", type: "2", link: "../x/cli.js" },
+      { name: "./var/empty/", type: "5", mode: 0o1777, mtime: 1_600_000_000 },
+    );
+
+    const { directory } = await unpacked("app.tar.gz", gzipSync(tar), signal);
+
+    expect(await readFile(join(directory, "bin/app"), "utf8")).toBe("#!");
+    const app = await stat(join(directory, "bin/app"));
+    expect([app.mode & 0o7777, app.mtimeMs]).toEqual([0o755, 1_700_000_000_000]);
+    expect((await stat(join(directory, "bin/tool"))).ino).toBe(app.ino);
+    expect(await readlink(join(directory, "node_modules/.bin/x"))).toBe("../x/cli.js");
+    const empty = await stat(join(directory, "var/empty"));
+    expect([empty.mode & 0o7777, empty.mtimeMs]).toEqual([0o777, 1_600_000_000_000]);
+    expect((await stat(directory)).mode & 0o777).toBe(0o755);
+  });
+
+  it("fills directories that are read-only", async ({ signal }) => {
+    const tar = tarOf(
+      { name: "sealed/", type: "5", mode: 0o555 },
+      { name: "sealed/file", body: "in" },
+    );
+
+    const { directory } = await unpacked("a.tar", tar, signal);
+
+    expect(await readFile(join(directory, "sealed/file"), "utf8")).toBe("in");
+    expect((await stat(join(directory, "sealed"))).mode & 0o777).toBe(0o555);
+  });
+
+  it("takes names and targets too long for a header from pax and GNU records", async ({
+    signal,
+  }) => {
+    const long = `${"d".repeat(90)}/${"e".repeat(90)}/f`;
+    const tar = tarOf(
+      paxEntry("path", long),
+      { name: "short", body: "pax" },
+      { name: "././@LongLink", type: "L", body: `${long}2\0` },
+      { name: "short", body: "gnu" },
+      { name: "././@LongLink", type: "K", body: `${long}\0` },
+      { name: "link", type: "2", link: "short" },
+    );
+
+    const { directory } = await unpacked("a.tar", tar, signal);
+
+    expect(await readFile(join(directory, long), "utf8")).toBe("pax");
+    expect(await readFile(join(directory, `${long}2`), "utf8")).toBe("gnu");
+    expect(await readFile(join(directory, "link"), "utf8")).toBe("pax");
+  });
+
+  it("lets the last entry of a name win, and writes through no link", async ({ signal }) => {
+    const tar = tarOf(
+      { name: "victim", body: "safe" },
+      { name: "symbolic", type: "2", link: "victim" },
+      { name: "hard", type: "1", link: "victim" },
+      { name: "symbolic", body: "new" },
+      { name: "hard", body: "new" },
+      { name: "emptied/", type: "5" },
+      { name: "emptied", body: "now a file" },
+    );
+
+    const { directory } = await unpacked("a.tar", tar, signal);
+
+    const read = (name: string) => readFile(join(directory, name), "utf8");
+    expect(await read("victim")).toBe("safe");
+    expect(await read("symbolic")).toBe("new");
+    expect(await read("hard")).toBe("new");
+    expect(await read("emptied")).toBe("now a file");
+  });
+
+  it.each<[string, FakeTarEntry[], string]>([
+    ["an absolute name", [{ name: "/etc/evil" }], '"/etc/evil"'],
+    ["a name that climbs", [{ name: "../../etc/evil.txt" }], '"../../etc/evil.txt"'],
+    ["a name that climbs from within", [{ name: "a/../../evil" }], '"a/../../evil"'],
+    ["a pax name that climbs", [paxEntry("path", "../evil"), { name: "x" }], '"../evil"'],
+    [
+      "a global pax name that climbs",
+      [{ ...paxEntry("path", "../evil"), type: "g" }, { name: "x" }],
+      '"../evil"',
+    ],
+    ["no name", [{ name: "" }], '""'],
+    ["a file in place of the directory", [{ name: "./", type: "2", link: "x" }], '"./"'],
+    ["an absolute link", [{ name: "l", type: "2", link: "/etc" }], '"l"'],
+    ["a link that climbs out", [{ name: "a/l", type: "2", link: "../../x" }], '"a/l"'],
+    ["a link that climbs after it went down", [{ name: "l", type: "2", link: "a/../.." }], '"l"'],
+    ["a link to nothing", [{ name: "l", type: "2", link: "" }], '"l"'],
+    ["a name through a link", [{ name: "l", type: "2", link: "." }, { name: "l/x" }], '"l/x"'],
+    ["a name through a file", [{ name: "f" }, { name: "f/x" }], '"f/x"'],
+    [
+      "two links that only together climb out",
+      [
+        { name: "a/b/up", type: "2", link: "../.." },
+        { name: "out", type: "2", link: "a/b/up/../x" },
+      ],
+      '"out"',
+    ],
+    ["a hard link to the outside", [{ name: "h", type: "1", link: "../x" }], '"../x"'],
+    ["an absolute hard link", [{ name: "h", type: "1", link: "/etc/passwd" }], '"/etc/passwd"'],
+    [
+      "a hard link through a link",
+      [{ name: "a/f" }, { name: "l", type: "2", link: "a" }, { name: "h", type: "1", link: "l/f" }],
+      '"h"',
+    ],
+    [
+      "a hard link to what is not there yet",
+      [{ name: "h", type: "1", link: "f" }, { name: "f" }],
+      '"h"',
+    ],
+    [
+      "a hard link that moves a symbolic one up",
+      [
+        { name: "a/b/l", type: "2", link: "../.." },
+        { name: "h", type: "1", link: "a/b/l" },
+      ],
+      '"h"',
+    ],
+    ["a device", [{ name: "d", type: "3" }], '"d"'],
+    ["a block device", [{ name: "d", type: "4" }], '"d"'],
+    ["a FIFO", [{ name: "p", type: "6" }], '"p"'],
+    ["a GNU sparse file", [{ name: "s", type: "S", body: "x" }], '"s": a sparse file'],
+    ["a pax sparse file", [paxEntry("GNU.sparse.major", "1"), { name: "s" }], '"s": a sparse file'],
+    ["an entry of a type nobody knows", [{ name: "v", type: "V" }], '"v"'],
+    ["a directory that is not empty replaced", [{ name: "d/f" }, { name: "d" }], '"d"'],
+    ["a zero byte in a name", [paxEntry("path", "a\0b"), { name: "x" }], "zero byte"],
+  ])("refuses %s, by its name, and leaves nothing", async (_what, entries, message) => {
+    const { signal } = new AbortController();
+
+    const { error, left } = await refused("a.tar", tarOf({ name: "first" }, ...entries), signal);
+
+    expect(error).toMatchObject({ code: "REFUSED" });
+    expect(String(error)).toContain("a.tar: entry ");
+    expect(String(error)).toContain(message);
+    expect(left).toEqual([]);
+  });
+
+  const small = tarOf({ name: "a", body: randomBytes(4000) }, { name: "b", body: "b" });
+
+  it.each<[string, string, Buffer]>([
+    ["empty", "a.tar.gz", Buffer.alloc(0)],
+    ["garbage", "a.tar.gz", randomBytes(2000)],
+    ["another format than its name says", "a.tar.gz", small],
+    ["a web page", "a.zip", Buffer.from("<!DOCTYPE html><title>Sign in")],
+    ["a gzip cut short", "a.tgz", gzipSync(small).subarray(0, -9)],
+    ["a gzip of a tar cut in a file", "a.tgz", gzipSync(small.subarray(0, 2000))],
+    ["a tar cut between entries", "a.tar", small.subarray(0, 512 + 4096)],
+    ["a tar cut in a header", "a.tar", small.subarray(0, 512 + 4096 + 100)],
+    ["a tar without entries", "a.tar", Buffer.alloc(1024)],
+    ["a tar with a damaged header", "a.tar", damaged(small, 10)],
+    ["a tar with something after its end", "a.tar", Buffer.concat([small, Buffer.from("more")])],
+    [
+      "a tar whose file claims more than there is",
+      "a.tar",
+      tarOf({ name: "f", body: "x", size: 9999 }),
+    ],
+    ["gzipped garbage", "a.tar.gz", gzipSync(randomBytes(4096))],
+  ])("says what is wrong with an archive that is %s", async (_what, name, bytes) => {
+    const { signal } = new AbortController();
+
+    const { error, left } = await refused(name, bytes, signal);
+
+    expect(error).toMatchObject({ code: "DAMAGED" });
+    expect(String(error)).toMatch(new RegExp(`${name}: its? `));
+    expect(left).toEqual([]);
+  });
+
+  it.each<[string, Partial<ArchiveLimits>, Buffer]>([
+    [
+      "more bytes",
+      { expandedBytes: 10_000 },
+      gzipSync(tarOf({ name: "f", body: Buffer.alloc(20_000) })),
+    ],
+    [
+      "a bomb's ratio",
+      { ratio: 50, ratioFreeBytes: 10_000 },
+      gzipSync(tarOf({ name: "f", body: Buffer.alloc(1_000_000) })),
+    ],
+    ["more entries", { entries: 2 }, gzipSync(tarOf({ name: "1" }, { name: "2" }, { name: "3" }))],
+  ])("stops at %s than allowed", async (_what, limits, bytes) => {
+    const { signal } = new AbortController();
+
+    const { error, left } = await refused("a.tar.gz", bytes, signal, limits);
+
+    expect(error).toMatchObject({ code: "TOO_LARGE" });
+    expect(left).toEqual([]);
+  });
+
+  it("stops when it is told to, with the caller's reason, and leaves nothing", async () => {
+    const stop = new AbortController();
+    stop.abort(new Error("stopped"));
+
+    const { error, left } = await refused("a.tar", small, stop.signal);
+
+    expect(String(error)).toBe("Error: stopped");
+    expect(left).toEqual([]);
+  });
+
+  it("touches nothing when the directory is there already", async ({ signal }) => {
+    const parent = await temporaryDirectory();
+    await writeFile(join(parent, "a.tar"), small);
+    const options = { limits: archiveLimits };
+
+    const result = unpack(join(parent, "a.tar"), "a.tar", parent, options, { signal });
+
+    await expect(result).rejects.toMatchObject({ code: "EXISTS" });
+    expect(await readdir(parent)).toEqual(["a.tar"]);
+  });
+});
+
+describe("unpack, of a zip", () => {
+  it("keeps files, modes, directories and links", async ({ signal }) => {
+    const zip = zipOf(
+      { name: "bin/", mode: 0o40755 },
+      { name: "bin/app", body: "#!".repeat(500), mode: 0o104755, deflate: true },
+      { name: "link", body: "bin/app", mode: 0o120777 },
+      { name: "windows\\made.txt", body: "w", mode: 0, flags: 0 },
+    );
+
+    const { directory } = await unpacked("a.zip", zip, signal);
+
+    expect((await stat(join(directory, "bin/app"))).mode & 0o7777).toBe(0o755);
+    expect(await readFile(join(directory, "link"), "utf8")).toBe("#!".repeat(500));
+    expect(await readFile(join(directory, "windows/made.txt"), "utf8")).toBe("w");
+    expect((await stat(join(directory, "windows/made.txt"))).mode & 0o777).toBe(0o644);
+  });
+
+  it.each<[string, FakeZipEntry[], string]>([
+    ["a name that climbs", [{ name: "../evil" }], "REFUSED"],
+    ["a name that climbs by backslashes", [{ name: "..\\..\\evil" }], "REFUSED"],
+    ["an absolute name", [{ name: "/etc/evil" }], "REFUSED"],
+    ["a drive", [{ name: "C:\\evil" }], "REFUSED"],
+    ["a link that climbs out", [{ name: "l", body: "../x", mode: 0o120777 }], "REFUSED"],
+    [
+      "a name through a link",
+      [{ name: "l", body: ".", mode: 0o120777 }, { name: "l/x" }],
+      "REFUSED",
+    ],
+    ["a FIFO", [{ name: "p", mode: 0o010644 }], "REFUSED"],
+    ["a device", [{ name: "d", mode: 0o020644 }], "REFUSED"],
+    [
+      "an encrypted entry",
+      [{ name: "e", body: Buffer.alloc(20), size: 8, flags: 0x801 }],
+      "REFUSED",
+    ],
+    ["a method nobody knows", [{ name: "m", body: "x", method: 93 }], "REFUSED"],
+    ["a wrong checksum", [{ name: "c", body: "abc", crc: 1 }], "DAMAGED"],
+    [
+      "more bytes than announced",
+      [{ name: "b", body: "a".repeat(900), deflate: true, size: 9 }],
+      "DAMAGED",
+    ],
+    ["a stream that is no deflate", [{ name: "b", body: randomBytes(90), method: 8 }], "DAMAGED"],
+    ["no entries", [], "DAMAGED"],
+  ])("refuses %s", async (_what, entries, code) => {
+    const { signal } = new AbortController();
+
+    const { error, left } = await refused("a.zip", zipOf(...entries), signal);
+
+    expect(error).toMatchObject({ code });
+    expect(String(error)).toContain("a.zip: ");
+    expect(left).toEqual([]);
+  });
+
+  it("names one that was cut short", async ({ signal }) => {
+    const zip = zipOf({ name: "a", body: randomBytes(3000) });
+
+    const { error } = await refused("a.zip", zip.subarray(0, -30), signal);
+
+    expect(error).toMatchObject({ code: "DAMAGED" });
+  });
+
+  it("stops a bomb by what comes out, not by what it announces", async ({ signal }) => {
+    const zip = zipOf({ name: "b", body: Buffer.alloc(1_000_000), deflate: true });
+
+    const { error } = await refused("a.zip", zip, signal, { expandedBytes: 5_000 });
+
+    expect(error).toMatchObject({ code: "TOO_LARGE" });
+  });
+});
+
+describe("unpack, of a single file", () => {
+  it.each([
+    ["myapp", ["myapp"]],
+    ["myapp_v1.2.3_linux_amd64", ["myapp", "myapp_v1.2.3_linux_amd64"]],
+    ["myapp_v1.2.3_linux_amd64.gz", ["myapp", "myapp_v1.2.3_linux_amd64"]],
+  ])("makes %s an executable, also under its plain name", async (name, names) => {
+    const { signal } = new AbortController();
+    const content = Buffer.from("\x7fELF");
+
+    const bytes = name.endsWith(".gz") ? gzipSync(content) : content;
+    const { directory } = await unpacked(name, bytes, signal);
+
+    expect(await readdir(directory)).toEqual(names);
+    const file = join(directory, names[0] ?? "");
+    expect((await readFile(file)).equals(content)).toBe(true);
+    expect((await stat(file)).mode & 0o777).toBe(0o755);
+    expect((await lstat(file)).isSymbolicLink()).toBe(names.length > 1);
+  });
+});
+
+describe("unpack, of what tar(1) packed", () => {
+  const source = mkdtempSync(join(tmpdir(), "dewy-source-"));
+  mkdirSync(join(source, "deep", "er"), { recursive: true });
+  writeFileSync(join(source, "deep", "er", "file"), "content");
+
+  it("reads the default format, as GNU and as pax", async ({ signal }) => {
+    for (const format of ["gnu", "pax", "ustar"]) {
+      const tar = execFileSync("tar", ["-c", `--format=${format}`, "-C", source, "."]);
+      const { directory } = await unpacked("a.tar", tar, signal);
+      expect(await readFile(join(directory, "deep/er/file"), "utf8")).toBe("content");
+    }
+    await rm(source, { recursive: true });
+  });
+});
+
+function damaged(bytes: Buffer, at: number): Buffer {
+  const copy = Buffer.from(bytes);
+  copy[at] = 1 + (copy[at] ?? 0);
+  return copy;
+}
+
+async function unpacked(
+  name: string,
+  bytes: Uint8Array,
+  signal: AbortSignal,
+  limits: Partial<ArchiveLimits> = {},
+): Promise<{ directory: string; parent: string }> {
+  const parent = await temporaryDirectory();
+  const archives = await temporaryDirectory();
+  const directory = join(parent, "release");
+  await writeFile(join(archives, "stored"), bytes);
+  const options = { limits: { ...archiveLimits, ...limits } };
+  await unpack(join(archives, "stored"), name, directory, options, { signal });
+  return { directory, parent };
+}
+
+async function refused(
+  name: string,
+  bytes: Uint8Array,
+  signal: AbortSignal,
+  limits: Partial<ArchiveLimits> = {},
+): Promise<{ error: unknown; left: string[] }> {
+  const parent = await temporaryDirectory();
+  const archive = join(await temporaryDirectory(), "stored");
+  await writeFile(archive, bytes);
+  const options = { limits: { ...archiveLimits, ...limits } };
+  const error = await unpack(archive, name, join(parent, "release"), options, { signal }).then(
+    () => "it was unpacked",
+    (failure: unknown) => failure,
+  );
+  return { error, left: await readdir(parent) };
+}
+
+async function temporaryDirectory(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), "dewy-unpack-"));
+  onTestFinished(() => removeInPlace(path));
+  return path;
+}
