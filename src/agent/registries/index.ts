@@ -1,0 +1,43 @@
+import { ConfigError } from "../../base/errors.ts";
+import { nearest } from "../../base/nearest.ts";
+import { openGithubReleases } from "./github-releases.ts";
+import { type Location, parseLocation } from "./location.ts";
+import { openOciRegistry } from "./oci.ts";
+import type { OpenedReleaseRegistry, RegistryParts } from "./parts.ts";
+
+export type { OpenedReleaseRegistry, QueryRules, RegistryParts } from "./parts.ts";
+
+type Open = (location: Location, parts: RegistryParts) => Promise<OpenedReleaseRegistry>;
+
+const drivers: Record<string, Open> = {
+  ghr: openGithubReleases,
+  img: openOciRegistry,
+};
+
+/**
+ * Opens the release registry that `--registry` names. Nothing is asked of it yet.
+ *
+ * @throws {ConfigError} in one line, for whatever is wrong with the URL or missing for it
+ */
+export async function openReleaseRegistry(
+  url: string,
+  parts: RegistryParts,
+): Promise<OpenedReleaseRegistry> {
+  const location = parseLocation(url);
+  const { scheme } = location;
+  const open = Object.hasOwn(drivers, scheme) ? drivers[scheme] : undefined;
+  if (open) return open(location, parts);
+  const known = Object.keys(drivers);
+  const meant = aliases[scheme] ?? nearest(scheme, known);
+  throw new ConfigError(`--registry: there is no release registry ${scheme}://`, {
+    hint: meant ? `write ${meant}:// instead` : `choose from: ${known.join("://, ")}://`,
+  });
+}
+
+/** What people, and the original's help text, call them. */
+const aliases: Record<string, string | undefined> = {
+  docker: "img",
+  oci: "img",
+  github: "ghr",
+  https: undefined,
+};

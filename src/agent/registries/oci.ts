@@ -1,0 +1,142 @@
+import * as v from "valibot";
+import type { Call } from "../../base/call.ts";
+import { ConfigError } from "../../base/errors.ts";
+import { YesOrNo } from "../../base/schema.ts";
+import { type OciClient, openOciClient, type TagList } from "../../oci/client.ts";
+import { credentialsFrom } from "../../oci/credentials.ts";
+import type { Digest } from "../../oci/digest.ts";
+import { isDockerHub } from "../../oci/docker-hub.ts";
+import { type ImageIndex, parseManifest } from "../../oci/manifest.ts";
+import { parseReference } from "../../oci/reference.ts";
+import {
+  createdIn,
+  filesIn,
+  type ReleaseFile,
+  tagFor,
+  versionFor,
+} from "../../oci/release-artifact.ts";
+import type { Artifact, Release, ReleaseRegistry } from "../release.ts";
+import { commonQuery, type Location, parseQuery } from "./location.ts";
+import type { OpenedReleaseRegistry, RegistryParts } from "./parts.ts";
+import { failure, translated } from "./registry-failure.ts";
+
+/** A tag that moves between two releases, and the newest few that `choose` looks back at. */
+const rememberedReleases = 16;
+const maximumPlatforms = 64;
+
+/** `img://host[:port]/repository[?pre-release=&artifact=&insecure=]` */
+export async function openOciRegistry(
+  location: Location,
+  { http, clock, environment, credentials }: RegistryParts,
+): Promise<OpenedReleaseRegistry> {
+  const query = parseQuery(location, { ...commonQuery, insecure: v.optional(YesOrNo, "false") });
+  const { host, repository } = placeOf(location.place);
+  const client = openOciClient({
+    host,
+    plainHttp: query.insecure,
+    credentials: credentials ?? credentialsFrom(environment),
+    http,
+    clock,
+  });
+  return {
+    registry: followRepository(client, repository, `img://${host}/${repository}`),
+    rules: { preRelease: query["pre-release"], artifact: query.artifact },
+  };
+}
+
+/**
+ * `user/app` is Docker Hub's, as with `docker pull`: a first part is a host when it has a dot or a
+ * port, or is `localhost`.
+ */
+function placeOf(place: string): { host: string; repository: string } {
+  const [first = "", ...rest] = place.split("/");
+  const isHost = rest.length > 0 && (/[.:]/.test(first) || first === "localhost");
+  if (place === "" || (rest.length === 0 && /[.:]|^localhost$/.test(first))) {
+    throw new ConfigError(`--registry: img://${place} names no repository`, {
+      hint: "write it as img://host/repository, such as img://ghcr.io/acme/app",
+    });
+  }
+  const host = isHost ? first : "docker.io";
+  const path = isHost ? rest.join("/") : place;
+  const whole = isDockerHub(host) && !path.includes("/") ? `library/${path}` : path;
+  if (/[:@]/.test(whole)) {
+    throw new ConfigError(`--registry: img://${place} names a tag, and dewy follows all of them`, {
+      hint: `leave the tag out: img://${place.replace(/[:@][^/]*$/, "")}`,
+    });
+  }
+  try {
+    return { host, repository: parseReference(`${host}/${whole}`).repository };
+  } catch (cause) {
+    throw new ConfigError(`--registry: img://${place} is not host/repository`, {
+      cause,
+      hint: "use lower-case letters, digits, and . _ - / between them, such as ghcr.io/acme/app",
+    });
+  }
+}
+
+function followRepository(client: OciClient, repository: string, name: string): ReleaseRegistry {
+  const releases = new Map<Digest, Omit<Release, "tag">>();
+  let list: TagList = { tags: [], entityTag: undefined };
+
+  return {
+    name,
+
+    tags: ({ signal }) =>
+      translated(name, async () => {
+        const unlessMatch = list.entityTag;
+        list = (await client.tags(repository, { signal, unlessMatch })) ?? list;
+        return list.tags.map(versionFor);
+      }),
+
+    release: (tag, call) =>
+      translated(name, async () => {
+        const head = await client.headManifest(repository, tagFor(tag), call);
+        if (head === undefined) return undefined;
+        const known = head.digest && releases.get(head.digest);
+        const release = known ?? (await fetchRelease(head.digest ?? tagFor(tag), call));
+        return { tag, ...release };
+      }),
+
+    open: (artifact, call) =>
+      translated(name, async () => {
+        if (artifact.digest === undefined) {
+          throw failure("INVALID_ANSWER", `${name} never announced ${artifact.name}`);
+        }
+        return client.openBlob(repository, artifact.digest, call);
+      }),
+
+    async close() {},
+  };
+
+  async function fetchRelease(reference: string, call: Call): Promise<Omit<Release, "tag">> {
+    const { bytes, mediaType, digest } = await client.manifest(repository, reference, call);
+    const manifest = parseManifest(bytes, mediaType);
+    const files =
+      manifest.kind === "image"
+        ? filesIn(manifest.content, undefined)
+        : await filesOfPlatforms(manifest.content, call);
+    const release = {
+      artifacts: files.map((file) => artifactFrom(file)),
+      publishedAt: createdIn(manifest.content),
+    };
+    const [oldest] = releases.keys();
+    if (oldest && releases.size >= rememberedReleases) releases.delete(oldest);
+    releases.set(digest, release);
+    return release;
+  }
+
+  async function filesOfPlatforms(index: ImageIndex, call: Call): Promise<ReleaseFile[]> {
+    const files: ReleaseFile[] = [];
+    for (const descriptor of index.manifests.slice(0, maximumPlatforms)) {
+      const { bytes, mediaType } = await client.manifest(repository, descriptor.digest, call);
+      const manifest = parseManifest(bytes, mediaType);
+      if (manifest.kind === "image") files.push(...filesIn(manifest.content, descriptor.platform));
+    }
+    return files;
+  }
+
+  function artifactFrom({ name: file, platform, sizeBytes, digest }: ReleaseFile): Artifact {
+    const url = `img://${client.host}/${repository}@${digest}`;
+    return { name: file, platform, sizeBytes, digest, identity: digest, url };
+  }
+}

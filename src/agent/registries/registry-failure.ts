@@ -1,0 +1,47 @@
+import { DewyError } from "../../base/errors.ts";
+import { HttpError } from "../../base/http-error.ts";
+import { OciError, type OciErrorCode } from "../../oci/error.ts";
+import { ReleaseRegistryError } from "../release.ts";
+
+type Code = ReleaseRegistryError["code"];
+
+export function failure(
+  code: Code,
+  message: string,
+  details: { hint?: string; cause?: unknown; retryAfterMs?: number | undefined } = {},
+): ReleaseRegistryError {
+  const error = new ReleaseRegistryError(code, message, details);
+  error.retryAfterMs = details.retryAfterMs;
+  return error;
+}
+
+const codeByOciCode: Partial<Record<OciErrorCode, Code>> = {
+  UNAUTHORIZED: "UNAUTHORIZED",
+  DENIED: "UNAUTHORIZED",
+  TOOMANYREQUESTS: "RATE_LIMITED",
+  NAME_UNKNOWN: "NOT_FOUND",
+  BLOB_UNKNOWN: "NOT_FOUND",
+  MANIFEST_UNKNOWN: "NOT_FOUND",
+  MANIFEST_INVALID: "INVALID_ANSWER",
+  DIGEST_INVALID: "INVALID_ANSWER",
+  SIZE_INVALID: "INVALID_ANSWER",
+  RANGE_INVALID: "INVALID_ANSWER",
+};
+
+/** Runs `work`, and says what its client threw in the words of the port. */
+export async function translated<Result>(name: string, work: () => Promise<Result>) {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof ReleaseRegistryError) throw error;
+    if (!(error instanceof DewyError)) throw error;
+    const code = error instanceof OciError ? codeByOciCode[error.code] : undefined;
+    const isOurs = error instanceof OciError || error instanceof HttpError;
+    if (!isOurs) throw error;
+    throw failure(code ?? "UNAVAILABLE", `${name}: ${error.message}`, {
+      cause: error,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      retryAfterMs: error instanceof OciError ? error.retryAfterMs : undefined,
+    });
+  }
+}
