@@ -65,9 +65,9 @@ export function storageDriverContract(name: string, open: () => Promise<StorageD
       expect(await storage.append("/u/data", chunks("two", "three"), { at: 3, signal })).toBe(11);
 
       for (const at of [0, 3, 12]) {
-        await expect(
-          storage.append("/u/data", chunks("x"), { at, signal }),
-        ).rejects.toMatchObject({ code: "INVALID_OFFSET" });
+        await expect(storage.append("/u/data", chunks("x"), { at, signal })).rejects.toMatchObject({
+          code: "INVALID_OFFSET",
+        });
       }
       expect(await text(await storage.read("/u/data", { signal }))).toBe("onetwothree");
     });

@@ -37,9 +37,9 @@ it("refuses a root directory that is a file, and says what to do", async () => {
 it("does not create the directory it is only to read", async () => {
   const rootdirectory = join(await temporaryDirectory(), "absent");
 
-  await expect(
-    openFilesystemStorage({ rootdirectory }, { access: "read" }),
-  ).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  await expect(openFilesystemStorage({ rootdirectory }, { access: "read" })).rejects.toMatchObject({
+    code: "UNAVAILABLE",
+  });
 });
 
 it("says that the medium is full", async ({ signal }) => {
