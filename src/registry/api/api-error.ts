@@ -1,0 +1,28 @@
+import { BytesError } from "../../base/bytes.ts";
+import { OciError } from "../../oci/error.ts";
+import { MissingReferences } from "../images/manifest-references.ts";
+import { StorageError } from "../storage-driver.ts";
+import { type Answer, jsonAnswer } from "./exchange.ts";
+
+/** The one place where what went wrong becomes what the client is told; never more than it may know. */
+export function answerTo(error: unknown): Answer {
+  if (error instanceof OciError) {
+    const errors = error instanceof MissingReferences ? error.each : [error];
+    return jsonAnswer(error.status, { errors });
+  }
+  if (error instanceof BytesError) {
+    return jsonAnswer(413, { errors: [{ code: "SIZE_INVALID", message: error.message }] });
+  }
+  const [status, code, message] = internalFailure(error);
+  return jsonAnswer(status, { errors: [{ code, message }] });
+}
+
+function internalFailure(error: unknown): [status: number, code: string, message: string] {
+  if (error instanceof StorageError && error.code === "NO_SPACE") {
+    return [507, "UNAVAILABLE", "the registry's storage is full"];
+  }
+  if (error instanceof StorageError && ["READ_ONLY", "UNAVAILABLE"].includes(error.code)) {
+    return [503, "UNAVAILABLE", "the registry's storage cannot be used now"];
+  }
+  return [500, "UNKNOWN", "the registry failed; its log says why"];
+}

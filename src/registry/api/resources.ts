@@ -1,0 +1,63 @@
+import { OciError } from "../../oci/error.ts";
+import { blobMethods } from "./blobs.ts";
+import type { Answer, ApiParts, Inquiry, Methods } from "./exchange.ts";
+import { catalogMethods, tagsMethods } from "./listings.ts";
+import { manifestMethods } from "./manifests.ts";
+import { referrersMethods } from "./referrers.ts";
+import type { Route } from "./routes.ts";
+import { uploadMethods, uploadsMethods } from "./uploads.ts";
+
+/** Does what `request` asks of `route`. @throws whatever `answerTo` then has an answer to */
+export async function answerFor(
+  route: Route | undefined,
+  inquiry: Inquiry,
+  parts: ApiParts & { writes: "allowed" | "refused" },
+): Promise<Answer> {
+  if (route === undefined) return { status: 404, headers: plainText, body: "404 page not found\n" };
+  const method = inquiry.request.method ?? "";
+  const methods = methodsOf(route, inquiry, parts);
+  const allow = allowedIn(methods).join(", ");
+  if (method === "OPTIONS") return { status: 200, headers: { allow, "content-length": 0 } };
+  const work = new Map(Object.entries(methods)).get(method === "HEAD" ? "GET" : method);
+  if (work === undefined) {
+    return { status: 405, headers: { ...plainText, allow }, body: "405 method not allowed\n" };
+  }
+  if (parts.writes === "refused" && !["GET", "HEAD"].includes(method)) {
+    throw new OciError("UNSUPPORTED", "this registry can only be read", {
+      hint: "set storage.maintenance.readonly.enabled: false",
+    });
+  }
+  return work();
+}
+
+const plainText = { "content-type": "text/plain; charset=utf-8" };
+
+function methodsOf(route: Route, inquiry: Inquiry, parts: ApiParts): Methods {
+  switch (route.kind) {
+    case "root":
+      return { GET: async () => ({ status: 200, headers: aliveHeaders }) };
+    case "base":
+      return { GET: async () => ({ status: 200, headers: baseHeaders, body: "{}" }) };
+    case "catalog":
+      return catalogMethods(inquiry, parts);
+    case "tags":
+      return tagsMethods(route, inquiry, parts);
+    case "manifest":
+      return manifestMethods(route, inquiry, parts);
+    case "blob":
+      return blobMethods(route, inquiry, parts);
+    case "uploads":
+      return uploadsMethods(route, inquiry, parts);
+    case "upload":
+      return uploadMethods(route, inquiry, parts);
+    case "referrers":
+      return referrersMethods(route, inquiry, parts);
+  }
+}
+
+const aliveHeaders = { "cache-control": "no-cache", "content-length": 0 };
+const baseHeaders = { "content-type": "application/json" };
+
+function allowedIn(methods: Methods): string[] {
+  return Object.keys(methods).flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : method));
+}

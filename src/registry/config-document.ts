@@ -1,0 +1,98 @@
+import * as v from "valibot";
+import {
+  type Document,
+  isMap,
+  isPair,
+  isScalar,
+  LineCounter,
+  parseDocument as parseYaml,
+} from "yaml";
+import { ConfigError } from "../base/errors.ts";
+import { overridden } from "./config-overrides.ts";
+import { nearest } from "./nearest.ts";
+
+export interface Source {
+  /** What the file is called in messages. */
+  file: string;
+  text: string;
+  /** Where `REGISTRY_…` variables are looked for. */
+  environment: Readonly<Record<string, string | undefined>>;
+}
+
+type Path = readonly string[];
+
+/** Reads YAML against a schema. @throws {ConfigError} with a line for each mistake */
+export function parseDocument<const S extends v.GenericSchema>(
+  schema: S,
+  { file, text, environment }: Source,
+): v.InferOutput<S> {
+  const lines = new LineCounter();
+  const document = parseYaml(text, { lineCounter: lines, prettyErrors: false });
+  const place = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
+    return `${file}:${line}:${col}`;
+  };
+  if (document.errors.length > 0) {
+    throw new ConfigError(
+      document.errors.map(({ pos, message }) => `${place(pos[0])}: ${message}`).join("\n"),
+    );
+  }
+  const { value, overrides } = overridden(document.toJS({ maxAliasCount: 100 }), environment);
+  const result = v.safeParse(schema, value);
+  if (result.success) return result.output;
+  const problems = result.issues.map((issue) => {
+    const path = (issue.path ?? []).map(({ key }) => String(key));
+    const where = overrides.nameOf(path) ?? place(offsetOf(document, path));
+    return `${where}: ${path.join(".") || "(top level)"}: ${sentenceFor(issue, schema, path)}`;
+  });
+  throw new ConfigError(problems.join("\n"));
+}
+
+function sentenceFor(issue: v.BaseIssue<unknown>, schema: v.GenericSchema, path: Path): string {
+  if (issue.type === "strict_object" && issue.expected === "never") {
+    const known = keysAt(schema, path.slice(0, -1));
+    const suggestion = nearest(path.at(-1) ?? "", known);
+    const end =
+      suggestion === undefined ? `known here: ${known.join(", ")}` : `did you mean ${suggestion}`;
+    return `this registry knows no such key; ${end}`;
+  }
+  if (issue.type === "strict_object" && issue.received === "undefined") return "is missing";
+  if (issue.type === "strict_object") return "write a mapping";
+  if (issue.type === "picklist")
+    return `choose one of: ${issue.expected?.replace(/[()"]/g, "").replaceAll(" | ", ", ")}`;
+  return issue.message;
+}
+
+/** Where `path` is written: its key, or what is left of the way there. */
+function offsetOf(document: Document, path: Path): number {
+  let node: unknown = document.contents;
+  let offset = 0;
+  for (const name of path) {
+    const pair = isMap(node)
+      ? node.items.find(({ key }) => isScalar(key) && String(key.value) === name)
+      : undefined;
+    if (!isPair(pair)) return offset;
+    offset = rangeStart(pair.key) ?? offset;
+    node = pair.value;
+  }
+  return offset;
+}
+
+function rangeStart(node: unknown): number | undefined {
+  return isScalar(node) ? node.range?.[0] : undefined;
+}
+
+interface SchemaPart {
+  entries?: Record<string, SchemaPart>;
+  wrapped?: SchemaPart;
+}
+
+function keysAt(schema: v.GenericSchema, path: Path): string[] {
+  let part: SchemaPart | undefined = schema as SchemaPart;
+  for (const name of path) part = unwrapped(part)?.entries?.[name];
+  return Object.keys(unwrapped(part)?.entries ?? {});
+}
+
+function unwrapped(part: SchemaPart | undefined): SchemaPart | undefined {
+  return part?.wrapped === undefined ? part : unwrapped(part.wrapped);
+}

@@ -1,0 +1,73 @@
+import { parse as parseYaml } from "yaml";
+import { ConfigError, messageOf } from "../base/errors.ts";
+
+const variablePrefix = "REGISTRY_";
+
+/** Not overrides: where Distribution looks for its file. */
+const reserved = ["REGISTRY_CONFIGURATION_PATH"];
+
+export interface Overrides {
+  /** The variable that set `path`, or what holds it. */
+  nameOf(path: readonly string[]): string | undefined;
+}
+
+/**
+ * Applies `REGISTRY_A_B=value` to `a.b`, as Distribution does: in the order of the names, with the
+ * value read as YAML, so that a mapping may be given too. A text in place of a mapping, such as
+ * `REGISTRY_STORAGE=inmemory`, chooses that kind.
+ *
+ * @throws {ConfigError} naming the variable whose value is not YAML.
+ */
+export function overridden(
+  document: unknown,
+  environment: Readonly<Record<string, string | undefined>>,
+): { value: unknown; overrides: Overrides } {
+  const names = Object.keys(environment)
+    .filter((name) => name.startsWith(variablePrefix) && !reserved.includes(name))
+    .sort();
+  const paths = new Map<string, string>();
+  let value = document;
+  for (const name of names) {
+    const path = name.slice(variablePrefix.length).toLowerCase().split("_");
+    if (path.includes("")) continue;
+    paths.set(path.join("."), name);
+    value = placed(value, path, parsedValue(name, environment[name] ?? ""));
+  }
+  return { value, overrides: { nameOf: (path) => nameFor(path, paths) } };
+}
+
+function nameFor(path: readonly string[], names: Map<string, string>): string | undefined {
+  for (let length = path.length; length > 0; length--) {
+    const name = names.get(path.slice(0, length).join(".").toLowerCase());
+    if (name !== undefined) return name;
+  }
+  return undefined;
+}
+
+function parsedValue(name: string, text: string): unknown {
+  try {
+    return parseYaml(text);
+  } catch (error) {
+    throw new ConfigError(`${name}: this is not YAML: ${messageOf(error)}`);
+  }
+}
+
+function placed(whole: unknown, [first, ...rest]: readonly string[], value: unknown): unknown {
+  if (first === undefined) return isKind(whole, value) ? { [value]: null } : value;
+  if (Array.isArray(whole) && /^\d+$/.test(first) && Number(first) <= whole.length) {
+    const copy: unknown[] = [...whole];
+    copy[Number(first)] = placed(copy[Number(first)], rest, value);
+    return copy;
+  }
+  const mapping = isMapping(whole) ? whole : {};
+  const key = Object.keys(mapping).find((name) => name.toLowerCase() === first) ?? first;
+  return { ...mapping, [key]: placed(mapping[key], rest, value) };
+}
+
+function isKind(whole: unknown, value: unknown): value is string {
+  return isMapping(whole) && typeof value === "string";
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,59 @@
+import type { Call } from "../../base/call.ts";
+import { isRepository } from "../../oci/reference.ts";
+import type { StorageDriver } from "../storage-driver.ts";
+import type { Page, PageRequest } from "./page.ts";
+import { repositoriesPath, repositoryPath } from "./paths.ts";
+
+/** Lists the repositories, in Distribution's order: name by name, so `a/b` comes before `a-b`. */
+export interface Catalog {
+  list(page: PageRequest, call: Call): Promise<Page>;
+}
+
+export function catalogOn(storage: StorageDriver): Catalog {
+  return {
+    async list({ limit, last }, call) {
+      const names: string[] = [];
+      if (limit === 0) return { names, more: false };
+      for await (const name of repositoriesBelow("", last?.split("/") ?? [], call)) {
+        if (name === last) continue;
+        if (names.length === limit) return { names, more: true };
+        names.push(name);
+      }
+      return { names, more: false };
+    },
+  };
+
+  /** Walks the tree in order, passing over every branch that ends before `last`. */
+  async function* repositoriesBelow(
+    parent: string,
+    last: readonly string[],
+    call: Call,
+  ): AsyncGenerator<string> {
+    const [first, ...rest] = last;
+    const children = (await childrenOf(parent, call)).filter(
+      (child) => first === undefined || child >= first,
+    );
+    for (const child of children) {
+      const name = parent === "" ? child : `${parent}/${child}`;
+      const isPassed = child === first && rest.length > 0;
+      if (!isPassed && (await hasContent(name, call))) yield name;
+      yield* repositoriesBelow(name, child === first ? rest : [], call);
+    }
+  }
+
+  async function childrenOf(parent: string, call: Call): Promise<string[]> {
+    const children: string[] = [];
+    const path = parent === "" ? repositoriesPath : repositoryPath(parent);
+    for await (const name of storage.list(path, call)) {
+      if (isRepository(name)) children.push(name);
+    }
+    return children.sort();
+  }
+
+  async function hasContent(repository: string, call: Call): Promise<boolean> {
+    for (const part of ["_manifests", "_layers"] as const) {
+      if (await storage.stat(`${repositoryPath(repository)}/${part}`, call)) return true;
+    }
+    return false;
+  }
+}

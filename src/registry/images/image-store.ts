@@ -1,0 +1,51 @@
+import type { Clock } from "../../base/clock.ts";
+import type { StorageDriver } from "../storage-driver.ts";
+import { type Blobs, blobsOn } from "./blobs.ts";
+import { type Catalog, catalogOn } from "./catalog.ts";
+import { checkReferences, type UrlRules } from "./manifest-references.ts";
+import { type Manifests, manifestsOn } from "./manifests.ts";
+import { type Referrers, referrersOn } from "./referrers.ts";
+import { type Tags, tagsOn } from "./tags.ts";
+import { type Uploads, uploadsOn } from "./uploads.ts";
+
+/** Images and artifacts, as the distribution specification sees them. */
+export interface ImageStore {
+  blobs: Blobs;
+  uploads: Uploads;
+  manifests: Manifests;
+  tags: Tags;
+  catalog: Catalog;
+  referrers: Referrers;
+}
+
+export interface ImageStoreOptions {
+  clock: Clock;
+  /** What a manifest is checked for; nothing when it is `undefined`. */
+  validation: { urls: UrlRules } | undefined;
+}
+
+/** The image store that keeps everything on `storage`, in Distribution's layout. */
+export function imageStoreOn(
+  storage: StorageDriver,
+  { clock, validation }: ImageStoreOptions,
+): ImageStore {
+  const blobs = blobsOn(storage);
+  const tags = tagsOn(storage);
+  const manifests: Manifests = manifestsOn({
+    storage,
+    tags,
+    async check(repository, manifest, call) {
+      if (validation === undefined) return;
+      const { urls } = validation;
+      await checkReferences(repository, manifest, { blobs, manifests, urls }, call);
+    },
+  });
+  return {
+    blobs,
+    uploads: uploadsOn(storage, clock),
+    manifests,
+    tags,
+    catalog: catalogOn(storage),
+    referrers: referrersOn(storage, manifests),
+  };
+}

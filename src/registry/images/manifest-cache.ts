@@ -1,0 +1,34 @@
+import type { Digest } from "../../oci/digest.ts";
+
+export interface StoredManifest {
+  digest: Digest;
+  mediaType: string;
+  bytes: Uint8Array;
+}
+
+const maximumBytes = 32 * 1024 * 1024;
+
+/** Remembers manifests by digest, which never change; the least recently used go first. */
+export class ManifestCache {
+  readonly #manifests = new Map<Digest, StoredManifest>();
+  #bytes = 0;
+
+  read(digest: Digest): StoredManifest | undefined {
+    const manifest = this.#manifests.get(digest);
+    if (manifest === undefined) return undefined;
+    this.#manifests.delete(digest);
+    this.#manifests.set(digest, manifest);
+    return manifest;
+  }
+
+  keep(manifest: StoredManifest): void {
+    if (this.#manifests.has(manifest.digest)) return;
+    this.#manifests.set(manifest.digest, manifest);
+    this.#bytes += manifest.bytes.length;
+    for (const [digest, { bytes }] of this.#manifests) {
+      if (this.#bytes <= maximumBytes) return;
+      this.#manifests.delete(digest);
+      this.#bytes -= bytes.length;
+    }
+  }
+}

@@ -1,0 +1,125 @@
+import type { Call } from "../../base/call.ts";
+import { algorithmOf, type Digest, digestOf } from "../../oci/digest.ts";
+import { OciError } from "../../oci/error.ts";
+import { type Manifest, mediaTypes, parseManifest } from "../../oci/manifest.ts";
+import type { StorageDriver } from "../storage-driver.ts";
+import { readLink, writeLink } from "./link.ts";
+import { ManifestCache, type StoredManifest } from "./manifest-cache.ts";
+import { storedMediaType } from "./media-type.ts";
+import { blobDataPath, revisionLinkPath } from "./paths.ts";
+import type { Tags } from "./tags.ts";
+
+/** Distribution's limit, and the least the specification asks for. */
+export const maximumManifestBytes = 4 * 1024 * 1024;
+
+export interface ManifestPut {
+  bytes: Uint8Array;
+  mediaType: string | undefined;
+  /** What the bytes must hash to, when they were sent under a digest. */
+  expected: Digest | undefined;
+  tags: readonly string[];
+}
+
+export interface Manifests {
+  /** `undefined` when the repository has no such manifest. */
+  read(repository: string, digest: Digest, call: Call): Promise<StoredManifest | undefined>;
+  readTag(repository: string, tag: string, call: Call): Promise<StoredManifest | undefined>;
+  has(repository: string, digest: Digest, call: Call): Promise<boolean>;
+  /**
+   * Stores a manifest byte for byte, then its tags; resolves when that is durable.
+   *
+   * @throws {OciError} `MANIFEST_INVALID`, `DIGEST_INVALID`, and what `check` throws
+   */
+  write(
+    repository: string,
+    put: ManifestPut,
+    call: Call,
+  ): Promise<{ digest: Digest; manifest: Manifest }>;
+  /** Takes the manifest and every tag that means it out; `false` when it was not there. */
+  delete(repository: string, digest: Digest, call: Call): Promise<boolean>;
+}
+
+export interface ManifestParts {
+  storage: StorageDriver;
+  tags: Tags;
+  /** Throws when the repository may not take this manifest. */
+  check(repository: string, manifest: Manifest, call: Call): Promise<void>;
+}
+
+export function manifestsOn({ storage, tags, check }: ManifestParts): Manifests {
+  const cache = new ManifestCache();
+
+  return {
+    async read(repository, digest, call) {
+      const data = await readLink(storage, revisionLinkPath(repository, digest), call);
+      return data && load(data, digest, call);
+    },
+
+    async readTag(repository, tag, call) {
+      const digest = await tags.read(repository, tag, call);
+      if (digest === undefined) return undefined;
+      const known = cache.read(digest);
+      if (known !== undefined) return known;
+      const data = await readLink(storage, revisionLinkPath(repository, digest), call);
+      return data && load(data, digest, call);
+    },
+
+    async has(repository, digest, call) {
+      const data = await readLink(storage, revisionLinkPath(repository, digest), call);
+      return data !== undefined && (await storage.stat(blobDataPath(data), call)) !== undefined;
+    },
+
+    async write(repository, put, call) {
+      const manifest = parsed(put);
+      const digest = digestOf(put.bytes, put.expected ? algorithmOf(put.expected) : "sha256");
+      if (put.expected !== undefined && digest !== put.expected) {
+        const why = `the manifest hashes to ${digest}, not to ${put.expected}`;
+        throw new OciError("DIGEST_INVALID", why, { detail: put.expected });
+      }
+      await check(repository, manifest, call);
+      await storage.write(blobDataPath(digest), put.bytes, call);
+      await writeLink(storage, revisionLinkPath(repository, digest), digest, call);
+      for (const tag of put.tags) await tags.write(repository, tag, digest, call);
+      return { digest, manifest };
+    },
+
+    /** Tags first: killed in between, no tag means what is not there. */
+    async delete(repository, digest, call) {
+      const link = revisionLinkPath(repository, digest);
+      if ((await readLink(storage, link, call)) === undefined) return false;
+      for await (const tag of tags.of(repository, digest, call)) {
+        await tags.delete(repository, tag, call);
+      }
+      await storage.delete(link, call);
+      return true;
+    },
+  };
+
+  /** Bytes that do not hash to their own name were half written: they are as good as absent. */
+  async function load(
+    data: Digest,
+    digest: Digest,
+    { signal }: Call,
+  ): Promise<StoredManifest | undefined> {
+    const known = cache.read(digest);
+    if (known !== undefined) return known;
+    const limits = { maximumBytes: maximumManifestBytes, signal };
+    const bytes = await storage.readWhole(blobDataPath(data), limits);
+    if (bytes === undefined || digestOf(bytes, algorithmOf(data)) !== data) return undefined;
+    const manifest = { digest, mediaType: storedMediaType(bytes), bytes };
+    cache.keep(manifest);
+    return manifest;
+  }
+}
+
+function parsed({ bytes, mediaType }: ManifestPut): Manifest {
+  const manifest = parseManifest(bytes, mediaType);
+  const isDocker =
+    manifest.mediaType === mediaTypes.dockerManifest ||
+    manifest.mediaType === mediaTypes.dockerList;
+  if (isDocker && manifest.content.mediaType === undefined) {
+    // It would be served as an OCI manifest: the type is kept nowhere but in the manifest.
+    throw new OciError("MANIFEST_INVALID", `a ${manifest.mediaType} must say so in its mediaType`);
+  }
+  return manifest;
+}

@@ -1,0 +1,64 @@
+import type { Call } from "../../base/call.ts";
+import type { Digest } from "../../oci/digest.ts";
+import { isTag } from "../../oci/reference.ts";
+import type { StorageDriver } from "../storage-driver.ts";
+import { readLink, writeLink } from "./link.ts";
+import { type Page, type PageRequest, pageOf } from "./page.ts";
+import { repositoryPath, tagIndexLinkPath, tagLinkPath, tagPath, tagsPath } from "./paths.ts";
+
+/** What the tags of each repository mean. Read from storage each time: others may write to it. */
+export interface Tags {
+  /** `undefined` when there is no such tag. */
+  read(repository: string, tag: string, call: Call): Promise<Digest | undefined>;
+  write(repository: string, tag: string, digest: Digest, call: Call): Promise<void>;
+  /** `false` when there was none. */
+  delete(repository: string, tag: string, call: Call): Promise<boolean>;
+  /** In the order of their bytes. `undefined` when there is no such repository. */
+  list(repository: string, page: PageRequest, call: Call): Promise<Page | undefined>;
+  /** Every tag that means `digest`, in no order. */
+  of(repository: string, digest: Digest, call: Call): AsyncIterable<string>;
+}
+
+export function tagsOn(storage: StorageDriver): Tags {
+  return {
+    read,
+
+    async write(repository, tag, digest, call) {
+      await writeLink(storage, tagIndexLinkPath(repository, tag, digest), digest, call);
+      await writeLink(storage, tagLinkPath(repository, tag), digest, call);
+    },
+
+    async delete(repository, tag, call) {
+      if ((await read(repository, tag, call)) === undefined) return false;
+      await storage.delete(tagLinkPath(repository, tag), call);
+      await storage.delete(tagPath(repository, tag), call);
+      return true;
+    },
+
+    async list(repository, request, call) {
+      const names = () => storage.list(tagsPath(repository), call);
+      const isThere = async (tag: string) =>
+        isTag(tag) && (await read(repository, tag, call)) !== undefined;
+      const page = await pageOf(names, isThere, request);
+      if (page.names.length > 0 || request.last !== undefined) return page;
+      return (await isRepositoryThere(repository, call)) ? page : undefined;
+    },
+
+    async *of(repository, digest, call) {
+      for await (const tag of storage.list(tagsPath(repository), call)) {
+        if (isTag(tag) && (await read(repository, tag, call)) === digest) yield tag;
+      }
+    },
+  };
+
+  function read(repository: string, tag: string, call: Call): Promise<Digest | undefined> {
+    return readLink(storage, tagLinkPath(repository, tag), call);
+  }
+
+  async function isRepositoryThere(repository: string, call: Call): Promise<boolean> {
+    for (const part of ["_manifests", "_layers"] as const) {
+      if (await storage.stat(`${repositoryPath(repository)}/${part}`, call)) return true;
+    }
+    return false;
+  }
+}

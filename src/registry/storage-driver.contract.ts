@@ -1,0 +1,182 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Bytes, collect, streamOf } from "../base/bytes.ts";
+import type { StorageDriver, StoragePath } from "./storage-driver.ts";
+
+/** What every storage driver must do. A driver's own test calls this, then adds its own promises. */
+export function storageDriverContract(name: string, open: () => Promise<StorageDriver>): void {
+  describe(`${name} is a StorageDriver`, () => {
+    let storage: StorageDriver;
+    beforeEach(async () => {
+      storage = await open();
+    });
+    afterEach(() => storage.close());
+
+    it("reads back what was written", async ({ signal }) => {
+      await storage.write("/a/b/link", Buffer.from("sha256:abc"), { signal });
+
+      expect(await text(await storage.read("/a/b/link", { signal }))).toBe("sha256:abc");
+    });
+
+    it("replaces a file", async ({ signal }) => {
+      await storage.write("/a", Buffer.from("longer than the next"), { signal });
+      await storage.write("/a", Buffer.from("short"), { signal });
+
+      expect(await text(await storage.read("/a", { signal }))).toBe("short");
+    });
+
+    it.each([
+      [{ from: 2 }, "234567"],
+      [{ from: 2, to: 5 }, "234"],
+      [{ from: 0, to: 1 }, "0"],
+      [{ from: 8 }, ""],
+    ])("reads only %j", async (range, expected) => {
+      const { signal } = new AbortController();
+      await storage.append("/a", chunks("012", "345", "67"), { at: 0, signal });
+
+      expect(await text(await storage.read("/a", { ...range, signal }))).toBe(expected);
+    });
+
+    it("refuses to read past the end, or what is not there", async ({ signal }) => {
+      await storage.write("/a", Buffer.from("abc"), { signal });
+
+      await expect(storage.read("/a", { from: 4, signal })).rejects.toMatchObject({
+        code: "INVALID_OFFSET",
+      });
+      await expect(storage.read("/b", { signal })).rejects.toMatchObject({ code: "NOT_FOUND" });
+      await expect(storage.read("/a/b", { signal })).rejects.toMatchObject({ code: "NOT_FOUND" });
+    });
+
+    it("reads small files whole, and no larger ones", async ({ signal }) => {
+      await storage.write("/a", Buffer.alloc(10_000, "x"), { signal });
+
+      const whole = await storage.readWhole("/a", { maximumBytes: 10_000, signal });
+
+      expect(whole?.length).toBe(10_000);
+      expect(await storage.readWhole("/b", { maximumBytes: 10, signal })).toBeUndefined();
+      for (const maximumBytes of [100, 9_999]) {
+        await expect(storage.readWhole("/a", { maximumBytes, signal })).rejects.toMatchObject({
+          code: "TOO_LARGE",
+        });
+      }
+    });
+
+    it("appends where the file ends, and nowhere else", async ({ signal }) => {
+      expect(await storage.append("/u/data", chunks("one"), { at: 0, signal })).toBe(3);
+      expect(await storage.append("/u/data", chunks("two", "three"), { at: 3, signal })).toBe(11);
+
+      for (const at of [0, 3, 12]) {
+        await expect(storage.append("/u/data", chunks("x"), { at, signal })).rejects.toMatchObject({
+          code: "INVALID_OFFSET",
+        });
+      }
+      expect(await text(await storage.read("/u/data", { signal }))).toBe("onetwothree");
+    });
+
+    it("creates an empty file from an empty stream", async ({ signal }) => {
+      expect(await storage.append("/u/data", chunks(), { at: 0, signal })).toBe(0);
+
+      expect(await storage.stat("/u/data", { signal })).toMatchObject({ size: 0 });
+      expect(await text(await storage.read("/u/data", { signal }))).toBe("");
+    });
+
+    it("keeps what came before the source failed", async ({ signal }) => {
+      const append = storage.append("/u/data", failing("half"), { at: 0, signal });
+
+      await expect(append).rejects.toThrow("the client went away");
+      expect(await text(await storage.read("/u/data", { signal }))).toBe("half");
+    });
+
+    it("keeps many megabytes byte for byte", async ({ signal }) => {
+      const piece = Buffer.alloc(300_001, "0123456789abcdef");
+      const pieces = Array.from({ length: 10 }, () => piece);
+      await storage.append("/u/data", from(pieces), { at: 0, signal });
+
+      const read = await collect(copied(await storage.read("/u/data", { signal })), 4_000_000);
+
+      expect(read.equals(Buffer.concat(pieces))).toBe(true);
+    });
+
+    it("tells the size and the time of a file", async ({ signal }) => {
+      await storage.write("/a", Buffer.from("abc"), { signal });
+
+      const file = await storage.stat("/a", { signal });
+
+      expect(file).toEqual({ size: 3, modified: expect.any(Date) });
+      expect(await storage.stat("/b", { signal })).toBeUndefined();
+    });
+
+    it("lists the names directly below", async ({ signal }) => {
+      for (const path of ["/t/v1/link", "/t/v2/a/link", "/t/v2/b", "/x"] satisfies StoragePath[]) {
+        await storage.write(path, Buffer.from("x"), { signal });
+      }
+
+      expect((await names(storage.list("/t", { signal }))).sort()).toEqual(["v1", "v2"]);
+      expect(await names(storage.list("/nowhere", { signal }))).toEqual([]);
+    });
+
+    it("moves a file, over another one too", async ({ signal }) => {
+      await storage.write("/from", Buffer.from("new"), { signal });
+      await storage.write("/some/where/data", Buffer.from("old"), { signal });
+
+      await storage.move("/from", "/some/where/data", { signal });
+
+      expect(await storage.stat("/from", { signal })).toBeUndefined();
+      expect(await text(await storage.read("/some/where/data", { signal }))).toBe("new");
+      await expect(storage.move("/from", "/to", { signal })).rejects.toMatchObject({
+        code: "NOT_FOUND",
+      });
+    });
+
+    it.each(["delete", "discard"] as const)("%ss files and whole directories", async (way) => {
+      const { signal } = new AbortController();
+      await storage.write("/t/v1/link", Buffer.from("x"), { signal });
+      await storage.write("/t/v10/link", Buffer.from("x"), { signal });
+
+      await storage[way]("/t/v1", { signal });
+      await storage[way]("/t/v1", { signal });
+
+      expect(await names(storage.list("/t", { signal }))).toEqual(["v10"]);
+    });
+
+    it.each(["/../etc/passwd", "/a/../b", "/a//b", "/a/./b", "/", "/a/", "/a\0b"] as const)(
+      "refuses the path %j",
+      async (path) => {
+        const { signal } = new AbortController();
+        const refusal = { code: "INVALID_PATH" };
+
+        await expect(storage.write(path, Buffer.from("x"), { signal })).rejects.toMatchObject(
+          refusal,
+        );
+        await expect(storage.read(path, { signal })).rejects.toMatchObject(refusal);
+        await expect(storage.delete(path, { signal })).rejects.toMatchObject(refusal);
+      },
+    );
+  });
+}
+
+async function* chunks(...texts: string[]): Bytes & AsyncGenerator<Uint8Array> {
+  for (const part of texts) yield* streamOf(Buffer.from(part));
+}
+
+async function* from(pieces: Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* pieces;
+}
+
+async function* failing(part: string): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(part);
+  throw new Error("the client went away");
+}
+
+async function* copied(source: Bytes): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) yield Uint8Array.from(chunk);
+}
+
+async function text(source: Bytes): Promise<string> {
+  return (await collect(copied(source), 1_000_000)).toString();
+}
+
+async function names(source: AsyncIterable<string>): Promise<string[]> {
+  const all: string[] = [];
+  for await (const name of source) all.push(name);
+  return all;
+}

@@ -1,0 +1,82 @@
+import type { Bytes } from "../base/bytes.ts";
+import type { Call } from "../base/call.ts";
+import { DewyError } from "../base/errors.ts";
+
+/** Absolute, `/`-separated, without empty elements, `.` or `..`: `/blobs/sha256/ab/abcd…/data`. */
+export type StoragePath = `/${string}`;
+
+export interface StoredFile {
+  size: number;
+  modified: Date;
+}
+
+/** Where a read begins, and the byte before which it ends; the whole file unless told. */
+export interface ReadRange {
+  from?: number;
+  to?: number;
+}
+
+/**
+ * Keeps files by path. Everything the image registry knows is kept through one of these.
+ *
+ * `write`, `move` and `delete` resolve when a power failure can no longer undo them; `append` and
+ * `discard` do not wait for that.
+ */
+export interface StorageDriver {
+  /**
+   * Opens a file. A chunk is only good until the next one is asked for: copy what is to be kept.
+   *
+   * @throws {StorageError} `NOT_FOUND`, or `INVALID_OFFSET` when `from` is past the end.
+   */
+  read(path: StoragePath, call: Call & ReadRange): Promise<Bytes>;
+  /**
+   * The bytes of a small file; `undefined` when there is none.
+   *
+   * @throws {StorageError} `TOO_LARGE` when it is longer than `maximumBytes`.
+   */
+  readWhole(
+    path: StoragePath,
+    call: Call & { maximumBytes: number },
+  ): Promise<Uint8Array | undefined>;
+  /** Creates or replaces a file in one step: readers see the old bytes or the new, never a mix. */
+  write(path: StoragePath, bytes: Uint8Array, call: Call): Promise<void>;
+  /**
+   * Adds to the end of a file, which is created when `at` is 0. `at` must be its present size, which
+   * makes a retry harmless. When `source` fails, what it gave before that is kept. The chunks become
+   * the driver's. Resolves to the new size.
+   *
+   * @throws {StorageError} `INVALID_OFFSET`
+   */
+  append(path: StoragePath, source: Bytes, call: Call & { at: number }): Promise<number>;
+  stat(path: StoragePath, call: Call): Promise<StoredFile | undefined>;
+  /** The names directly below `path`, in no order. Nothing when there is nothing. */
+  list(path: StoragePath, call: Call): AsyncIterable<string>;
+  /** Renames a file, over another one if need be. @throws {StorageError} `NOT_FOUND` */
+  move(from: StoragePath, to: StoragePath, call: Call): Promise<void>;
+  /** Deletes a file, or everything below a directory. Nothing there is not an error. */
+  delete(path: StoragePath, call: Call): Promise<void>;
+  /** Deletes what nobody was promised, without waiting until that is certain. */
+  discard(path: StoragePath, call: Call): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** `NO_SPACE` and `READ_ONLY` are about the medium; `UNAVAILABLE` is any other failure of it. */
+export class StorageError extends DewyError<
+  | "NOT_FOUND"
+  | "INVALID_PATH"
+  | "INVALID_OFFSET"
+  | "TOO_LARGE"
+  | "NO_SPACE"
+  | "READ_ONLY"
+  | "UNAVAILABLE"
+> {}
+
+/** @throws {StorageError} `INVALID_PATH`, so that no name from outside leads out of the storage. */
+export function checkStoragePath(path: string): void {
+  const [first, ...elements] = path.split("/");
+  const wrong = (element: string) =>
+    element === "" || element === "." || element === ".." || element.includes("\0");
+  if (first !== "" || elements.length === 0 || elements.some(wrong)) {
+    throw new StorageError("INVALID_PATH", `not a path in the storage: ${JSON.stringify(path)}`);
+  }
+}

@@ -1,0 +1,34 @@
+import { messageOf, systemCodeOf } from "../../base/errors.ts";
+import { StorageError, type StoragePath } from "../storage-driver.ts";
+
+const freeSpace = "free some space on the volume of the storage directory";
+
+/** What a failed system call on `path` means; errors that are none of the system's are kept. */
+export function failureAt(path: StoragePath, error: unknown): unknown {
+  if (error instanceof StorageError) return error;
+  switch (systemCodeOf(error)) {
+    case undefined:
+      return error;
+    case "ENOENT":
+    case "ENOTDIR":
+      return new StorageError("NOT_FOUND", `there is no ${path}`, { cause: error });
+    case "ENOSPC":
+    case "EDQUOT":
+      return new StorageError("NO_SPACE", `no space is left to write ${path}`, {
+        cause: error,
+        hint: freeSpace,
+      });
+    case "EROFS":
+    case "EACCES":
+    case "EPERM":
+      return new StorageError("READ_ONLY", `${path} may not be changed: ${messageOf(error)}`, {
+        cause: error,
+        hint: "check the owner, the mode and the mount of the storage directory",
+      });
+    default:
+      return new StorageError("UNAVAILABLE", `${path}: ${messageOf(error)}`, {
+        cause: error,
+        hint: "check the health of the storage directory's volume",
+      });
+  }
+}

@@ -1,0 +1,153 @@
+import { type FileHandle, open } from "node:fs/promises";
+import type { Bytes } from "../../base/bytes.ts";
+import { StorageError, type StoragePath } from "../storage-driver.ts";
+import { failureAt } from "./file-failure.ts";
+
+const readBytes = 512 * 1024;
+const gatherBytes = 512 * 1024;
+
+/**
+ * Reads a file from `from` up to `to` and closes it. Two buffers take turns, so that one is filled
+ * while the other is sent, and none is allocated per chunk.
+ */
+export async function* chunksOf(
+  handle: FileHandle,
+  path: StoragePath,
+  from: number,
+  to: number,
+): AsyncGenerator<Uint8Array> {
+  const length = Math.min(readBytes, to - from);
+  const buffers = [Buffer.allocUnsafeSlow(length)];
+  let next = fill(handle, path, buffers[0], from, to);
+  try {
+    for (let position = from, turn = 1; position < to; turn++) {
+      const chunk = await next;
+      position += chunk.length;
+      if (position < to) {
+        buffers[turn % 2] ??= Buffer.allocUnsafeSlow(length);
+        next = fill(handle, path, buffers[turn % 2], position, to);
+      }
+      yield chunk;
+    }
+  } finally {
+    await next.catch(() => {});
+    await handle.close();
+  }
+}
+
+function fill(
+  handle: FileHandle,
+  path: StoragePath,
+  buffer: Buffer = Buffer.alloc(0),
+  position: number,
+  to: number,
+): Promise<Uint8Array> {
+  const filled = filledFrom(handle, path, buffer, position, to);
+  filled.catch(() => {}); // reported when it is awaited, which may be after the failure
+  return filled;
+}
+
+async function filledFrom(
+  handle: FileHandle,
+  path: StoragePath,
+  buffer: Buffer,
+  position: number,
+  to: number,
+): Promise<Uint8Array> {
+  const wanted = Math.min(buffer.length, to - position);
+  if (wanted === 0) return buffer.subarray(0, 0);
+  try {
+    const { bytesRead } = await handle.read(buffer, 0, wanted, position);
+    if (bytesRead > 0) return buffer.subarray(0, bytesRead);
+  } catch (error) {
+    throw failureAt(path, error);
+  }
+  throw new StorageError("UNAVAILABLE", `${path} ends at ${position}, before ${to}`);
+}
+
+/** Reads a small file in one go; `undefined` when there is none. */
+export async function readUpTo(
+  place: string,
+  path: StoragePath,
+  maximumBytes: number,
+): Promise<Uint8Array | undefined> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(place, "r");
+    const size = maximumBytes <= 4096 ? maximumBytes : (await handle.stat()).size;
+    const buffer = Buffer.allocUnsafe(Math.min(size, maximumBytes) + 1);
+    let length = 0;
+    for (;;) {
+      const { bytesRead } = await handle.read(buffer, length, buffer.length - length, length);
+      length += bytesRead;
+      if (length > maximumBytes) {
+        throw new StorageError("TOO_LARGE", `${path} is longer than ${maximumBytes} bytes`);
+      }
+      if (bytesRead === 0 || length < buffer.length) return buffer.subarray(0, length);
+    }
+  } catch (error) {
+    const failure = failureAt(path, error);
+    if (failure instanceof StorageError && failure.code === "NOT_FOUND") return undefined;
+    throw failure;
+  } finally {
+    await handle?.close();
+  }
+}
+
+/**
+ * Writes `source` from `at` on and resolves to where it ended. One batch is written while the next
+ * is received; what was received before `source` failed is written too.
+ */
+export async function writeGathered(
+  handle: FileHandle,
+  path: StoragePath,
+  source: Bytes,
+  at: number,
+): Promise<number> {
+  let position = at;
+  let batch: Uint8Array[] = [];
+  let batchBytes = 0;
+  let writing: Promise<void> = Promise.resolve();
+
+  const flush = async () => {
+    await writing;
+    if (batchBytes === 0) return;
+    writing = writeBatch(handle, path, batch, batchBytes, position);
+    writing.catch(() => {}); // reported by the next flush
+    position += batchBytes;
+    batch = [];
+    batchBytes = 0;
+  };
+
+  try {
+    for await (const chunk of source) {
+      batch.push(chunk);
+      batchBytes += chunk.length;
+      if (batchBytes >= gatherBytes) await flush();
+    }
+  } finally {
+    await flush();
+    await writing;
+  }
+  return position;
+}
+
+async function writeBatch(
+  handle: FileHandle,
+  path: StoragePath,
+  batch: Uint8Array[],
+  size: number,
+  position: number,
+): Promise<void> {
+  try {
+    let written = (await handle.writev(batch, position)).bytesWritten;
+    if (written === size) return;
+    const whole = Buffer.concat(batch);
+    while (written < size) {
+      const rest = await handle.write(whole, written, size - written, position + written);
+      written += rest.bytesWritten;
+    }
+  } catch (error) {
+    throw failureAt(path, error);
+  }
+}

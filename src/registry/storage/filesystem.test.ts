@@ -1,0 +1,77 @@
+import { chmod, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it, onTestFinished } from "vitest";
+import { storageDriverContract } from "../storage-driver.contract.ts";
+import { failureAt } from "./file-failure.ts";
+import { openFilesystemStorage } from "./filesystem.ts";
+
+storageDriverContract("filesystem", async () => {
+  const rootdirectory = await temporaryDirectory();
+  return openFilesystemStorage({ rootdirectory }, { access: "write" });
+});
+
+it("leaves no draft behind, and lists none that a crash left", async ({ signal }) => {
+  const rootdirectory = await temporaryDirectory();
+  const storage = await openFilesystemStorage({ rootdirectory }, { access: "write" });
+  await storage.write("/t/link", Buffer.from("x"), { signal });
+  await writeFile(join(rootdirectory, "t", `link.${crypto.randomUUID()}.tmp`), "half");
+
+  const names: string[] = [];
+  for await (const name of storage.list("/t", { signal })) names.push(name);
+
+  expect(names).toEqual(["link"]);
+  expect(await readdir(join(rootdirectory, "t"))).toHaveLength(2);
+});
+
+it("refuses a root directory that is a file, and says what to do", async () => {
+  const rootdirectory = join(await temporaryDirectory(), "file");
+  await writeFile(rootdirectory, "");
+  await chmod(rootdirectory, 0o600);
+
+  await expect(openFilesystemStorage({ rootdirectory }, { access: "write" })).rejects.toMatchObject(
+    { code: "UNAVAILABLE", hint: expect.stringContaining("rootdirectory") },
+  );
+});
+
+it("does not create the directory it is only to read", async () => {
+  const rootdirectory = join(await temporaryDirectory(), "absent");
+
+  await expect(openFilesystemStorage({ rootdirectory }, { access: "read" })).rejects.toMatchObject({
+    code: "UNAVAILABLE",
+  });
+});
+
+it("says that the medium is full", async ({ signal }) => {
+  const rootdirectory = await temporaryDirectory();
+  await symlink("/dev/full", join(rootdirectory, "data"));
+  const storage = await openFilesystemStorage({ rootdirectory }, { access: "write" });
+
+  const append = storage.append("/data", oneChunk(), { at: 0, signal });
+
+  await expect(append).rejects.toMatchObject({ code: "NO_SPACE" });
+});
+
+it.each([
+  ["ENOENT", "NOT_FOUND"],
+  ["ENOTDIR", "NOT_FOUND"],
+  ["ENOSPC", "NO_SPACE"],
+  ["EDQUOT", "NO_SPACE"],
+  ["EROFS", "READ_ONLY"],
+  ["EACCES", "READ_ONLY"],
+  ["EIO", "UNAVAILABLE"],
+])("calls %s %s", (code, expected) => {
+  expect(failureAt("/a", Object.assign(new Error(code), { code }))).toMatchObject({
+    code: expected,
+  });
+});
+
+async function* oneChunk(): AsyncGenerator<Uint8Array> {
+  yield Buffer.alloc(10);
+}
+
+async function temporaryDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "dewy-storage-"));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}

@@ -1,0 +1,184 @@
+import { constants } from "node:fs";
+import { access, mkdir, open, opendir, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import * as v from "valibot";
+import { syncDirectory, writeFileWhole } from "../../base/atomic-file.ts";
+import type { Bytes } from "../../base/bytes.ts";
+import type { Call } from "../../base/call.ts";
+import { systemCodeOf } from "../../base/errors.ts";
+import {
+  checkStoragePath,
+  type ReadRange,
+  type StorageDriver,
+  StorageError,
+  type StoragePath,
+} from "../storage-driver.ts";
+import { failureAt } from "./file-failure.ts";
+import { chunksOf, readUpTo, writeGathered } from "./file-stream.ts";
+
+/** `storage.filesystem` of the configuration. */
+export const FilesystemOptions = v.strictObject({
+  rootdirectory: v.optional(v.pipe(v.string(), v.nonEmpty()), "/var/lib/registry"),
+});
+export type FilesystemOptions = v.InferOutput<typeof FilesystemOptions>;
+
+const draftPattern = /\.[0-9a-f]{8}-[0-9a-f-]{27}\.tmp$/;
+
+/**
+ * Keeps files in a directory of this machine. With `writable`, refuses to open what it could not
+ * write to, before anybody relies on it.
+ *
+ * @throws {StorageError} `READ_ONLY` or `UNAVAILABLE`
+ */
+export async function openFilesystemStorage(
+  { rootdirectory }: FilesystemOptions,
+  { access: mode }: { access: "read" | "write" },
+): Promise<StorageDriver> {
+  await checkDirectory(rootdirectory, mode);
+
+  return {
+    async read(path, { from = 0, to }: Call & ReadRange): Promise<Bytes> {
+      const handle = await told(path, () => open(placeOf(path), "r"));
+      try {
+        const end = to ?? (await handle.stat()).size;
+        if (from > end) throw pastTheEnd(path, from, end);
+        return chunksOf(handle, path, from, end);
+      } catch (error) {
+        await handle.close();
+        throw failureAt(path, error);
+      }
+    },
+
+    readWhole: (path, { maximumBytes }) => readUpTo(placeOf(path), path, maximumBytes),
+
+    async write(path, bytes) {
+      const place = placeOf(path);
+      await told(path, async () => {
+        const parents = await makeDirectory(dirname(place));
+        await writeFileWhole(place, bytes, { mode: 0o666 });
+        await Promise.all(parents.map(syncDirectory));
+      });
+    },
+
+    async append(path, source, { at }) {
+      const place = placeOf(path);
+      if (at === 0) await told(path, () => mkdir(dirname(place), { recursive: true }));
+      const flags = constants.O_WRONLY | (at === 0 ? constants.O_CREAT : 0);
+      const handle = await told(path, () => open(place, flags, 0o666));
+      try {
+        const { size } = await handle.stat();
+        if (size !== at) throw pastTheEnd(path, at, size);
+        return await writeGathered(handle, path, source, at);
+      } finally {
+        await handle.close();
+      }
+    },
+
+    async stat(path) {
+      try {
+        const { size, mtime } = await stat(placeOf(path));
+        return { size, modified: mtime };
+      } catch (error) {
+        const failure = failureAt(path, error);
+        if (isAbsence(failure)) return undefined;
+        throw failure;
+      }
+    },
+
+    async *list(path) {
+      try {
+        for await (const { name } of await opendir(placeOf(path), { bufferSize: 256 })) {
+          if (!draftPattern.test(name)) yield name;
+        }
+      } catch (error) {
+        const failure = failureAt(path, error);
+        if (!isAbsence(failure)) throw failure;
+      }
+    },
+
+    async move(from, to) {
+      const [source, target] = [placeOf(from), placeOf(to)];
+      await told(from, async () => {
+        await syncFile(source);
+        const parents = await makeDirectory(dirname(target));
+        await rename(source, target);
+        await Promise.all([dirname(target), ...parents].map(syncDirectory));
+      });
+    },
+
+    async delete(path) {
+      const place = placeOf(path);
+      await told(path, () => rm(place, { recursive: true, force: true }));
+      await told(path, () => syncDirectory(dirname(place))).catch((error: unknown) => {
+        if (!isAbsence(error)) throw error;
+      });
+    },
+
+    async discard(path) {
+      await told(path, () => rm(placeOf(path), { recursive: true, force: true }));
+    },
+
+    async close() {},
+  };
+
+  function placeOf(path: StoragePath): string {
+    checkStoragePath(path);
+    return join(rootdirectory, path);
+  }
+}
+
+async function checkDirectory(directory: string, mode: "read" | "write"): Promise<void> {
+  const needs = mode === "write" ? constants.W_OK : 0;
+  try {
+    if (mode === "write") await mkdir(directory, { recursive: true });
+    await access(directory, constants.R_OK | constants.X_OK | needs);
+  } catch (error) {
+    const failure = failureAt("/", error);
+    throw new StorageError(
+      failure instanceof StorageError && failure.code === "READ_ONLY" ? "READ_ONLY" : "UNAVAILABLE",
+      `the storage directory ${directory} cannot be used: ${systemCodeOf(error) ?? "unknown"}`,
+      { cause: error, hint: hintFor(error, mode) },
+    );
+  }
+}
+
+function hintFor(error: unknown, mode: "read" | "write"): string {
+  if (systemCodeOf(error) === "EROFS") return "set storage.maintenance.readonly.enabled: true";
+  return `give this user the right to ${mode} it, or set storage.filesystem.rootdirectory`;
+}
+
+/** Resolves to the directories that hold a name they did not hold before. */
+async function makeDirectory(directory: string): Promise<string[]> {
+  const first = await mkdir(directory, { recursive: true });
+  if (first === undefined) return [];
+  const parents: string[] = [];
+  for (let made = directory; made.length >= first.length; made = dirname(made)) {
+    parents.push(dirname(made));
+  }
+  return parents;
+}
+
+async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function told<Result>(path: StoragePath, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    throw failureAt(path, error);
+  }
+}
+
+function isAbsence(error: unknown): boolean {
+  return error instanceof StorageError && error.code === "NOT_FOUND";
+}
+
+function pastTheEnd(path: StoragePath, offset: number, size: number): StorageError {
+  return new StorageError("INVALID_OFFSET", `${path} is ${size} bytes long, not ${offset}`);
+}

@@ -1,0 +1,20 @@
+import type { Clock } from "../../base/clock.ts";
+import type { StorageDriver } from "../storage-driver.ts";
+import { FilesystemOptions, openFilesystemStorage } from "./filesystem.ts";
+import { InmemoryOptions, openInmemoryStorage } from "./inmemory.ts";
+
+/** The options of every storage driver, under the name that `storage:` in the configuration uses. */
+export const storageOptions = { filesystem: FilesystemOptions, inmemory: InmemoryOptions };
+
+/** The driver that was chosen, with its options. */
+export type StorageChoice =
+  | { driver: "filesystem"; options: FilesystemOptions }
+  | { driver: "inmemory" };
+
+export async function openStorage(
+  choice: StorageChoice,
+  { access, clock }: { access: "read" | "write"; clock: Clock },
+): Promise<StorageDriver> {
+  if (choice.driver === "inmemory") return openInmemoryStorage(() => clock.now());
+  return await openFilesystemStorage(choice.options, { access });
+}

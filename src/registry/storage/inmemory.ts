@@ -1,0 +1,113 @@
+import * as v from "valibot";
+import type { Bytes } from "../../base/bytes.ts";
+import {
+  checkStoragePath,
+  type StorageDriver,
+  StorageError,
+  type StoragePath,
+} from "../storage-driver.ts";
+
+/** `storage.inmemory` of the configuration, which has no keys; YAML writes it as nothing or `{}`. */
+export const InmemoryOptions = v.nullable(v.strictObject({}));
+
+interface MemoryFile {
+  chunks: Uint8Array[];
+  size: number;
+  modified: Date;
+}
+
+/** Keeps files for as long as the process lives: for trying things out, and for tests. */
+export function openInmemoryStorage(now: () => Date): StorageDriver {
+  const files = new Map<string, MemoryFile>();
+
+  return {
+    async read(path, { from = 0, to }) {
+      const file = existing(path);
+      if (from > file.size) throw offBy(path, from, file.size);
+      return chunksOf(file, from, to ?? file.size);
+    },
+
+    async readWhole(path, { maximumBytes }) {
+      const file = files.get(checked(path));
+      if (file === undefined) return undefined;
+      if (file.size > maximumBytes) {
+        throw new StorageError("TOO_LARGE", `${path} is longer than ${maximumBytes} bytes`);
+      }
+      return Buffer.concat(file.chunks);
+    },
+
+    async write(path, bytes) {
+      const chunks = [Uint8Array.from(bytes)];
+      files.set(checked(path), { chunks, size: bytes.length, modified: now() });
+    },
+
+    async append(path, source, { at }) {
+      const file = files.get(checked(path)) ?? { chunks: [], size: 0, modified: now() };
+      if (file.size !== at) throw offBy(path, at, file.size);
+      files.set(path, file);
+      for await (const chunk of source) {
+        file.chunks.push(chunk);
+        file.size += chunk.length;
+        file.modified = now();
+      }
+      return file.size;
+    },
+
+    async stat(path) {
+      const file = files.get(checked(path));
+      if (file) return { size: file.size, modified: file.modified };
+      const inside = [...files].find(([name]) => name.startsWith(`${path}/`))?.[1];
+      return inside && { size: 0, modified: inside.modified };
+    },
+
+    async *list(path) {
+      const prefix = `${checked(path)}/`;
+      const below = [...files.keys()].filter((name) => name.startsWith(prefix));
+      yield* new Set(below.map((name) => name.slice(prefix.length).split("/", 1)[0] ?? ""));
+    },
+
+    async move(from, to) {
+      const file = existing(from);
+      files.set(checked(to), file);
+      files.delete(from);
+    },
+
+    delete: remove,
+    discard: remove,
+
+    async close() {
+      files.clear();
+    },
+  };
+
+  async function remove(path: StoragePath): Promise<void> {
+    files.delete(checked(path));
+    for (const name of files.keys()) if (name.startsWith(`${path}/`)) files.delete(name);
+  }
+
+  function existing(path: StoragePath): MemoryFile {
+    const file = files.get(checked(path));
+    if (file === undefined) throw new StorageError("NOT_FOUND", `there is no ${path}`);
+    return file;
+  }
+}
+
+async function* chunksOf(file: MemoryFile, from: number, to: number): Bytes & AsyncGenerator {
+  let start = 0;
+  for (const chunk of [...file.chunks]) {
+    const end = start + chunk.length;
+    if (end > from && start < to) {
+      yield chunk.subarray(Math.max(0, from - start), Math.min(chunk.length, to - start));
+    }
+    start = end;
+  }
+}
+
+function checked(path: StoragePath): StoragePath {
+  checkStoragePath(path);
+  return path;
+}
+
+function offBy(path: StoragePath, offset: number, size: number): StorageError {
+  return new StorageError("INVALID_OFFSET", `${path} is ${size} bytes long, not ${offset}`);
+}
