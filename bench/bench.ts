@@ -5,7 +5,6 @@ const benches: Record<
 > = {
   agent: () => import("./agent.ts"),
   deploy: () => import("./deploy.ts"),
-  registry: () => import("./registry.ts"),
 };
 
 const [name = ""] = process.argv.slice(2);

@@ -106,7 +106,7 @@ describe("architecture", () => {
 });
 
 function importsOf(file: string, text: string): { local: string[]; packages: string[] } {
-  const names = [...text.matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g)].map(
+  const names = [...text.matchAll(/(?:^import|^export .*?from|^} from|from|\bimport\()\s*"([^"]+)"/gm)].map(
     (match) => match[1] ?? "",
   );
   return {

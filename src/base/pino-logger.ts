@@ -4,7 +4,7 @@ import type { LogFields, Logger, LogLevel } from "./logger.ts";
 
 export interface LoggerOptions {
   level: LogLevel;
-  format: "text" | "json";
+  format: "text" | "json" | "logstash";
   /** In every line. */
   fields?: LogFields;
 }
@@ -20,17 +20,26 @@ export function openLogger(
   output: DestinationStream = destination({ fd: 2, sync: true }),
 ): Logger {
   const root = pino(
-    {
-      level,
-      base: null,
-      messageKey: "msg",
-      timestamp: () => `,"time":"${new Date().toISOString()}"`,
-      formatters: { level: (label) => ({ level: label.toUpperCase() }) },
-    },
-    format === "json" ? output : { write: (line: string) => output.write(textOf(line)) },
+    { level, ...(format === "logstash" ? logstashShape : slogShape) },
+    format === "text" ? { write: (line: string) => output.write(textOf(line)) } : output,
   );
   return loggerOn(fields ? root.child(plain(fields)) : root);
 }
+
+const slogShape = {
+  base: null,
+  messageKey: "msg",
+  timestamp: () => `,"time":"${new Date().toISOString()}"`,
+  formatters: { level: (label: string) => ({ level: label.toUpperCase() }) },
+};
+
+/** As Distribution's `log.formatter: logstash` writes it. */
+const logstashShape = {
+  base: { "@version": "1" },
+  messageKey: "message",
+  timestamp: () => `,"@timestamp":"${new Date().toISOString()}"`,
+  formatters: { level: (label: string) => ({ level: label }) },
+};
 
 type Sink = Pick<BaseLogger, LogLevel> & { child(fields: LogFields): Sink };
 

@@ -62,6 +62,6 @@ export function parse<const S extends v.GenericSchema>(
 
 function sentenceOf(issue: v.BaseIssue<unknown>): string {
   if (issue.type === "strict_object" && issue.expected === "never") return "there is no such key";
-  if (issue.received === "undefined") return "is missing";
+  if (issue.type.endsWith("object") && issue.received === "undefined") return "is missing";
   return issue.message;
 }

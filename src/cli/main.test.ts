@@ -11,7 +11,7 @@ describe("dewy", () => {
     ["", "dewy: no command; `dewy --help` lists them"],
     ["serve", "unknown command 'serve'"],
     ["servr", "Did you mean server?"],
-    ["server -- app", "--registry: say where releases are announced"],
+    ["server -- app", "--registry is missing"],
     ["server --registry nowhere -- app", "nowhere"],
     ["server --registry ftp://a/b -- app", "ftp"],
     ["server --registry ghr://owner -- app", "ghr://owner/repo"],
@@ -37,7 +37,7 @@ describe("dewy", () => {
     ["push missing.tar.gz img://127.0.0.1:5000/app", "tag"],
     ["registry", "no command"],
     ["registry serve missing.yml", "missing.yml"],
-    ["registry serve one.yml two.yml", "one config file at the most"],
+    ["registry serve one.yml two.yml", "too many arguments"],
   ])("refuses %j before anything starts", async (line, expected) => {
     const { status, noted, left } = await run(line.split(" ").filter(Boolean));
 

@@ -7,6 +7,8 @@ import { built, freePort, openStage, type Stage, until } from "../../bench/stage
 
 const phases = ["fetch", "unpack", "switch", "start", "commit", "prune"] as const;
 const committed: readonly string[] = ["prune"];
+/** `current` names it already and there is nothing better: it stays, beside the one that follows. */
+const unproven: readonly string[] = ["start", "commit"];
 
 describe("an agent killed by SIGKILL as it enters a phase", { timeout: 60_000 }, () => {
   let stage: Stage;
@@ -27,7 +29,8 @@ describe("an agent killed by SIGKILL as it enters a phase", { timeout: 60_000 },
     stage.startAgent(port);
 
     await answers("v1.0.0");
-    await isTidy(1);
+    await isCommitted("v1.0.0");
+    await isTidy(unproven.includes(phase) ? 2 : 1);
   });
 
   it.each(phases)(
@@ -86,12 +89,15 @@ describe("an agent killed by SIGKILL as it enters a phase", { timeout: 60_000 },
 
   /** Nothing half done is left, and the ledger says what is there. */
   async function isTidy(count: number): Promise<void> {
-    await until("the deployment is recorded", async () => (await ledger()).attempt === undefined);
     await isComplete();
     const names = await readdir(join(root, "releases"));
     expect(names.filter((name) => name.startsWith("."))).toEqual([]);
     expect(names.length).toBe(count);
     expect((await readdir(root)).sort()).toEqual([".dewy", "current", "releases"]);
+  }
+
+  async function isCommitted(tag: string): Promise<void> {
+    await until(`${tag} is committed`, async () => (await ledger()).active?.tag === tag);
   }
 
   async function ledger() {

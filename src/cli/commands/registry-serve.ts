@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import * as v from "valibot";
-import { ConfigError, messageOf } from "../../base/errors.ts";
+import { ConfigError, DewyError, messageOf } from "../../base/errors.ts";
 import { openLogger } from "../../base/pino-logger.ts";
 import {
   defaultRegistryConfig,
@@ -10,6 +10,9 @@ import {
 } from "../../registry/config.ts";
 import { openRegistry } from "../../registry/registry.ts";
 import { type CommandContext, command } from "../command.ts";
+
+/** Above what `http.draintimeout` asks for, so that a stop always ends. */
+const longestDrainMs = 3_600_000;
 
 export const registryServe = command({
   name: "registry serve",
@@ -23,28 +26,45 @@ export const registryServe = command({
 
   async run({ operands: [file] }, context) {
     const config = await configOf(file, context);
-    const logger = openLogger(config.log);
-    const registry = await openRegistry(config, { clock: context.clock, logger });
+    const { level, formatter: format, fields } = config.log;
+    const logger = openLogger({ level, format, fields });
+    const registry = await openRegistry(config, { clock: context.clock, logger }).catch(asConfig);
     context.note(`dewy: the registry listens on ${registry.address}`);
     try {
-      await new Promise((done) => context.signal.addEventListener("abort", done, { once: true }));
+      await endOf(context.signal);
+      logger.info("registry is stopping");
     } finally {
-      await registry.close({ signal: AbortSignal.timeout(60_000) });
+      await registry.close({ signal: AbortSignal.timeout(longestDrainMs) });
     }
   },
 });
 
 async function configOf(
   file: string | undefined,
-  context: CommandContext,
+  { environment, directory }: CommandContext,
 ): Promise<RegistryConfig> {
-  if (file === undefined)
-    return defaultRegistryConfig(join(context.directory, ".dewy", "registry"));
-  let text: string;
+  if (file === undefined) return defaultRegistryConfig(join(directory, ".dewy", "registry"));
   try {
-    text = await readFile(resolve(context.directory, file), "utf8");
+    const text = await readFile(resolve(directory, file), "utf8");
+    return parseRegistryConfig({ file, text, environment });
   } catch (error) {
-    throw new ConfigError(`${file} cannot be read: ${messageOf(error)}`, { cause: error });
+    if (error instanceof DewyError) throw error;
+    throw new ConfigError(`the config file cannot be read: ${messageOf(error)}`, {
+      cause: error,
+      hint: "name a config.yml that is there, or none for the defaults",
+    });
   }
-  return parseRegistryConfig(text, file);
+}
+
+/** An address or directory that cannot be had is a mistake in the config, as far as a start goes. */
+function asConfig(error: unknown): never {
+  if (!(error instanceof DewyError)) throw error;
+  throw new ConfigError(error.message, { cause: error, ...(error.hint && { hint: error.hint }) });
+}
+
+function endOf(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) =>
+    signal.addEventListener("abort", () => resolve(), { once: true }),
+  );
 }

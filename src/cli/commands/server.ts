@@ -46,7 +46,7 @@ export const server = command({
     "The command is started in the directory, so that current/app is the newest release's app:\n" +
     "  dewy server --registry ghr://owner/app --port 8000 -- current/app",
   input: v.strictObject({
-    registry: v.string("say where releases are announced, such as ghr://owner/repository"),
+    registry: v.optional(v.string()),
     port: v.array(v.string()),
     interval: v.optional(v.pipe(Seconds, v.minValue(1000, "ask once a second at the most")), "10"),
     directory: v.optional(v.string()),
@@ -66,7 +66,12 @@ export const server = command({
     operands: v.array(v.string()),
   }),
 
-  async run(input, context) {
+  async run({ registry, ...input }, context) {
+    if (registry === undefined) {
+      throw new ConfigError("--registry is missing", {
+        hint: "say where releases are announced, such as --registry ghr://owner/repository",
+      });
+    }
     const [program, ...args] = input.operands;
     if (program === undefined) {
       throw new ConfigError("there is no command to run", {
@@ -76,7 +81,7 @@ export const server = command({
     const directory = resolve(context.directory, input.directory ?? ".");
     await serve(
       {
-        registry: input.registry,
+        registry,
         ports: parsePorts(input.port),
         command: [program, ...args],
         directory,
