@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { lstat, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
-import { syncDirectory, writeFileWhole } from "../../base/atomic-file.ts";
+import { removeDrafts, syncDirectory, writeFileWhole } from "../../base/atomic-file.ts";
 import type { Bytes } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
 import { systemCodeOf } from "../../base/errors.ts";
@@ -100,6 +100,7 @@ export async function openArtifactStore(directory: string): Promise<ArtifactStor
         }
       }
       await prunePartials(now);
+      await removeDrafts(identitiesPath);
       const identities = Object.entries(await readIdentities());
       const current = identities.filter(([, digest]) => kept.has(pathOf(digest)));
       if (current.length < identities.length) await writeIdentities(Object.fromEntries(current));

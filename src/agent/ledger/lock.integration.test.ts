@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -68,6 +68,21 @@ describe("openLock", () => {
 
     expect(await readdir(join(root, ".dewy"))).toEqual(["lock"]);
     await lock.close();
+  });
+
+  it("removes what killed ones have left, once it is old", async ({ signal }) => {
+    const { path, root } = await prepare();
+    const left = ["lock.01234567-89ab-cdef-0123-456789abcdef.tmp", "claim-0123456789abcdef"];
+    for (const name of left) {
+      await writeFile(join(root, ".dewy", name), "");
+      await utimes(join(root, ".dewy", name), 1000, 1000);
+    }
+    const young = "lock.aaaaaaaa-89ab-cdef-0123-456789abcdef.tmp";
+    await writeFile(join(root, ".dewy", young), "");
+
+    await openLock(path, root, { signal });
+
+    expect(await readdir(join(root, ".dewy"))).toEqual(["lock", young]);
   });
 
   it("leaves a lock alone that has become somebody else's", async ({ signal }) => {
