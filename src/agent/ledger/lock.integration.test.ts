@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ConfigError } from "../../base/errors.ts";
 import { identityOf } from "../../base/process-identity.ts";
-import { type Lock, openLock } from "./lock.ts";
+import { type Lock, openLock, replaceStale } from "./lock.ts";
 
 describe("openLock", () => {
   it("lets one in, and the next when that one has closed", async ({ signal }) => {
@@ -56,6 +56,17 @@ describe("openLock", () => {
     expect(JSON.parse(await readFile(path, "utf8"))).toMatchObject({ pid: process.pid });
     expect(await readdir(join(root, ".dewy"))).toEqual(["lock"]);
     await won[0]?.value.close();
+  });
+
+  it("does not take over what another took over since it looked", async ({ signal }) => {
+    const { path, root } = await prepare();
+    const stale = lockText(await deadPid(), "boot/1");
+    await writeFile(path, "the other's");
+
+    expect(await replaceStale(path, stale, "mine", 0, { signal })).toBe(false);
+
+    expect(await readFile(path, "utf8")).toBe("the other's");
+    expect(await readdir(join(root, ".dewy"))).toEqual(["lock"]);
   });
 
   it("takes over a takeover that was killed", async ({ signal }) => {

@@ -69,7 +69,8 @@ async function acquire(
   });
 }
 
-async function replaceStale(
+/** Puts `content` in the place of `stale`, unless another has been there first. */
+export async function replaceStale(
   path: string,
   stale: string,
   content: string,
