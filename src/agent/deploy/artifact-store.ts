@@ -155,7 +155,7 @@ export async function pruneArtifacts(
   await store.prune(keepDigests, maximumBytes, now);
 }
 
-export async function hashOf(bytes: Bytes, algorithm: DigestAlgorithm): Promise<Digest> {
+async function hashOf(bytes: Bytes, algorithm: DigestAlgorithm): Promise<Digest> {
   const hash = createHash(algorithm);
   for await (const chunk of bytes) hash.update(chunk);
   return endDigest(algorithm, hash);

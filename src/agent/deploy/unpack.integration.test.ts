@@ -44,6 +44,20 @@ describe("unpack", () => {
     expect((await stat(join(directory, "sealed"))).mode & 0o777).toBe(0o555);
   });
 
+  it.each(["1e300", "9999999999999", "-1e9", "soon"])("survives a time of %s", async (mtime) => {
+    const { signal } = new AbortController();
+    const times = () => paxEntry("mtime", mtime);
+    const tar = tarOf(times(), { name: "f" }, times(), { name: "d/", type: "5" }, times(), {
+      name: "l",
+      type: "2",
+      link: "f",
+    });
+
+    const { directory } = await unpacked("a.tar", tar, signal);
+
+    expect(await readdir(directory)).toEqual(["d", "f", "l"]);
+  });
+
   it("takes names and targets too long for a header from pax and GNU records", async ({
     signal,
   }) => {

@@ -74,7 +74,7 @@ export async function confirmKind(path: string, kind: ArchiveKind): Promise<void
 }
 
 /** What `bytes` begin like, or `undefined` for nothing known. */
-export function magicOf(bytes: Uint8Array): string | undefined {
+function magicOf(bytes: Uint8Array): string | undefined {
   const known = magics.find(([, offset, magic]) =>
     magic.equals(bytes.subarray(offset, offset + magic.length)),
   );
