@@ -7,6 +7,7 @@ import { removeDrafts, syncDirectory, writeFileWhole } from "../../base/atomic-f
 import type { Bytes } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
 import { systemCodeOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
 import {
   algorithmOf,
   type Digest,
@@ -54,7 +55,7 @@ export interface ArtifactStore {
   prune(keep: readonly Digest[], maximumBytes: number, now: Date): Promise<void>;
 }
 
-export async function openArtifactStore(directory: string): Promise<ArtifactStore> {
+export async function openArtifactStore(directory: string, logger: Logger): Promise<ArtifactStore> {
   const partials = join(directory, "partial");
   const identitiesPath = join(directory, "identities.json");
   for (const name of [...algorithms, "partial"]) {
@@ -70,6 +71,7 @@ export async function openArtifactStore(directory: string): Promise<ArtifactStor
       if (sizeBytes === undefined) return undefined;
       const actual = await hashOf(createReadStream(path, { signal }), algorithmOf(digest));
       if (actual === digest) return { path, digest, sizeBytes };
+      logger.warn("A stored artifact has rotted and is removed", { path, actual });
       await rm(path);
       return undefined;
     },

@@ -224,12 +224,24 @@ describe("unpack", () => {
     expect(left).toEqual([]);
   });
 
+  it("says so when the system will not let it write", async ({ signal }) => {
+    const parent = await temporaryDirectory();
+    await writeFile(join(parent, "a.tar"), small);
+    const directory = join(parent, "missing", "release");
+
+    const result = unpack(join(parent, "a.tar"), "a.tar", directory, archiveLimits, { signal });
+
+    await expect(result).rejects.toMatchObject({
+      code: "UNWRITABLE",
+      message: expect.stringContaining("a.tar: it could not be unpacked in"),
+    });
+  });
+
   it("touches nothing when the directory is there already", async ({ signal }) => {
     const parent = await temporaryDirectory();
     await writeFile(join(parent, "a.tar"), small);
-    const options = { limits: archiveLimits };
 
-    const result = unpack(join(parent, "a.tar"), "a.tar", parent, options, { signal });
+    const result = unpack(join(parent, "a.tar"), "a.tar", parent, archiveLimits, { signal });
 
     await expect(result).rejects.toMatchObject({ code: "EXISTS" });
     expect(await readdir(parent)).toEqual(["a.tar"]);

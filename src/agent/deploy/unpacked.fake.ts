@@ -16,8 +16,8 @@ export async function unpacked(
   const archives = await temporaryDirectory();
   const directory = join(parent, "release");
   await writeFile(join(archives, "stored"), bytes);
-  const options = { limits: { ...archiveLimits, ...limits } };
-  await unpack(join(archives, "stored"), name, directory, options, { signal });
+  const allowed = { ...archiveLimits, ...limits };
+  await unpack(join(archives, "stored"), name, directory, allowed, { signal });
   return { directory, parent };
 }
 
@@ -31,8 +31,8 @@ export async function refused(
   const parent = await temporaryDirectory();
   const archive = join(await temporaryDirectory(), "stored");
   await writeFile(archive, bytes);
-  const options = { limits: { ...archiveLimits, ...limits } };
-  const error = await unpack(archive, name, join(parent, "release"), options, { signal }).then(
+  const allowed = { ...archiveLimits, ...limits };
+  const error = await unpack(archive, name, join(parent, "release"), allowed, { signal }).then(
     () => "it was unpacked",
     (failure: unknown) => failure,
   );
