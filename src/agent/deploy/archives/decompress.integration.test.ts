@@ -54,6 +54,14 @@ describe.each(["bzip2", "xz", "zstd"] as const)("decompressed, from %s", (compre
   });
 });
 
+it("does not blame the archive when the program cannot be run", async () => {
+  const missing: FindProgram = async () => "/nowhere/xz";
+
+  const result = readAll(Buffer.from(samples.xz, "base64"), "xz", missing);
+
+  await expect(result).rejects.toMatchObject({ code: "ENOENT" });
+});
+
 it("refuses a zstd frame that asks for more memory than it may have", async () => {
   const frame = Buffer.concat([
     Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa0]),
