@@ -1,6 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { open, rename, rm, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { lstat, open, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+
+const minuteMs = 60_000;
+const draftEnding = /^[0-9a-f-]{36}\.tmp$/;
 
 /** Writes a file so that readers, and the next boot, see the old bytes or the new, never a mix. */
 export async function writeFileWhole(
@@ -25,5 +28,30 @@ export async function syncDirectory(directory: string): Promise<void> {
     await handle.sync();
   } finally {
     await handle.close();
+  }
+}
+
+/**
+ * Removes the drafts of `path` that processes killed while writing it have left: those older than
+ * a minute, as a younger one may belong to somebody who is writing now.
+ */
+export async function removeDrafts(path: string): Promise<void> {
+  const directory = dirname(path);
+  const prefix = `${basename(path)}.`;
+  await removeOld(
+    directory,
+    (name) => name.startsWith(prefix) && draftEnding.test(name.slice(prefix.length)),
+  );
+}
+
+/** Removes the files in `directory` that are called so and older than a minute. */
+export async function removeOld(
+  directory: string,
+  isCalledSo: (name: string) => boolean,
+): Promise<void> {
+  for (const name of (await readdir(directory)).filter(isCalledSo)) {
+    const path = join(directory, name);
+    const stats = await lstat(path).catch(() => undefined);
+    if (stats && Date.now() - stats.mtimeMs > minuteMs) await rm(path, { force: true });
   }
 }

@@ -29,7 +29,7 @@ describe.skipIf(process.getuid?.() !== 0)("as root", () => {
     });
 
     it("has no room for an artifact, and keeps nothing of it", async ({ signal }) => {
-      const store = await openArtifactStore(join(disk, "artifacts"));
+      const store = await openArtifactStore(join(disk, "artifacts"), silentLogger);
       const artifact = {
         name: "app.tar",
         platform: undefined,
@@ -57,8 +57,7 @@ describe.skipIf(process.getuid?.() !== 0)("as root", () => {
       const archive = join(archives, "app.tar");
       await writeFile(archive, tarOf({ name: "small", body: "x" }, { name: "large", body }));
 
-      const options = { limits: archiveLimits };
-      const result = unpack(archive, "app.tar", join(disk, "release"), options, { signal });
+      const result = unpack(archive, "app.tar", join(disk, "release"), archiveLimits, { signal });
 
       await expect(result).rejects.toMatchObject({
         code: "DISK_FULL",

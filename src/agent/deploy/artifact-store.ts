@@ -3,10 +3,11 @@ import { createReadStream } from "node:fs";
 import { lstat, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
-import { syncDirectory, writeFileWhole } from "../../base/atomic-file.ts";
+import { removeDrafts, syncDirectory, writeFileWhole } from "../../base/atomic-file.ts";
 import type { Bytes } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
 import { systemCodeOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
 import {
   algorithmOf,
   type Digest,
@@ -54,7 +55,7 @@ export interface ArtifactStore {
   prune(keep: readonly Digest[], maximumBytes: number, now: Date): Promise<void>;
 }
 
-export async function openArtifactStore(directory: string): Promise<ArtifactStore> {
+export async function openArtifactStore(directory: string, logger: Logger): Promise<ArtifactStore> {
   const partials = join(directory, "partial");
   const identitiesPath = join(directory, "identities.json");
   for (const name of [...algorithms, "partial"]) {
@@ -70,6 +71,7 @@ export async function openArtifactStore(directory: string): Promise<ArtifactStor
       if (sizeBytes === undefined) return undefined;
       const actual = await hashOf(createReadStream(path, { signal }), algorithmOf(digest));
       if (actual === digest) return { path, digest, sizeBytes };
+      logger.warn("A stored artifact has rotted and is removed", { path, actual });
       await rm(path);
       return undefined;
     },
@@ -100,6 +102,7 @@ export async function openArtifactStore(directory: string): Promise<ArtifactStor
         }
       }
       await prunePartials(now);
+      await removeDrafts(identitiesPath);
       const identities = Object.entries(await readIdentities());
       const current = identities.filter(([, digest]) => kept.has(pathOf(digest)));
       if (current.length < identities.length) await writeIdentities(Object.fromEntries(current));
@@ -154,7 +157,7 @@ export async function pruneArtifacts(
   await store.prune(keepDigests, maximumBytes, now);
 }
 
-export async function hashOf(bytes: Bytes, algorithm: DigestAlgorithm): Promise<Digest> {
+async function hashOf(bytes: Bytes, algorithm: DigestAlgorithm): Promise<Digest> {
   const hash = createHash(algorithm);
   for await (const chunk of bytes) hash.update(chunk);
   return endDigest(algorithm, hash);

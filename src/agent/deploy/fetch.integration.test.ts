@@ -51,7 +51,7 @@ describe("fetchArtifact", () => {
   });
 
   it("replaces a stored artifact that has rotted", async ({ signal }) => {
-    const { options, source } = await prepare({ body });
+    const { options, source, logger } = await prepare({ body });
     const { path } = await fetchArtifact(options, { signal });
     await writeFile(path, "rotten");
 
@@ -59,6 +59,16 @@ describe("fetchArtifact", () => {
 
     expect(source.opened).toEqual([0, 0]);
     expect((await readFile(path)).equals(body)).toBe(true);
+    expect(logger.messages("warn")).toEqual(["A stored artifact has rotted and is removed"]);
+  });
+
+  it("says so when the system will not let it write", async ({ signal }) => {
+    const { options, store } = await prepare({ body });
+    await rm(join(store.directory, "partial"), { recursive: true });
+
+    const result = fetchArtifact(options, { signal });
+
+    await expect(result).rejects.toMatchObject({ name: "FetchError", code: "UNWRITABLE" });
   });
 
   it.each([
@@ -241,9 +251,9 @@ describe("pruneArtifacts", () => {
 async function prepare(source: FakeSourceOptions, artifact: Partial<Artifact> = {}) {
   const directory = await mkdtemp(join(tmpdir(), "dewy-fetch-"));
   onTestFinished(() => rm(directory, { recursive: true }));
-  const store = await openArtifactStore(join(directory, "artifacts"));
   const registry = new FakeArtifactSource(source);
   const logger = new FakeLogger();
+  const store = await openArtifactStore(join(directory, "artifacts"), logger);
   const options = {
     registry,
     artifact: artifactOf(body, artifact),

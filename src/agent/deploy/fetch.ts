@@ -1,6 +1,6 @@
 import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
-import { messageOf, systemCodeOf } from "../../base/errors.ts";
+import { DewyError, messageOf, systemCodeOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { type Backoff, backoffMs } from "../../base/retry.ts";
 import { algorithmOf, type Digest } from "../../oci/digest.ts";
@@ -51,7 +51,7 @@ export async function fetchArtifact(options: FetchOptions, call: Call): Promise<
     onProgress: () => {},
     ...options,
   };
-  const { artifact, store, maximumBytes, logger } = fetching;
+  const { artifact, store, maximumBytes } = fetching;
   const known = artifact.digest ?? (await store.knownDigest(artifact));
   const stored = known && (await store.find(known, call));
   if (stored) return stored;
@@ -59,7 +59,6 @@ export async function fetchArtifact(options: FetchOptions, call: Call): Promise<
     const message = `${artifact.name} has ${artifact.sizeBytes} bytes, more than the ${maximumBytes} that an artifact may have`;
     throw new FetchError("TOO_LARGE", message);
   }
-  if (known) logger.debug("Artifact is not in the store", { artifact: artifact.name });
   return await download(fetching, call);
 }
 
@@ -153,9 +152,15 @@ function mismatch({ name }: Artifact, expected: Digest, received: Digest): Fetch
   });
 }
 
+/** Throws `error` in words: what the system refused is no bug of ours. */
 function explain(error: unknown, { artifact, store }: Fetching): never {
   const cause = error instanceof WriteFailure ? error.cause : error;
-  if (!["ENOSPC", "EDQUOT"].includes(systemCodeOf(cause) ?? "")) throw cause;
-  const message = `no space left for ${artifact.name} in ${store.directory}`;
-  throw new FetchError("DISK_FULL", message, { cause, hint: "free some space there" });
+  const code = cause instanceof DewyError ? undefined : systemCodeOf(cause);
+  if (code === undefined || code === "ABORT_ERR") throw cause;
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    const message = `no space left for ${artifact.name} in ${store.directory}`;
+    throw new FetchError("DISK_FULL", message, { cause, hint: "free some space there" });
+  }
+  const message = `${artifact.name} could not be stored in ${store.directory} (${messageOf(cause)})`;
+  throw new FetchError("UNWRITABLE", message, { cause });
 }

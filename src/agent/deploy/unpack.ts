@@ -3,9 +3,9 @@ import { lstat, mkdir, rename, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { syncDirectory } from "../../base/atomic-file.ts";
 import type { Call } from "../../base/call.ts";
-import { DewyError, systemCodeOf } from "../../base/errors.ts";
+import { DewyError, messageOf, systemCodeOf } from "../../base/errors.ts";
 import { ArchiveError, type ArchiveLimits, withinLimits } from "./archives/archive.ts";
-import { decompressed, type FindProgram } from "./archives/decompress.ts";
+import { decompressed } from "./archives/decompress.ts";
 import { confirmKind, kindOf } from "./archives/kind.ts";
 import { placeSingleFile } from "./archives/single-file.ts";
 import { untar } from "./archives/tar.ts";
@@ -15,11 +15,8 @@ import { removeInPlace } from "./removal.ts";
 
 export { ArchiveError, type ArchiveLimits, archiveLimits } from "./archives/archive.ts";
 
-export interface UnpackOptions {
-  limits: ArchiveLimits;
-  /** Where decompression programs are; by default on `PATH`. */
-  findProgram?: FindProgram;
-}
+/** `EXISTS`: the directory is there already. `UNWRITABLE`: the system would not let it be written. */
+export class UnpackError extends DewyError<"EXISTS" | "UNWRITABLE"> {}
 
 /**
  * Unpacks the file at `archivePath`, whose format `artifactName` tells, into the new `directory`.
@@ -28,20 +25,21 @@ export interface UnpackOptions {
  * any failure nothing is left. Owners are not applied: everything belongs to who runs this.
  *
  * @throws {ArchiveError} naming the archive and what is wrong with it
+ * @throws {UnpackError}
  */
 export async function unpack(
   archivePath: string,
   artifactName: string,
   directory: string,
-  options: UnpackOptions,
+  limits: ArchiveLimits,
   call: Call,
 ): Promise<void> {
   if (await exists(directory)) throw new UnpackError("EXISTS", `${directory} exists already`);
   const parent = dirname(directory);
   const draft = join(parent, `.${basename(directory)}.${randomUUID()}.unpacking`);
-  await mkdir(draft, { mode: 0o700 });
   try {
-    await fill(draft, archivePath, artifactName, options, call);
+    await mkdir(draft, { mode: 0o700 });
+    await fill(draft, archivePath, artifactName, limits, call);
     await rename(draft, directory);
     await syncDirectory(parent);
   } catch (error) {
@@ -51,18 +49,16 @@ export async function unpack(
   }
 }
 
-export class UnpackError extends DewyError<"EXISTS"> {}
-
 async function fill(
   draft: string,
   archivePath: string,
   artifactName: string,
-  options: UnpackOptions,
+  limits: ArchiveLimits,
   call: Call,
 ): Promise<void> {
-  const tree = openTree(draft, options.limits, call);
+  const tree = openTree(draft, limits, call);
   try {
-    await placeContent(tree, archivePath, basename(artifactName), options, call);
+    await placeContent(tree, archivePath, basename(artifactName), limits, call);
     await tree.finish();
   } finally {
     await tree.close();
@@ -73,40 +69,35 @@ async function placeContent(
   tree: Tree,
   archivePath: string,
   artifactName: string,
-  { limits, findProgram }: UnpackOptions,
+  limits: ArchiveLimits,
   call: Call,
 ): Promise<void> {
   const kind = kindOf(artifactName);
   await confirmKind(archivePath, kind);
   const { size } = await stat(archivePath);
   if (kind.form === "zip") return unzip(archivePath, tree, limits, size, call);
-  const bytes = decompressed(archivePath, kind.compression, call, findProgram);
+  const bytes = decompressed(archivePath, kind.compression, call);
   const bounded = withinLimits(bytes, limits, size);
   if (kind.form === "tar") return untar(bounded, tree);
   return placeSingleFile(kind.name, bounded, tree);
 }
 
-/** The same error, beginning with the archive's name; anything else a library threw is damage. */
-function named(artifactName: string, parent: string, error: unknown): unknown {
-  const code = systemCodeOf(error);
+/** The same error, beginning with the archive's name. */
+function named(artifactName: string, parent: string, cause: unknown): unknown {
+  if (cause instanceof ArchiveError) {
+    const hint = cause.hint === undefined ? {} : { hint: cause.hint };
+    const message = `${artifactName}: ${cause.message}`;
+    return new ArchiveError(cause.code, message, { cause, ...hint });
+  }
+  const code = systemCodeOf(cause);
+  if (code === undefined || cause instanceof DewyError) return cause;
   if (code === "ENOSPC" || code === "EDQUOT") {
-    return new ArchiveError(
-      "DISK_FULL",
-      `${artifactName}: no space left to unpack it in ${parent}`,
-      {
-        cause: error,
-        hint: "free some space there, or keep fewer releases",
-      },
-    );
+    const message = `${artifactName}: no space left to unpack it in ${parent}`;
+    const hint = "free some space there, or keep fewer releases";
+    return new ArchiveError("DISK_FULL", message, { cause, hint });
   }
-  if (error instanceof ArchiveError) {
-    const hint = error.hint === undefined ? {} : { hint: error.hint };
-    return new ArchiveError(error.code, `${artifactName}: ${error.message}`, {
-      cause: error,
-      ...hint,
-    });
-  }
-  return error;
+  const message = `${artifactName}: it could not be unpacked in ${parent} (${messageOf(cause)})`;
+  return new UnpackError("UNWRITABLE", message, { cause });
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import * as v from "valibot";
-import { writeFileWhole } from "../../base/atomic-file.ts";
+import { removeDrafts, writeFileWhole } from "../../base/atomic-file.ts";
 import type { Clock } from "../../base/clock.ts";
 import { messageOf, systemCodeOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
@@ -75,6 +75,7 @@ export async function openLedger(
   { logger, clock }: { logger: Logger; clock: Clock },
 ): Promise<Ledger> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await removeDrafts(path);
   let state = await readState(path, logger, clock);
   let last: Promise<void> = Promise.resolve();
 

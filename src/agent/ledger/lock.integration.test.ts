@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ConfigError } from "../../base/errors.ts";
 import { identityOf } from "../../base/process-identity.ts";
-import { type Lock, openLock } from "./lock.ts";
+import { type Lock, openLock, replaceStale } from "./lock.ts";
 
 describe("openLock", () => {
   it("lets one in, and the next when that one has closed", async ({ signal }) => {
@@ -58,6 +58,17 @@ describe("openLock", () => {
     await won[0]?.value.close();
   });
 
+  it("does not take over what another took over since it looked", async ({ signal }) => {
+    const { path, root } = await prepare();
+    const stale = lockText(await deadPid(), "boot/1");
+    await writeFile(path, "the other's");
+
+    expect(await replaceStale(path, stale, "mine", 0, { signal })).toBe(false);
+
+    expect(await readFile(path, "utf8")).toBe("the other's");
+    expect(await readdir(join(root, ".dewy"))).toEqual(["lock"]);
+  });
+
   it("takes over a takeover that was killed", async ({ signal }) => {
     const { path, root } = await prepare();
     await writeFile(path, "");
@@ -68,6 +79,21 @@ describe("openLock", () => {
 
     expect(await readdir(join(root, ".dewy"))).toEqual(["lock"]);
     await lock.close();
+  });
+
+  it("removes what killed ones have left, once it is old", async ({ signal }) => {
+    const { path, root } = await prepare();
+    const left = ["lock.01234567-89ab-cdef-0123-456789abcdef.tmp", "claim-0123456789abcdef"];
+    for (const name of left) {
+      await writeFile(join(root, ".dewy", name), "");
+      await utimes(join(root, ".dewy", name), 1000, 1000);
+    }
+    const young = "lock.aaaaaaaa-89ab-cdef-0123-456789abcdef.tmp";
+    await writeFile(join(root, ".dewy", young), "");
+
+    await openLock(path, root, { signal });
+
+    expect(await readdir(join(root, ".dewy"))).toEqual(["lock", young]);
   });
 
   it("leaves a lock alone that has become somebody else's", async ({ signal }) => {

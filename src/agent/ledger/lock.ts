@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from "node:crypto";
 import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as v from "valibot";
+import { removeDrafts, removeOld } from "../../base/atomic-file.ts";
 import type { Call } from "../../base/call.ts";
 import { ConfigError, systemCodeOf } from "../../base/errors.ts";
 import { identityOf } from "../../base/process-identity.ts";
@@ -16,6 +17,7 @@ type Found = "gone" | { content: string; holder: Holder | undefined };
 const attempts = 200;
 const pauseMs = 25;
 const deepestClaim = 4;
+const claimPrefix = "claim-";
 
 export interface Lock {
   /** Lets the next one in. */
@@ -42,6 +44,8 @@ export async function openLock(lockPath: string, root: string, call: Call): Prom
       hint: "stop that one first, or give this one a directory of its own",
     });
   }
+  await removeDrafts(lockPath);
+  await removeOld(dirname(lockPath), (name) => name.startsWith(claimPrefix));
   return { close: () => release(lockPath, content) };
 }
 
@@ -65,7 +69,8 @@ async function acquire(
   });
 }
 
-async function replaceStale(
+/** Puts `content` in the place of `stale`, unless another has been there first. */
+export async function replaceStale(
   path: string,
   stale: string,
   content: string,
@@ -74,7 +79,7 @@ async function replaceStale(
 ): Promise<boolean> {
   if (depth === deepestClaim) return false;
   const name = createHash("sha256").update(stale).digest("hex").slice(0, 16);
-  const claim = `${dirname(path)}/claim-${name}`;
+  const claim = join(dirname(path), `${claimPrefix}${name}`);
   if (await acquire(claim, content, depth + 1, call)) return false;
   try {
     const found = await read(path);

@@ -4,6 +4,7 @@ import { ArchiveError } from "./archive.ts";
 
 const mib = 1024 ** 2;
 
+const zstdMagic = 0xfd2fb528;
 /** What the zstd program allows without `--memory`. */
 const largestZstdWindow = 128 * mib;
 /** Small, so that little can come out before the next look at the limits: a block is 4 bytes to 128 KiB. */
@@ -33,6 +34,7 @@ export async function* unzstd(source: Bytes): AsyncGenerator<Uint8Array> {
 
 /** fzstd allocates whatever window the first frame's header asks for (RFC 8878, 3.1.1.1). */
 function checkWindow(frame: Buffer): void {
+  if (frame.readUInt32LE(0) !== zstdMagic) throw new ArchiveError("DAMAGED", "it is not zstd");
   const descriptor = frame.readUInt8(4);
   const singleSegment = (descriptor & 0x20) !== 0;
   const windowByte = frame.readUInt8(5);

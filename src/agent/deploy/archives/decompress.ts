@@ -3,7 +3,7 @@ import { pipeline } from "node:stream";
 import * as zlib from "node:zlib";
 import type { Bytes } from "../../../base/bytes.ts";
 import type { Call } from "../../../base/call.ts";
-import { messageOf } from "../../../base/errors.ts";
+import { messageOf, systemCodeOf } from "../../../base/errors.ts";
 import { ArchiveError } from "./archive.ts";
 import { findProgram, runDecoder } from "./decoder-program.ts";
 import type { Compression } from "./kind.ts";
@@ -35,11 +35,16 @@ export async function* decompressed(
   try {
     yield* await bytesOf(path, compression, call, find);
   } catch (error) {
-    if (call.signal.aborted || error instanceof ArchiveError) throw error;
+    if (call.signal.aborted || error instanceof ArchiveError || isOfSystem(error)) throw error;
     throw new ArchiveError("DAMAGED", `it is damaged or cut short (${messageOf(error)})`, {
       cause: error,
     });
   }
+}
+
+/** `EIO` from the disk or `EAGAIN` from a spawn say nothing about the archive, as `Z_DATA_ERROR` does. */
+function isOfSystem(error: unknown): boolean {
+  return /^E[A-Z0-9]+$/.test(systemCodeOf(error) ?? "");
 }
 
 async function bytesOf(

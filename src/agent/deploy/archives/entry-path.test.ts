@@ -8,6 +8,11 @@ const path = fc
   .tuple(fc.boolean(), fc.array(part, { maxLength: 7 }))
   .map(([absolute, parts]) => `${absolute ? "/" : ""}${parts.join("/")}`);
 
+/** Where the kernel's idea of `..` and the text's part ways: links to shallower places. */
+const target = fc
+  .array(fc.constantFrom("..", "..", "a", "b", "c"), { minLength: 1, maxLength: 5 })
+  .map((parts) => parts.join("/"));
+
 describe("parseEntryPath", () => {
   it.each([
     ["./", []],
@@ -52,7 +57,7 @@ describe("checkLinkTarget", () => {
 
   it("lets no set of links lead out, however they are followed", () => {
     const name = fc.array(fc.constantFrom("a", "b", "c"), { minLength: 1, maxLength: 4 });
-    const links = fc.array(fc.tuple(name, path), { minLength: 1, maxLength: 6 });
+    const links = fc.array(fc.tuple(name, fc.oneof(path, target)), { minLength: 1, maxLength: 6 });
     fc.assert(
       fc.property(links, name, (candidates, start) => {
         const kept = new Map<string, string>();

@@ -20,4 +20,8 @@ describe("kindOf", () => {
   ])("knows %s", (name, kind) => {
     expect(kindOf(name)).toEqual(kind);
   });
+
+  it.each(["app.7z", "app.rar", "app.tar.lz4"])("does not take %s for an executable", (name) => {
+    expect(() => kindOf(name)).toThrow(expect.objectContaining({ code: "REFUSED" }));
+  });
 });

@@ -24,11 +24,19 @@ const compressedNames: [RegExp, Compression][] = [
   [/\.zst$/i, "zstd"],
 ];
 
-/** What the file's name says it is. */
+/** Archives that would otherwise be taken for an executable. */
+const foreign = /\.(7z|rar|lzh|cab|tar\.[a-z0-9]+)$/i;
+
+/** What the file's name says it is. @throws {ArchiveError} `REFUSED` for archives of other kinds */
 export function kindOf(name: string): ArchiveKind {
   if (/\.zip$/i.test(name)) return { form: "zip" };
   for (const [pattern, compression] of tarNames) {
     if (pattern.test(name)) return { form: "tar", compression };
+  }
+  if (foreign.test(name)) {
+    throw new ArchiveError("REFUSED", "it is an archive of a kind that dewy does not unpack", {
+      hint: "pack it as .tar.gz, .tar.zst, .tar.xz, .tar.bz2, .tar or .zip",
+    });
   }
   for (const [pattern, compression] of compressedNames) {
     if (pattern.test(name)) return { form: "file", compression, name: name.replace(pattern, "") };
@@ -66,7 +74,7 @@ export async function confirmKind(path: string, kind: ArchiveKind): Promise<void
 }
 
 /** What `bytes` begin like, or `undefined` for nothing known. */
-export function magicOf(bytes: Uint8Array): string | undefined {
+function magicOf(bytes: Uint8Array): string | undefined {
   const known = magics.find(([, offset, magic]) =>
     magic.equals(bytes.subarray(offset, offset + magic.length)),
   );

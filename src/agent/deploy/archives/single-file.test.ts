@@ -13,6 +13,7 @@ describe("plainName", () => {
     ["app-2.0.0-rc.1", "app"],
     ["app-v3", "app"],
     ["app-windows-amd64.exe", "app.exe"],
+    ["app-1.2.3.jar", "app.jar"],
     ["my-app.linux-armv7", "my-app"],
     ["linux-exporter", "linux-exporter"],
     ["charm", "charm"],

@@ -8,7 +8,7 @@ const flavours = "gnu|musl|gnueabihf|musleabihf|static|apple|pc";
 const version = String.raw`v?\d+(\.\d+)+([-+.][0-9a-z.]+)*?|v\d+`;
 
 const trailingWord = new RegExp(
-  `[-_.](${systems}|${architectures}|${flavours}|${version})(?=\\.exe$|$)`,
+  `[-_.](${systems}|${architectures}|${flavours}|${version})(?=\\.(exe|jar|war|phar|pyz|appimage|sh|wasm)$|$)`,
   "i",
 );
 

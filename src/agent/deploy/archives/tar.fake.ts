@@ -9,15 +9,15 @@ export interface FakeTarEntry {
   size?: number;
 }
 
-export const tarEnd: Buffer = Buffer.alloc(1024);
+const tarEnd = Buffer.alloc(1024);
 
 /** A tar of `entries`, with its end. */
 export function tarOf(...entries: FakeTarEntry[]): Buffer {
   return Buffer.concat([...entries.map(entryBytes), tarEnd]);
 }
 
-/** Header and body of one entry, padded. Long names need an `L` entry before them. */
-export function entryBytes(entry: FakeTarEntry): Buffer {
+/** Header and body, padded. Long names need an `L` entry before them. */
+function entryBytes(entry: FakeTarEntry): Buffer {
   const { name, type = "0", body = "", link = "", mode = 0o644, mtime = 1_700_000_000 } = entry;
   const bytes = Buffer.from(body);
   const header = Buffer.alloc(512);

@@ -5,6 +5,6 @@ declare module "unbzip2-stream" {
     write(chunk: Uint8Array): boolean;
     end(): void;
   }
-  // biome-ignore lint/style/noDefaultExport: it is what the package has
-  export default function unbzip2Stream(): Bzip2Decoder;
+  function createDecoder(): Bzip2Decoder;
+  export = createDecoder;
 }

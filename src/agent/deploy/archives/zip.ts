@@ -5,7 +5,8 @@ import type { Call } from "../../../base/call.ts";
 import { messageOf } from "../../../base/errors.ts";
 import { ArchiveError, type ArchiveLimits, expansionCounter } from "./archive.ts";
 import { refusal } from "./entry-path.ts";
-import type { EntryAttributes, Tree } from "./tree.ts";
+import type { Tree } from "./tree.ts";
+import type { EntryAttributes } from "./tree-paths.ts";
 
 const fileType = 0o170000;
 const [regular, directory, link] = [0o100000, 0o040000, 0o120000];
