@@ -65,7 +65,9 @@ describe("credentials", () => {
     const home = await homeWith({ ".docker/config.json": '{"credsStore":"broken"}' });
     if (script) await helper(home, "broken", script);
 
-    const failure = await found("a.test", { HOME: home, PATH: `${home}:/bin` }).catch((error) => error);
+    const failure = await found("a.test", { HOME: home, PATH: `${home}:/bin` }).catch(
+      (error) => error,
+    );
 
     expect(failure.message).toContain(`docker-credential-broken: ${why}`);
     expect(failure.message).not.toContain("s3cret");
