@@ -91,7 +91,7 @@ function send(parts: Exchange, { signal }: Call) {
     request.once("response", resolve);
     request.on("error", reject); // stays, as later errors of the connection come here too
     request.once("close", () => reject(new Error("the connection was closed")));
-    whenConnected(request, parts.tls, () => {
+    whenConnected(request, parts, () => {
       void sendBody(request, parts, limit).catch((error) => request.destroy(error));
     });
   })
@@ -107,7 +107,18 @@ function send(parts: Exchange, { signal }: Call) {
   return { request, answer };
 }
 
-function whenConnected(request: ClientRequest, tls: boolean, connected: () => void): void {
+function whenConnected(
+  request: ClientRequest,
+  { host, tls }: Exchange,
+  connected: () => void,
+): void {
+  // Otherwise the agent would pass the proxy's refusal off as the answer of the server itself.
+  request.once("proxyConnect", ({ statusCode }: { statusCode: number }) => {
+    if (statusCode === 200) return;
+    const message = `cannot reach ${host}: the proxy refuses to connect to it (${statusCode})`;
+    const hint = "allow it in the proxy, or name the host in NO_PROXY";
+    request.destroy(new HttpError("UNREACHABLE", message, { hint }));
+  });
   request.once("socket", (socket) => {
     if (request.reusedSocket) connected();
     else if (tls) socket.once("secureConnect", connected);

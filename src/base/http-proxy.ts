@@ -11,7 +11,7 @@ export function proxyFor(url: URL, environment: Environment): URL | undefined {
   const setting = (name: string) => environment[name.toLowerCase()] || environment[name];
   const variable = url.protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY";
   const text = setting(variable);
-  if (text === undefined || isExempt(url, setting("NO_PROXY") ?? "")) return undefined;
+  if (!text || isExempt(url, setting("NO_PROXY") ?? "")) return undefined;
   const href = text.includes("://") ? text : `http://${text}`;
   if (!URL.canParse(href) || !/^https?:/.test(href)) {
     throw new ConfigError(`${variable}: this is not the URL of an HTTP proxy`, {

@@ -1,8 +1,15 @@
 import type { Bytes } from "../base/bytes.ts";
 import type { Call } from "../base/call.ts";
-import type { BlobSource } from "./client.ts";
-import type { Connection } from "./connection.ts";
+import { type Connection, pushScope } from "./connection.ts";
+import type { Digest } from "./digest.ts";
 import { OciError } from "./error.ts";
+
+/** Bytes that can be read again, when the first sending has to be repeated. */
+export interface BlobSource {
+  digest: Digest;
+  sizeBytes: number;
+  open(): Bytes;
+}
 
 /**
  * Pushes a blob in two requests, POST and PUT (distribution specification, "Pushing a blob
@@ -19,7 +26,7 @@ export async function pushBlob(
   const request = {
     what: `push ${source.digest} to ${repository}`,
     missing: "NAME_UNKNOWN",
-    scope: `repository:${repository}:pull,push`,
+    scope: pushScope(repository),
   } as const;
   const start = connection.urlOf(`${repository}/blobs/uploads/`);
   const begun = await connection.send(

@@ -10,7 +10,7 @@ const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const quoted = '"(?:[^"\\\\]|\\\\.)*"';
 /** A parameter of the current challenge, or the scheme that begins the next (RFC 7235, 2.1 and 4.1). */
 const part = new RegExp(
-  `[\\s,]*(?:(?<name>${token})\\s*=\\s*(?<value>${quoted}|${token})(?=\\s*(?:,|$))|(?<scheme>${token})(?:\\s+(?<token68>[A-Za-z0-9._~+/-]+=*)(?=\\s*(?:,|$)))?)`,
+  `[\\s,]*(?:(?<name>${token})\\s*=\\s*(?<value>${quoted}|${token})(?=\\s*(?:,|$))|(?<scheme>${token})(?!${token})(?!\\s*=)(?:\\s+(?<token68>[A-Za-z0-9._~+/-]+=*)(?=\\s*(?:,|$)))?)`,
   "gy",
 );
 

@@ -1,8 +1,8 @@
-import type { Bytes } from "../base/bytes.ts";
+import { type Bytes, BytesError, collect } from "../base/bytes.ts";
 import type { Call } from "../base/call.ts";
 import type { HttpAnswer } from "../base/http-client.ts";
 import { type AuthorizerParts, openAuthorizer } from "./authorizer.ts";
-import type { OciErrorCode } from "./error.ts";
+import { OciError, type OciErrorCode } from "./error.ts";
 import { refusal } from "./server-error.ts";
 
 export interface OciRequest {
@@ -67,5 +67,22 @@ export function openConnection(parts: AuthorizerParts): Connection {
       { method, url, headers: { ...headers, ...credential }, body: body?.() },
       call,
     );
+  }
+}
+
+/** What a token has to allow, in the words of the token specification. */
+export const pullScope = (repository: string): string => `repository:${repository}:pull`;
+export const pushScope = (repository: string): string => `repository:${repository}:pull,push`;
+
+/** Reads an answer that is small, if it is what we asked for. @throws {OciError} `SIZE_INVALID` */
+export async function collectFrom(answer: HttpAnswer, maximumBytes: number, host: string) {
+  try {
+    return await collect(answer.body, maximumBytes);
+  } catch (error) {
+    if (!(error instanceof BytesError)) throw error;
+    throw new OciError("SIZE_INVALID", `${host} answers with ${error.message}`, {
+      cause: error,
+      hint: `check that ${host} is an OCI registry`,
+    });
   }
 }

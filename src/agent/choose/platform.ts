@@ -82,12 +82,11 @@ const fillers = new Set(["unknown", "pc", "vendor", "msvc"]);
 /** Files beside the artifact: sums, signatures, packages, papers. */
 const besides =
   /\.(sha\d*|sha\d*sums?|md5|sums?|sig|asc|minisig|sign|gpg|pem|crt|cert|pub|att|intoto|jsonl?|sbom|spdx|cdx|cyclonedx|bundle|sigstore|provenance|deb|rpm|apk|msi|dmg|pkg|txt|md|ya?ml|xml|html?|log|zsync|blockmap)$/i;
-const sums = /^(.*[._-])?(sha\d+sums?|md5sums?|checksums?)([._-].*)?$/i;
-const audit = /^shipped_to_.*\.txt$/;
+const sums = /(^|[._-])(sha\d+sums?|md5sums?|checksums?)([._-]v?\d[\w.-]*)?$/i;
 
 /** Whether a release's file may be what is deployed at all. */
 export function isDeployable(name: string): boolean {
-  return !besides.test(name) && !sums.test(name) && !audit.test(name);
+  return !besides.test(name) && !sums.test(name);
 }
 
 const archive = /\.(tar\.(gz|bz2|xz|zst)|tgz|tbz2?|txz|tzst|tar|zip)$/i;

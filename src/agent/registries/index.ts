@@ -39,5 +39,4 @@ const aliases: Record<string, string | undefined> = {
   docker: "img",
   oci: "img",
   github: "ghr",
-  https: undefined,
 };

@@ -1,0 +1,126 @@
+import { describe, expect, it } from "vitest";
+import { FakeClock } from "../../base/clock.fake.ts";
+import { FakeLogger } from "../../base/logger.fake.ts";
+import { FakeReleaseRegistry } from "../release-registry.fake.ts";
+import { type ChoiceRules, choose } from "./choose.ts";
+
+const now = new Date("2026-01-01T12:00:00Z");
+const minutesAgo = (minutes: number) => new Date(now.getTime() - minutes * 60_000);
+const good = ["app-linux-amd64.tar.gz"];
+
+describe("choose", () => {
+  it("takes the newest version, whatever the order of the tags", async () => {
+    const { registry, ask } = setting();
+    for (const tag of ["v1.9.0", "v1.10.0", "latest", "v2.0.0-rc.1", "v1.2.0"]) {
+      registry.publish(tag, good);
+    }
+
+    expect(await ask()).toMatchObject({ tag: "v1.10.0", passedOver: [] });
+    expect(await ask({ preRelease: true })).toMatchObject({ tag: "v2.0.0-rc.1" });
+    expect(registry.asked).toEqual(["v1.10.0", "v2.0.0-rc.1"]);
+  });
+
+  it("stays in its slot", async () => {
+    const { registry, ask } = setting();
+    for (const tag of ["v1.0.0+blue", "v1.1.0+green", "v1.2.0"]) registry.publish(tag, good);
+
+    expect((await ask({ slot: "blue" }))?.tag).toBe("v1.0.0+blue");
+    expect((await ask({ slot: "green" }))?.tag).toBe("v1.1.0+green");
+    expect((await ask())?.tag).toBe("v1.2.0");
+    await expect(ask({ slot: "red" })).rejects.toThrow("no stable version in slot red");
+  });
+
+  it("quietly stays with the last complete release while a new one may be uploading", async () => {
+    const { registry, ask, logger } = setting();
+    registry.publish("v1.0.0", good, minutesAgo(1000));
+    registry.publish("v1.1.0", ["app-windows-amd64.zip"], minutesAgo(15));
+
+    expect(await ask()).toMatchObject({
+      tag: "v1.0.0",
+      passedOver: [{ tag: "v1.1.0", reason: expect.stringContaining("app-windows-amd64.zip") }],
+    });
+    expect(logger.messages("warn")).toEqual([]);
+    expect(logger.messages("debug").length).toBe(1);
+  });
+
+  it.each([
+    ["45 minutes ago", minutesAgo(45)],
+    ["nobody knows when", undefined],
+  ])("warns once of a release without a file for us, published %s", async (_when, publishedAt) => {
+    const { registry, ask, logger } = setting();
+    registry.publish("v1.0.0", good, minutesAgo(1000));
+    registry.publish("v1.1.0", [], publishedAt);
+
+    await ask();
+    expect((await ask())?.tag).toBe("v1.0.0");
+
+    expect(logger.messages("warn")).toEqual(["newer release has no artifact for this host"]);
+  });
+
+  it("takes the new release as soon as it is complete", async () => {
+    const { registry, ask } = setting();
+    registry.publish("v1.0.0", good);
+    registry.publish("v1.1.0", [], minutesAgo(5));
+    expect((await ask())?.tag).toBe("v1.0.0");
+
+    registry.releases.pop();
+    registry.publish("v1.1.0", good, minutesAgo(5));
+
+    expect((await ask())?.tag).toBe("v1.1.0");
+  });
+
+  it("has nothing to say while the only release is still new", async () => {
+    const { registry, ask } = setting();
+    registry.publish("v1.0.0", [], minutesAgo(5));
+
+    expect(await ask()).toBeUndefined();
+  });
+
+  it("names tag, platform and files when nothing is complete, and looks ten releases back", async () => {
+    const { registry, ask } = setting();
+    for (let minor = 0; minor < 12; minor++) {
+      registry.publish(`v1.${minor}.0`, minor === 0 ? good : ["app.deb"], minutesAgo(45));
+    }
+
+    await expect(ask()).rejects.toMatchObject({
+      code: "NOT_FOUND",
+      message:
+        "fake://app: v1.11.0 has no artifact for linux/amd64 among: app.deb, nor do the 9 before it",
+    });
+    expect(registry.asked.length).toBe(10);
+  });
+
+  it("says so when no tag is a version", async () => {
+    const { registry, ask } = setting();
+    registry.publish("latest", good);
+    registry.publish("v1.0.0-rc.1", good);
+
+    await expect(ask()).rejects.toMatchObject({
+      code: "NOT_FOUND",
+      message: "fake://app has no stable version among its 2 tags",
+      hint: expect.stringContaining("?pre-release=true"),
+    });
+  });
+
+  it("goes on to the next when a tag has just been deleted", async () => {
+    const { registry, ask } = setting();
+    registry.publish("v1.0.0", good);
+    registry.tags = async () => ["v1.0.0", "v1.1.0"];
+
+    expect(await ask()).toMatchObject({
+      tag: "v1.0.0",
+      passedOver: [{ tag: "v1.1.0", reason: "it is gone" }],
+    });
+  });
+});
+
+function setting() {
+  const registry = new FakeReleaseRegistry();
+  const logger = new FakeLogger();
+  const parts = { clock: new FakeClock(now), logger, warned: new Set<string>() };
+  const call = { signal: new AbortController().signal };
+  const platform = { os: "linux", architecture: "amd64" };
+  const ask = (rules: Partial<ChoiceRules> = {}) =>
+    choose(registry, { preRelease: false, platform, ...rules }, parts, call);
+  return { registry, logger, ask };
+}

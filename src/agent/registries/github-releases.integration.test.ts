@@ -1,0 +1,99 @@
+import { expect, it, onTestFinished } from "vitest";
+import { collect } from "../../base/bytes.ts";
+import { FakeClock } from "../../base/clock.fake.ts";
+import { openHttpClient } from "../../base/http-client.ts";
+import { digestOf } from "../../oci/digest.ts";
+import { releaseRegistryContract } from "../release-registry.contract.ts";
+import { type FakeGithub, serveFakeGithub } from "./github.fake.ts";
+import { openReleaseRegistry } from "./index.ts";
+
+const now = new Date("2026-01-01T00:00:00Z");
+
+releaseRegistryContract("ghr://", async () => {
+  const fake = await serveFakeGithub();
+  return {
+    registry: await follow(fake),
+    publish: (tag, files) => fake.publish(tag, files),
+    refuse(status, headers = {}) {
+      const given = Object.entries(headers).filter(([, value]) => value !== "");
+      fake.refuse = { status, headers: Object.fromEntries(given), message: "no" };
+    },
+    countedRequests: () => fake.requests.filter((line) => !line.endsWith("304")).length,
+    secret: fake.token,
+  };
+});
+
+it("leaves drafts out", async ({ signal }) => {
+  const fake = await serveFakeGithub();
+  fake.publish("v1.0.0", {});
+  fake.publish("v2.0.0", {}, { draft: true });
+
+  expect(await (await follow(fake)).tags({ signal })).toEqual(["v1.0.0"]);
+});
+
+it("reads further pages only when the first has changed", async ({ signal }) => {
+  const fake = await serveFakeGithub();
+  fake.pageSize = 1;
+  for (const tag of ["v1.0.0", "v1.1.0", "v1.2.0"]) fake.publish(tag, {});
+  const registry = await follow(fake);
+
+  await registry.tags({ signal });
+  await registry.tags({ signal });
+  expect(fake.requests.map((line) => line.slice(-3))).toEqual(["200", "200", "200", "304"]);
+
+  fake.publish("v1.3.0", {});
+  expect((await registry.tags({ signal })).length).toBe(4);
+});
+
+it("never shows its token to the object storage", async ({ signal }) => {
+  const fake = await serveFakeGithub();
+  fake.publish("v1.0.0", { app: "bytes" });
+  const registry = await follow(fake);
+
+  const [artifact] = (await registry.release("v1.0.0", { signal }))?.artifacts ?? [];
+  if (!artifact) throw new Error("there is no artifact");
+  const { bytes } = await registry.open(artifact, { signal, from: 0 });
+
+  expect((await collect(bytes, 100)).toString()).toBe("bytes");
+  expect(fake.leaked).toEqual([]);
+});
+
+it("takes the digest that GitHub tells, and otherwise what comes nearest", async ({ signal }) => {
+  const fake = await serveFakeGithub();
+  fake.publish("v1.0.0", { app: "bytes" });
+  const digest = digestOf("bytes");
+
+  const told = await (await follow(fake)).release("v1.0.0", { signal });
+  fake.tellsDigest = false;
+  const untold = await (await follow(fake)).release("v1.0.0", { signal });
+
+  expect(told?.artifacts).toMatchObject([{ digest, identity: digest }]);
+  expect(untold?.artifacts).toMatchObject([
+    { digest: undefined, identity: "1@2026-01-01T00:00:00Z" },
+  ]);
+});
+
+it.each([
+  [
+    "the reset",
+    { "x-ratelimit-remaining": "0", "x-ratelimit-reset": String(now.getTime() / 1000 + 90) },
+    90_000,
+  ],
+  ["Retry-After", { "retry-after": "30" }, 30_000],
+  ["a minute", {}, 60_000],
+])("stays away until %s when the rate limit is used up", async (_until, headers, expected) => {
+  const fake = await serveFakeGithub();
+  fake.refuse = { status: 403, headers, message: "You have exceeded a secondary rate limit" };
+
+  const tags = (await follow(fake)).tags({ signal: AbortSignal.timeout(5000) });
+
+  await expect(tags).rejects.toMatchObject({ code: "RATE_LIMITED", retryAfterMs: expected });
+});
+
+async function follow(fake: FakeGithub) {
+  const http = openHttpClient({ userAgent: "dewy/test" });
+  onTestFinished(() => http.close());
+  const environment = { GITHUB_TOKEN: fake.token, GITHUB_API_URL: fake.api };
+  const parts = { http, clock: new FakeClock(now), environment };
+  return (await openReleaseRegistry("ghr://acme/app", parts)).registry;
+}

@@ -1,0 +1,121 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { serve } from "../../base/local-server.fake.ts";
+import { digestOf } from "../../oci/digest.ts";
+
+interface FakeRelease {
+  tag: string;
+  draft: boolean;
+  assets: { id: number; name: string; content: string }[];
+}
+
+/** A strict stand-in for GitHub's releases API, with its object storage at another origin. */
+export interface FakeGithub {
+  /** For `GITHUB_API_URL`. */
+  api: string;
+  token: string;
+  releases: FakeRelease[];
+  requests: string[];
+  /** What came to the object storage with credentials; has to stay empty. */
+  leaked: string[];
+  pageSize: number;
+  /** Whether assets carry their digest, as newer ones do. */
+  tellsDigest: boolean;
+  refuse: { status: number; headers: Record<string, string>; message: string } | undefined;
+  publish(tag: string, files: Readonly<Record<string, string>>, draft?: { draft: boolean }): void;
+}
+
+export async function serveFakeGithub(): Promise<FakeGithub> {
+  let lastId = 0;
+  const leaked: string[] = [];
+  const storage = await serve((request, response) => {
+    const { authorization, cookie } = request.headers;
+    if (authorization ?? cookie) leaked.push(`${request.url} ${authorization ?? cookie}`);
+    const id = Number(request.url?.slice(1));
+    const asset = fake.releases.flatMap(({ assets }) => assets).find((one) => one.id === id);
+    sendRange(request, response, Buffer.from(asset?.content ?? ""));
+  });
+  const { url } = await serve(reply);
+  const fake: FakeGithub = {
+    api: `${url}api/v3`,
+    token: "s3cret",
+    releases: [],
+    requests: [],
+    leaked,
+    pageSize: 100,
+    tellsDigest: true,
+    refuse: undefined,
+    publish(tag, files, { draft } = { draft: false }) {
+      const assets = Object.entries(files).map(([name, content]) => ({
+        id: ++lastId,
+        name,
+        content,
+      }));
+      fake.releases = [{ tag, draft, assets }, ...fake.releases.filter((one) => one.tag !== tag)];
+    },
+  };
+  return fake;
+
+  function reply(request: IncomingMessage, response: ServerResponse): void {
+    const target = new URL(request.url ?? "/", url);
+    response.once("finish", () => {
+      fake.requests.push(`${request.url} ${response.statusCode}`);
+    });
+    const { headers } = request;
+    if (fake.refuse) {
+      const { status, message } = fake.refuse;
+      response.writeHead(status, fake.refuse.headers).end(JSON.stringify({ message }));
+    } else if (headers.authorization !== `Bearer ${fake.token}` || !headers["user-agent"]) {
+      response.writeHead(401).end('{"message":"Bad credentials"}');
+    } else if (target.pathname === "/api/v3/repos/acme/app/releases") {
+      sendPage(request, response, target);
+    } else {
+      const id = /^\/api\/v3\/repos\/acme\/app\/releases\/assets\/(\d+)$/.exec(
+        target.pathname,
+      )?.[1];
+      const isWanted = id !== undefined && headers.accept === "application/octet-stream";
+      if (isWanted) response.writeHead(302, { location: `${storage.url}${id}` }).end();
+      else response.writeHead(404).end('{"message":"Not Found"}');
+    }
+  }
+
+  function sendPage({ headers }: IncomingMessage, response: ServerResponse, target: URL): void {
+    const page = Number(target.searchParams.get("page") ?? 1);
+    const shown = fake.releases.slice((page - 1) * fake.pageSize, page * fake.pageSize);
+    const body = JSON.stringify(shown.map((release) => releaseJson(release)));
+    const etag = `W/"${digestOf(body)}"`;
+    if (headers["if-none-match"] === etag) {
+      response.writeHead(304, { etag }).end();
+      return;
+    }
+    const next = `<${target.origin}${target.pathname}?per_page=100&page=${page + 1}>; rel="next"`;
+    const hasMore = fake.releases.length > page * fake.pageSize;
+    response.writeHead(200, { etag, ...(hasMore ? { link: next } : {}) }).end(body);
+  }
+
+  function releaseJson({ tag, draft, assets }: FakeRelease) {
+    return {
+      tag_name: tag,
+      draft,
+      published_at: draft ? null : "2026-01-01T00:00:00Z",
+      body: "notes",
+      assets: assets.map(({ id, name, content }) => ({
+        id,
+        name,
+        size: content.length,
+        state: "uploaded",
+        updated_at: "2026-01-01T00:00:00Z",
+        digest: fake.tellsDigest ? digestOf(content) : null,
+      })),
+    };
+  }
+}
+
+function sendRange({ headers }: IncomingMessage, response: ServerResponse, bytes: Buffer): void {
+  const from = Number(/^bytes=(\d+)-$/.exec(headers.range ?? "")?.[1] ?? 0);
+  if (from === 0) response.end(bytes);
+  else if (from >= bytes.length) response.writeHead(416).end();
+  else {
+    const range = `bytes ${from}-${bytes.length - 1}/${bytes.length}`;
+    response.writeHead(206, { "content-range": range }).end(bytes.subarray(from));
+  }
+}

@@ -1,0 +1,82 @@
+import { describe, expect, it, onTestFinished } from "vitest";
+import { systemClock } from "../../base/clock.ts";
+import { openHttpClient } from "../../base/http-client.ts";
+import { openReleaseRegistry } from "./index.ts";
+
+describe("openReleaseRegistry", () => {
+  it.each([
+    ["img://ghcr.io/acme/app", "img://ghcr.io/acme/app"],
+    ["img://10.0.0.1:5000/app", "img://10.0.0.1:5000/app"],
+    ["img://localhost:5000/acme/app/", "img://localhost:5000/acme/app"],
+    ["img://localhost/app", "img://localhost/app"],
+    ["img://user/app", "img://docker.io/user/app"],
+    ["img://nginx", "img://docker.io/library/nginx"],
+    ["img://docker.io/nginx", "img://docker.io/library/nginx"],
+    ["ghr://Acme/App.js/", "ghr://Acme/App.js"],
+    ["GHR://acme/app?pre-release=1", "ghr://acme/app"],
+  ])("reads %s as %s", async (url, name) => {
+    expect((await open(url)).registry.name).toBe(name);
+  });
+
+  it.each([
+    ["ghr://a/b", { preRelease: false, artifact: undefined }],
+    ["ghr://a/b?pre-release=true&artifact=app.zip", { preRelease: true, artifact: "app.zip" }],
+    ["img://a.test/b?pre-release=on", { preRelease: true, artifact: undefined }],
+    ["img://a.test/b?pre-release=0&insecure=1", { preRelease: false, artifact: undefined }],
+  ])("reads the rules in %s", async (url, rules) => {
+    expect((await open(url)).rules).toEqual(rules);
+  });
+
+  it("takes the artifact from GITHUB_ARTIFACT where the URL names none", async () => {
+    const environment = { GITHUB_TOKEN: "t", GITHUB_ARTIFACT: "env.zip" };
+
+    expect((await open("ghr://a/b", environment)).rules.artifact).toBe("env.zip");
+    expect((await open("ghr://a/b?artifact=url.zip", environment)).rules.artifact).toBe("url.zip");
+  });
+
+  it.each([
+    ["", "not of the form scheme://place", "ghr://owner/repository"],
+    ["acme/app", "not of the form scheme://place", "ghr://owner/repository"],
+    ["ghrr://a/b", "no release registry ghrr://", "write ghr:// instead"],
+    ["docker://a/b", "no release registry docker://", "write img:// instead"],
+    ["ftp://a/b", "no release registry ftp://", "choose from: ghr://, img://"],
+    ["ghr://acme", "not an owner and a repository", "ghr://owner/repository"],
+    ["ghr://a/b/c", "not an owner and a repository", "ghr://owner/repository"],
+    ["ghr://a/..", "not an owner and a repository", "ghr://owner/repository"],
+    ["ghr://a/b?prerelease=true", "takes no prerelease", "write pre-release instead"],
+    ["ghr://a/b?region=x", "takes no region", "choose from: pre-release, artifact"],
+    ["ghr://a/b?pre-release=maybe", "pre-release: write true or false", undefined],
+    ["ghr://a/b?artifact=", "artifact: name a file", undefined],
+    ["ghr://a/b?artifact=x&artifact=y", "has artifact twice", "leave one out"],
+    ["img://a.test", "names no repository", "img://host/repository"],
+    ["img://localhost:5000", "names no repository", "img://host/repository"],
+    ["img://", "names no repository", "img://host/repository"],
+    ["img://a.test/app:v1", "names a tag", "img://a.test/app"],
+    ["img://a.test/App", "is not host/repository", "use lower-case letters"],
+  ])("refuses %j: %s", async (url, message, hint) => {
+    await expect(open(url)).rejects.toMatchObject({
+      name: "ConfigError",
+      message: expect.stringContaining(message),
+      hint: hint === undefined ? undefined : expect.stringContaining(hint),
+    });
+  });
+
+  it("names both variables when there is no token", async () => {
+    await expect(open("ghr://a/b", {})).rejects.toMatchObject({
+      name: "ConfigError",
+      hint: expect.stringMatching(/GH_TOKEN or GITHUB_TOKEN/),
+    });
+  });
+
+  it("refuses an API URL that is none", async () => {
+    const environment = { GH_TOKEN: "t", GITHUB_ENDPOINT: "github.example.com" };
+
+    await expect(open("ghr://a/b", environment)).rejects.toThrow("GITHUB_ENDPOINT: ");
+  });
+});
+
+function open(url: string, environment: Record<string, string> = { GH_TOKEN: "t" }) {
+  const http = openHttpClient({ userAgent: "dewy/test" });
+  onTestFinished(() => http.close());
+  return openReleaseRegistry(url, { http, clock: systemClock, environment });
+}

@@ -1,0 +1,44 @@
+import { describe, expect, it } from "vitest";
+import { parseChallenges } from "./challenge.ts";
+
+describe("parseChallenges", () => {
+  it.each([
+    ["Basic", [{ scheme: "basic", parameters: {} }]],
+    [
+      'Basic realm="Registry, the \\"best\\""',
+      [{ scheme: "basic", parameters: { realm: 'Registry, the "best"' } }],
+    ],
+    [
+      'Bearer realm="https://a.test/token",service="s",scope="repository:a/b:pull,push"',
+      [
+        {
+          scheme: "bearer",
+          parameters: {
+            realm: "https://a.test/token",
+            service: "s",
+            scope: "repository:a/b:pull,push",
+          },
+        },
+      ],
+    ],
+    [
+      'Negotiate, Basic realm=x, BEARER Realm = "y" , service=z',
+      [
+        { scheme: "negotiate", parameters: {} },
+        { scheme: "basic", parameters: { realm: "x" } },
+        { scheme: "bearer", parameters: { realm: "y", service: "z" } },
+      ],
+    ],
+    [
+      'Negotiate abcd==, Basic realm="x"',
+      [
+        { scheme: "negotiate", parameters: {} },
+        { scheme: "basic", parameters: { realm: "x" } },
+      ],
+    ],
+    ["", []],
+    ['Bearer realm="never ended', [{ scheme: "bearer", parameters: {} }]],
+  ])("reads %s", (header, expected) => {
+    expect(parseChallenges(header)).toEqual(expected);
+  });
+});
