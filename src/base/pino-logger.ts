@@ -4,14 +4,15 @@ import type { LogFields, Logger, LogLevel } from "./logger.ts";
 
 export interface LoggerOptions {
   level: LogLevel;
-  format: "text" | "json";
+  format: "text" | "json" | "logstash";
   /** In every line. */
   fields?: LogFields;
 }
 
 /**
  * Logs to standard error in the shape of Go's slog, which the original and its users' log
- * pipelines read: `time= level= msg= key=value`, or one JSON object with the same names.
+ * pipelines read: `time= level= msg= key=value`, or one JSON object with the same names; or in the
+ * names that logstash wants.
  *
  * Writes are synchronous, so that the last line before a crash is not lost.
  */
@@ -19,6 +20,7 @@ export function openLogger(
   { level, format, fields }: LoggerOptions,
   output: DestinationStream = destination({ fd: 2, sync: true }),
 ): Logger {
+  const rewrite = format === "logstash" ? logstashOf : textOf;
   const root = pino(
     {
       level,
@@ -27,7 +29,7 @@ export function openLogger(
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label.toUpperCase() }) },
     },
-    format === "json" ? output : { write: (line: string) => output.write(textOf(line)) },
+    format === "json" ? output : { write: (line: string) => output.write(rewrite(line)) },
   );
   return loggerOn(fields ? root.child(plain(fields)) : root);
 }
@@ -64,6 +66,13 @@ function textOf(line: string): string {
   const { time, level, msg, ...fields } = JSON.parse(line) as Record<string, unknown>;
   const pairs = Object.entries({ time, level, msg, ...fields });
   return `${pairs.map(([name, value]) => `${name}=${quoted(value)}`).join(" ")}\n`;
+}
+
+/** The names logstash expects, as Distribution's `logstash` formatter writes them. */
+function logstashOf(line: string): string {
+  const { time, level, msg, ...fields } = JSON.parse(line) as Record<string, unknown>;
+  const named = { "@timestamp": time, "@version": "1", level: String(level).toLowerCase() };
+  return `${JSON.stringify({ ...fields, ...named, message: msg })}\n`;
 }
 
 function quoted(value: unknown): string {

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -310,6 +311,22 @@ it("says that its address is taken", async () => {
   const second = openHere("", `addr: "${new URL(address).host}"`);
 
   await expect(second).rejects.toMatchObject({ code: "CANNOT_LISTEN", hint: expect.any(String) });
+});
+
+it("listens on a socket that a killed process left behind, but not on one in use", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "dewy-socket-"));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const path = join(directory, "registry.sock");
+  const bind = `require("net").createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, "SIGKILL"))`;
+  spawnSync(process.execPath, ["-e", bind]);
+  expect(readdirSync(directory)).toEqual(["registry.sock"]);
+
+  const { address } = await openHere("", `net: unix, addr: ${path}`);
+
+  expect(address).toBe(`unix:${path}`);
+  await expect(openHere("", `net: unix, addr: ${path}`)).rejects.toMatchObject({
+    code: "CANNOT_LISTEN",
+  });
 });
 
 it("lets a request end before it closes", async ({ signal }) => {
