@@ -22,64 +22,81 @@ interface Subject {
   child: ChildProcess;
 }
 
-type Figures = Map<string, number>;
+/** Under the name of what was measured, one figure for each subject. */
+type Figures = Map<string, number[]>;
 
-/** Measures the image registry against Debian's Distribution, one after the other, on one disk. */
+/** Measures the image registry against Debian's Distribution, turn by turn, on one disk. */
 export async function run(print: (line: string) => void): Promise<void> {
   const root = await mkdtemp(join(tmpdir(), "dewy-bench-registry-"));
+  const subjects: Subject[] = [];
   try {
-    const ours = await measured(await startOurs(join(root, "ours")));
+    subjects.push(await startOurs(join(root, "ours")));
     const peer = await startPeer(join(root, "theirs"), root);
     if (peer === undefined) print("docker-registry is not on this machine: ours alone");
-    const theirs = peer && (await measured(peer));
-    print(row("", "ours", theirs ? "Distribution" : "", theirs ? "ratio" : ""));
-    for (const [name, figure] of ours) {
-      const other = theirs?.get(name);
-      const ratio = other === undefined ? "" : (figure / other).toFixed(2);
-      print(row(name, figure.toFixed(0), other?.toFixed(0) ?? "", ratio));
+    else subjects.push(peer);
+    print(row("", ...subjects.map(({ name }) => name), peer ? "ratio" : ""));
+    for (const [name, figures] of await measured(subjects)) {
+      const [ours = 0, theirs] = figures;
+      const ratio = theirs === undefined ? "" : (ours / theirs).toFixed(2);
+      print(row(name, ...figures.map((figure) => figure.toFixed(0)), ratio));
     }
   } finally {
+    for (const { child } of subjects) await killed(child);
     await rm(root, { recursive: true, force: true });
   }
 }
 
-async function measured(subject: Subject): Promise<Figures> {
+async function measured(subjects: readonly Subject[]): Promise<Figures> {
   const agent = new Agent({ keepAlive: true, maxSockets: concurrency });
+  const figures: Figures = new Map();
   try {
-    const figures: Figures = new Map();
-    for (const [size, rounds] of [
-      [mebibyte, 60],
-      [100 * mebibyte, 5],
+    for (const [mebibytes, rounds] of [
+      [1, 60],
+      [100, 6],
     ] as const) {
-      const label = `${size / mebibyte} MiB blob`;
-      const blobs = Array.from({ length: rounds }, () => randomBytes(size));
-      const pushed = await timed(blobs, (blob) => push(subject.address, blob, agent));
-      figures.set(`${label}: push MiB/s`, (size * rounds) / mebibyte / pushed);
-      const pulled = await timed(blobs, (blob) =>
-        exchange(`${subject.address}/v2/a/blobs/${digestOf(blob)}`, { agent, status: 200 }),
+      const blobs = Array.from({ length: rounds }, () => randomBytes(mebibytes * mebibyte));
+      const perSecond = (seconds: number) => (mebibytes * (rounds - 1)) / seconds;
+      const pushed = await timed(subjects, blobs, (address, blob) => push(address, blob, agent));
+      figures.set(`${mebibytes} MiB blob: push MiB/s`, pushed.map(perSecond));
+      const pulled = await timed(subjects, blobs, (address, blob) =>
+        exchange(`${address}/v2/a/blobs/${digestOf(blob)}`, { agent, status: 200 }),
       );
-      figures.set(`${label}: pull MiB/s`, (size * rounds) / mebibyte / pulled);
+      figures.set(`${mebibytes} MiB blob: pull MiB/s`, pulled.map(perSecond));
     }
-    await pushManifest(subject.address, agent);
-    figures.set("manifest by tag: GET/s", await manifestsPerSecond(subject.address, agent));
-    figures.set("peak memory: MiB", peakMebibytes(subject.child.pid ?? 0));
-    return figures;
+    const rates: number[] = [];
+    for (const { address } of subjects) {
+      await pushManifest(address, agent);
+      rates.push(await manifestsPerSecond(address, agent));
+    }
+    figures.set("manifest by tag: GET/s", rates);
+    const peaks = subjects.map(({ child }) => peakMebibytes(child.pid ?? 0));
+    return figures.set("peak memory: MiB", peaks);
   } finally {
     agent.destroy();
-    subject.child.kill("SIGKILL");
-    if (subject.child.exitCode === null) await once(subject.child, "exit");
   }
 }
 
-/** Seconds `work` took for all, without what hashing and the like costs the client beforehand. */
-async function timed<Item>(items: readonly Item[], work: (item: Item) => Promise<unknown>) {
-  let seconds = 0;
-  for (const item of items) {
-    const begun = performance.now();
-    await work(item);
-    seconds += (performance.now() - begun) / 1000;
+/** Seconds each subject took for all blobs but the first, which is there to warm up. */
+async function timed(
+  subjects: readonly Subject[],
+  blobs: readonly Uint8Array[],
+  work: (address: string, blob: Uint8Array) => Promise<unknown>,
+): Promise<number[]> {
+  const seconds = subjects.map(() => 0);
+  for (const [round, blob] of blobs.entries()) {
+    for (const [index, { address }] of subjects.entries()) {
+      const begun = performance.now();
+      await work(address, blob);
+      if (round > 0) seconds[index] = (seconds[index] ?? 0) + (performance.now() - begun) / 1000;
+    }
   }
   return seconds;
+}
+
+async function killed(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
+  child.kill("SIGKILL");
+  await once(child, "exit");
 }
 
 async function push(address: string, blob: Uint8Array, agent: Agent): Promise<void> {
