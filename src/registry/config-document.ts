@@ -40,16 +40,32 @@ export function parseDocument<const S extends v.GenericSchema>(
   const { value, overrides } = overridden(document.toJS({ maxAliasCount: 100 }), environment);
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
-  const problems = result.issues.map((issue) => {
-    const path = (issue.path ?? []).map(({ key }) => String(key));
-    const where = overrides.nameOf(path) ?? place(offsetOf(document, path));
-    return `${where}: ${path.join(".") || "(top level)"}: ${sentenceFor(issue, schema, path)}`;
-  });
+  const problems = result.issues.flatMap((issue) =>
+    pathsOf(issue, schema).map((path) => {
+      const where = overrides.nameOf(path) ?? place(offsetOf(document, path));
+      return `${where}: ${path.join(".") || "(top level)"}: ${sentenceFor(issue, schema, path)}`;
+    }),
+  );
   throw new ConfigError(problems.join("\n"));
 }
 
+/** Valibot stops at the first unknown key of a mapping; people want to hear of all of them. */
+function pathsOf(issue: v.BaseIssue<unknown>, schema: v.GenericSchema): Path[] {
+  const path = (issue.path ?? []).map(({ key }) => String(key));
+  if (!isUnknownKey(issue)) return [path];
+  const parent = path.slice(0, -1);
+  const known = keysAt(schema, parent);
+  const holder = issue.path?.at(-1)?.input;
+  const names = typeof holder === "object" && holder !== null ? Object.keys(holder) : [];
+  return names.filter((name) => !known.includes(name)).map((name) => [...parent, name]);
+}
+
+function isUnknownKey(issue: v.BaseIssue<unknown>): boolean {
+  return issue.type === "strict_object" && issue.expected === "never";
+}
+
 function sentenceFor(issue: v.BaseIssue<unknown>, schema: v.GenericSchema, path: Path): string {
-  if (issue.type === "strict_object" && issue.expected === "never") {
+  if (isUnknownKey(issue)) {
     const known = keysAt(schema, path.slice(0, -1));
     const suggestion = nearest(path.at(-1) ?? "", known);
     const end =

@@ -1,12 +1,12 @@
-import { createServer, type Server } from "node:http";
+import { createServer } from "node:http";
 import type { Call } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
-import { DewyError, systemCodeOf } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { apiListener } from "./api/listener.ts";
 import type { RegistryConfig } from "./config.ts";
 import { imageStoreOn } from "./images/image-store.ts";
 import { drain } from "./server-drain.ts";
+import { listen } from "./server-listen.ts";
 import { openStorage } from "./storage/index.ts";
 
 export interface RegistryParts {
@@ -24,8 +24,6 @@ export interface Registry {
   close(call: Call): Promise<void>;
 }
 
-export class RegistryError extends DewyError<"CANNOT_LISTEN"> {}
-
 /** A client may be silent this long within a request: a slow disk's commit takes less. */
 const idleRequestMs = 600_000;
 const idleConnectionMs = 75_000;
@@ -42,10 +40,9 @@ export async function openRegistry(
   config: RegistryConfig,
   { clock, logger }: RegistryParts,
 ): Promise<Registry> {
-  const { http, log, storage: storageConfig } = config;
-  const isReadonly = storageConfig.maintenance.readonly.enabled;
+  const isReadonly = config.storage.maintenance.readonly.enabled;
   const access = isReadonly ? "read" : "write";
-  const storage = await openStorage(storageConfig.choice, { access, clock });
+  const storage = await openStorage(config.storage.choice, { access, clock });
   const stop = new AbortController();
   const server = createServer({
     requestTimeout: 0, // an upload may take hours; one that stands still ends by `idleRequestMs`
@@ -53,32 +50,15 @@ export async function openRegistry(
     keepAliveTimeout: idleConnectionMs,
   });
   server.setTimeout(idleRequestMs);
-  server.on(
-    "request",
-    apiListener({
-      store: imageStoreOn(storage, { clock, validation: validationOf(config) }),
-      deletion: storageConfig.delete.enabled ? "allowed" : "refused",
-      writes: isReadonly ? "refused" : "allowed",
-      maximumTags: config.tags.maxtags,
-      maximumCatalogEntries: config.catalog.maxentries,
-      location: {
-        host: http.host,
-        prefix: http.prefix.replace(/\/$/, ""),
-        relative: http.relativeurls,
-      },
-      headers: http.headers,
-      logger,
-      accessLog: log.accesslog.disabled ? "left out" : "written",
-      clock,
-      call: { signal: stop.signal },
-    }),
-  );
+  const store = imageStoreOn(storage, { clock, validation: validationOf(config) });
+  const call = { signal: stop.signal };
+  server.on("request", apiListener({ ...settingsOf(config), store, clock, logger, call }));
   try {
-    const address = await listen(server, http);
+    const address = await listen(server, config.http);
     return {
       address,
       async close(call) {
-        await drain(server, { timeoutMs: http.draintimeout, clock }, call);
+        await drain(server, { timeoutMs: config.http.draintimeout, clock }, call);
         stop.abort();
         await storage.close();
       },
@@ -89,39 +69,22 @@ export async function openRegistry(
   }
 }
 
+function settingsOf({ http, log, storage, tags, catalog }: RegistryConfig) {
+  return {
+    deletion: storage.delete.enabled ? "allowed" : "refused",
+    writes: storage.maintenance.readonly.enabled ? "refused" : "allowed",
+    maximumTags: tags.maxtags,
+    maximumCatalogEntries: catalog.maxentries,
+    location: {
+      host: http.host,
+      prefix: http.prefix.replace(/\/$/, ""),
+      relative: http.relativeurls,
+    },
+    headers: http.headers,
+    accessLog: log.accesslog.disabled ? "left out" : "written",
+  } as const;
+}
+
 function validationOf({ validation }: RegistryConfig) {
   return validation.disabled ? undefined : { urls: validation.manifests.urls };
-}
-
-async function listen(server: Server, { addr, net }: RegistryConfig["http"]): Promise<string> {
-  const where = net === "unix" ? { path: addr } : hostAndPort(addr);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(where, resolve);
-    });
-  } catch (error) {
-    throw cannotListen(addr, error);
-  }
-  const address = server.address();
-  if (address === null || typeof address === "string") return `unix:${addr}`;
-  const host = ["::", "0.0.0.0"].includes(address.address) ? "127.0.0.1" : address.address;
-  return `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`;
-}
-
-function hostAndPort(addr: string): { host?: string; port: number } {
-  const colon = addr.lastIndexOf(":");
-  const host = addr.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
-  const port = Number(addr.slice(colon + 1));
-  return host === "" ? { port } : { host, port };
-}
-
-function cannotListen(addr: string, error: unknown): RegistryError {
-  const code = systemCodeOf(error);
-  const hint =
-    code === "EADDRINUSE"
-      ? "stop the program that listens there, or set http.addr to another address"
-      : "set http.addr to an address of this machine, such as 127.0.0.1:5000";
-  const why = code === "EADDRINUSE" ? "is taken" : `cannot be listened on: ${code}`;
-  return new RegistryError("CANNOT_LISTEN", `the address ${addr} ${why}`, { cause: error, hint });
 }

@@ -1,0 +1,34 @@
+import { expect, it } from "vitest";
+import { BytesError } from "../../base/bytes.ts";
+import { digestOf } from "../../oci/digest.ts";
+import { OciError } from "../../oci/error.ts";
+import { MissingReferences } from "../images/manifest-references.ts";
+import { StorageError } from "../storage-driver.ts";
+import { answerTo } from "./api-error.ts";
+
+it.each([
+  [new OciError("BLOB_UNKNOWN", "no"), 404, "BLOB_UNKNOWN"],
+  [new OciError("MANIFEST_INVALID", "no", { status: 413 }), 413, "MANIFEST_INVALID"],
+  [new BytesError("TOO_LARGE", "no"), 413, "SIZE_INVALID"],
+  [new StorageError("NO_SPACE", "/secret/path"), 507, "UNAVAILABLE"],
+  [new StorageError("READ_ONLY", "/secret/path"), 503, "UNAVAILABLE"],
+  [new StorageError("UNAVAILABLE", "/secret/path"), 503, "UNAVAILABLE"],
+  [new StorageError("NOT_FOUND", "/secret/path"), 500, "UNKNOWN"],
+  [new TypeError("/secret/path"), 500, "UNKNOWN"],
+])("answers %s with %i %s, and nothing that is ours alone", (error, status, code) => {
+  const answer = answerTo(error);
+
+  expect(answer.status).toBe(status);
+  expect(JSON.parse(String(answer.body))).toMatchObject({ errors: [{ code }] });
+  expect(answer.body).not.toContain("secret");
+});
+
+it("answers with an error for each missing reference", () => {
+  const missing = [digestOf("one"), digestOf("other")];
+
+  const answer = answerTo(new MissingReferences(missing));
+
+  expect(JSON.parse(String(answer.body)).errors.map(({ detail }: never) => detail)).toEqual(
+    missing,
+  );
+});

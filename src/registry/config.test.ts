@@ -1,0 +1,137 @@
+import { expect, it } from "vitest";
+import { defaultRegistryConfig, parseRegistryConfig } from "./config.ts";
+
+const smallest = "version: 0.1\nstorage:\n  inmemory:\n";
+
+function read(text: string, environment: Record<string, string> = {}) {
+  return parseRegistryConfig({ file: "config.yml", text, environment });
+}
+
+it("reads every key it knows", () => {
+  const config = read(`
+version: 0.1
+log: {level: debug, formatter: logstash, fields: {service: registry}, accesslog: {disabled: true}}
+storage:
+  filesystem: {rootdirectory: /data}
+  delete: {enabled: true}
+  redirect: {disable: true}
+  maintenance: {readonly: {enabled: true}}
+http:
+  addr: 127.0.0.1:5001
+  net: tcp
+  host: https://registry.example.com
+  prefix: /reg/
+  relativeurls: true
+  secret: x
+  draintimeout: 1m30s
+  headers: {X-Content-Type-Options: [nosniff]}
+catalog: {maxentries: 5}
+tags: {maxtags: 6}
+validation: {disabled: false, manifests: {urls: {allow: ["^https://a/"], deny: [b]}}}
+`);
+
+  expect(config).toMatchObject({
+    log: { level: "debug", formatter: "logstash", accesslog: { disabled: true } },
+    storage: {
+      choice: { driver: "filesystem", options: { rootdirectory: "/data" } },
+      delete: { enabled: true },
+      maintenance: { readonly: { enabled: true } },
+    },
+    http: {
+      draintimeout: 90_000,
+      prefix: "/reg/",
+      headers: { "X-Content-Type-Options": ["nosniff"] },
+    },
+    catalog: { maxentries: 5 },
+    tags: { maxtags: 6 },
+    validation: { manifests: { urls: { allow: [/^https:\/\/a\//], deny: [/b/] } } },
+  });
+});
+
+it("fills in Distribution's defaults", () => {
+  expect(read(smallest)).toMatchObject({
+    log: { level: "info", formatter: "text", accesslog: { disabled: false } },
+    storage: { choice: { driver: "inmemory" }, delete: { enabled: false } },
+    http: { addr: ":5000", net: "tcp", draintimeout: 30_000 },
+    catalog: { maxentries: 1000 },
+  });
+});
+
+it("takes a bare number for nanoseconds", () => {
+  const config = read(`${smallest}http: {draintimeout: 5000000000}\n`);
+
+  expect(config.http.draintimeout).toBe(5_000);
+});
+
+it.each([
+  ["htpp: {}\n", "config.yml:4:1: htpp: this registry knows no such key; did you mean http"],
+  [
+    "http:\n  adr: :1\n",
+    "config.yml:5:3: http.adr: this registry knows no such key; did you mean addr",
+  ],
+  [
+    "auth: {}\n",
+    "config.yml:4:1: auth: this registry knows no such key; known here: version, log,",
+  ],
+  [
+    "http:\n  addr: '5000'\n",
+    "config.yml:4:1: http: addr: write an address as :5000 or 127.0.0.1:5000",
+  ],
+  ["http:\n  draintimeout: soon\n", "config.yml:5:3: http.draintimeout: write a duration"],
+  ["log:\n  level: loud\n", "config.yml:5:3: log.level: choose one of: error, warn, info, debug"],
+  ["http: 5\n", "config.yml:4:1: http: write a mapping"],
+  ["http:\n  headers:\n    X: nosniff\n", "config.yml:6:5: http.headers.X: write a list of texts"],
+  ["catalog:\n  maxentries: 0\n", "config.yml:5:3: catalog.maxentries: "],
+  [
+    "validation:\n  manifests:\n    urls:\n      allow: ['(']\n",
+    "this is not a regular expression",
+  ],
+  ["http: {\n", "config.yml:5:1: "],
+  ["http: {}\nhttp: {}\n", "config.yml:5:1: Map keys must be unique"],
+])("refuses %j", (addition, message) => {
+  expect(() => read(`${smallest}${addition}`)).toThrow(message);
+});
+
+it.each([
+  ["", "config.yml:1:1: (top level): write a mapping"],
+  ["storage: {inmemory: }\n", "version: is missing"],
+  ["version: 0.1\n", "storage: is missing"],
+  ["version: 0.2\nstorage: {inmemory: }\n", "only version 0.1 is known"],
+  ["version: 0.1\nstorage: {}\n", "config.yml:2:1: storage: choose one of: filesystem, inmemory"],
+  ["version: 0.1\nstorage: {floppy: {}}\n", "storage.floppy: this registry knows no such key"],
+  ["- a\n", "version: is missing"],
+])("refuses the file %j", (text, message) => {
+  expect(() => read(text)).toThrow(message);
+});
+
+it("says all that is wrong, one line each", () => {
+  expect(() => read(`${smallest}a: 1\nb: 2\n`)).toThrow(
+    /^config.yml:4:1: a: .*\nconfig.yml:5:1: b: /,
+  );
+});
+
+it.each([
+  [{ REGISTRY_HTTP_ADDR: "0.0.0.0:6000" }, { http: { addr: "0.0.0.0:6000" } }],
+  [{ REGISTRY_STORAGE_DELETE_ENABLED: "true" }, { storage: { delete: { enabled: true } } }],
+  [
+    { REGISTRY_STORAGE: "filesystem", REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: "/x" },
+    { storage: { choice: { driver: "filesystem", options: { rootdirectory: "/x" } } } },
+  ],
+  [{ REGISTRY_HTTP_HEADERS_Vary: "[Accept]" }, { http: { headers: { vary: ["Accept"] } } }],
+  [{ REGISTRY_CONFIGURATION_PATH: "/etc/x" }, { http: { addr: ":5000" } }],
+])("lets %j override the file", (environment, expected) => {
+  expect(read(smallest, environment)).toMatchObject(expected);
+});
+
+it("names the variable that is wrong", () => {
+  expect(() => read(smallest, { REGISTRY_HTTP_NET: "carrier-pigeon" })).toThrow(
+    "REGISTRY_HTTP_NET: http.net: choose one of: tcp, unix",
+  );
+});
+
+it("serves this machine only when there is no file", () => {
+  expect(defaultRegistryConfig("/data")).toMatchObject({
+    http: { addr: "127.0.0.1:5000" },
+    storage: { delete: { enabled: true }, choice: { options: { rootdirectory: "/data" } } },
+  });
+});

@@ -1,0 +1,61 @@
+import { rm } from "node:fs/promises";
+import type { Server } from "node:http";
+import { connect } from "node:net";
+import { DewyError, systemCodeOf } from "../base/errors.ts";
+import type { RegistryConfig } from "./config.ts";
+
+/** The address could not be listened on. */
+export class RegistryError extends DewyError<"CANNOT_LISTEN"> {}
+
+/** Listens where the configuration says, and resolves to the address a client would use. */
+export async function listen(
+  server: Server,
+  { addr, net }: RegistryConfig["http"],
+): Promise<string> {
+  const where = net === "unix" ? { path: addr } : hostAndPort(addr);
+  try {
+    if (net === "unix") await removeAbandoned(addr);
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(where, () => {
+        server.off("error", reject);
+        resolve();
+      });
+    });
+  } catch (error) {
+    throw cannotListen(addr, error);
+  }
+  const address = server.address();
+  if (address === null || typeof address === "string") return `unix:${addr}`;
+  const host = ["::", "0.0.0.0"].includes(address.address) ? "127.0.0.1" : address.address;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`;
+}
+
+/** A killed process leaves its socket behind; where nobody answers any more, it is in the way. */
+async function removeAbandoned(path: string): Promise<void> {
+  const failure = await new Promise<unknown>((resolve) => {
+    const socket = connect(path, () => {
+      socket.destroy();
+      resolve(undefined);
+    });
+    socket.once("error", resolve);
+  });
+  if (systemCodeOf(failure) === "ECONNREFUSED") await rm(path);
+}
+
+function hostAndPort(addr: string): { host?: string; port: number } {
+  const colon = addr.lastIndexOf(":");
+  const host = addr.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
+  const port = Number(addr.slice(colon + 1));
+  return host === "" ? { port } : { host, port };
+}
+
+function cannotListen(addr: string, error: unknown): RegistryError {
+  const code = systemCodeOf(error);
+  const hint =
+    code === "EADDRINUSE"
+      ? "stop the program that listens there, or set http.addr to another address"
+      : "set http.addr to an address of this machine, such as 127.0.0.1:5000";
+  const why = code === "EADDRINUSE" ? "is taken" : `cannot be listened on: ${code}`;
+  return new RegistryError("CANNOT_LISTEN", `the address ${addr} ${why}`, { cause: error, hint });
+}
