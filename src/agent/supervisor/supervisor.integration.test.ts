@@ -75,6 +75,27 @@ describe("a replaced process", () => {
     expect(await second.failed).toBeUndefined();
   });
 
+  it("takes the place of every older one, also of those nobody has decided about", async ({
+    signal,
+  }) => {
+    const record = new FakeRecord();
+    const directory = await directoryWithApp();
+    const supervisor = await supervisorIn(directory, { command: sleeper, record, logger });
+    await committed(supervisor, signal);
+    const [second, third] = await Promise.all([
+      supervisor.start({ signal }),
+      supervisor.start({ signal }),
+    ]);
+
+    third.commit();
+
+    expect([second.generation, third.generation]).toEqual([2, 3]);
+    expect(await second.failed).toBeUndefined();
+    expect(() => second.commit()).toThrow(expect.objectContaining({ code: "STOPPED" }));
+    await until(() => record.workers.length === 1);
+    expect(record.workers[0]?.pid).toBe(supervisor.running?.pid);
+  });
+
   it("runs what the command leads to at that time", async ({ signal }) => {
     const directory = await directoryWithApp();
     await writeScript(directory, "v1", "echo v1 >> started; exec sleep 60");
