@@ -183,16 +183,14 @@ describe("a generation that does not stay up", () => {
 });
 
 describe("stopping", () => {
-  it("cuts off what has not ended when the drain time is over, with its children", async ({
-    signal,
-  }) => {
+  it.each([
+    ["it", 'trap "" TERM; (sleep 61; :) & echo $! > child; sleep 60 & wait'],
+    ["a child", '(trap "" TERM; sleep 61; :) & echo $! > child; exec sleep 60'],
+  ])("cuts off everything when the drain time is over and %s has not ended", async (_who, body) => {
+    const { signal } = new AbortController();
     const directory = await directoryWithApp();
     const lines = new FakeLogger();
-    await writeScript(
-      directory,
-      "app",
-      `trap "" TERM; (sleep 61; :) & echo $! > child; sleep 60 & wait`,
-    );
+    await writeScript(directory, "app", body);
     const options = { command: ["./app"] as const, drainMs: 200, logger: lines };
     const supervisor = await supervisorIn(directory, options);
     const { pid } = await committed(supervisor, signal);
