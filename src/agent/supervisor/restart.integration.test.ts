@@ -88,6 +88,7 @@ describe("a committed worker that dies", () => {
   }) => {
     const { supervisor, clock, directory } = await sleeping();
     const first = await committed(supervisor, clock, signal);
+    await until(async () => (await startedIn(directory)).length === 1);
     await writeFile(join(directory, "version"), "2");
     const second = await started(supervisor, clock, signal);
 
@@ -95,6 +96,7 @@ describe("a committed worker that dies", () => {
     await until(() => supervisor.running === undefined && clock.sleeping === 1);
     await clock.advance(60_000);
     const third = await started(supervisor, clock, signal);
+    await until(async () => (await startedIn(directory)).length === 3);
     expect(supervisor.running).toBeUndefined();
     await writeFile(join(directory, "version"), "1");
     await Promise.all([second.undo(), third.undo()]);
@@ -121,19 +123,22 @@ describe("a committed worker that dies", () => {
 
 const stepMs = 100;
 
-/** An app that notes the version it was started as, and sleeps. */
+/**
+ * An app that notes the version it was started as, and sleeps. It has no children, for one that
+ * outlived it would be waited for by the clock, too.
+ */
 async function sleeping() {
   const directory = await directoryWithApp();
   const clock = new FakeClock();
   const logger = new FakeLogger();
   await writeFile(join(directory, "version"), "1");
-  await writeScript(directory, "app", "cat version >> started; echo >> started; exec sleep 60");
+  await writeScript(directory, "app", "read it <version; echo $it >>started; exec sleep 60");
   const options = { command: ["./app"] as const, minimumUptimeMs: 500, clock, logger };
   return { supervisor: await supervisorIn(directory, options), clock, logger, directory };
 }
 
 async function startedIn(directory: string): Promise<string[]> {
-  const text = await readFile(join(directory, "started"), "utf8");
+  const text = await readFile(join(directory, "started"), "utf8").catch(() => "");
   return text.split("\n").filter(Boolean);
 }
 
