@@ -21,13 +21,12 @@ const homeOf: Record<string, string> = {
   pino: "base/pino-logger.ts",
   valibot: "",
   yaml: "registry/config",
-  semver: "agent/choose/version.ts",
   "https-proxy-agent": "base/http",
   "modern-tar": "agent/deploy/archives/tar",
   yauzl: "agent/deploy/archives/zip.ts",
-  fzstd: "agent/deploy/archives/decompress",
-  "xz-decompress": "agent/deploy/archives/decompress",
-  "unbzip2-stream": "agent/deploy/archives/decompress",
+  fzstd: "agent/deploy/archives/decoder-library.ts",
+  "xz-decompress": "agent/deploy/archives/decoder-library.ts",
+  "unbzip2-stream": "agent/deploy/archives/decoder-library.ts",
 };
 
 const files = readdirSync(source, { recursive: true, encoding: "utf8" })
@@ -80,7 +79,7 @@ describe("architecture", () => {
       .filter(({ file }) => file !== "main.ts")
       .flatMap(({ file, text }) =>
         [
-          ...text.matchAll(
+          ...withoutPrograms(text).matchAll(
             /\bprocess\.(env|exit|exitCode|argv|cwd|chdir|stdout|stderr|on|once)\b/g,
           ),
         ].map((match) => `${file}: ${match[0]}`),
@@ -99,16 +98,16 @@ describe("architecture", () => {
 
   it("names no file after what it is not", () => {
     const forbidden =
-      /(^|[/.-])(utils?|helpers?|common|misc|types|constants|manager|service|impl)[.-]/;
+      /(^|[/])(utils?|helpers?|common|misc|types|constants|manager|service|impl)\.ts$/;
 
     expect(files.map(({ file }) => file).filter((file) => forbidden.test(file))).toEqual([]);
   });
 });
 
 function importsOf(file: string, text: string): { local: string[]; packages: string[] } {
-  const names = [...text.matchAll(/(?:^import|^export .*?from|^} from|from|\bimport\()\s*"([^"]+)"/gm)].map(
-    (match) => match[1] ?? "",
-  );
+  const names = [
+    ...text.matchAll(/(?:^import|^(?:import|export|\}) .*?from|import\()\s*"([^"]+)"/gm),
+  ].map((match) => match[1] ?? "");
   return {
     local: names
       .filter((name) => name.startsWith("."))
@@ -123,5 +122,9 @@ function importsOf(file: string, text: string): { local: string[]; packages: str
       ),
   };
 }
+
+/** What runs in a process of its own stands in a template literal called `program`. */
+const withoutPrograms = (text: string): string =>
+  text.replace(/^const program = `[\s\S]*?^`;/m, "");
 
 const partOf = (file: string): string => file.split("/", 1)[0] ?? "";

@@ -83,7 +83,7 @@ async function withLock(
   });
   try {
     const ledger = await openLedger(join(keep, "ledger.json"), { logger, clock });
-    const store = await openArtifactStore(join(keep, "artifacts"));
+    const store = await openArtifactStore(join(keep, "artifacts"), logger);
     const { registry } = source;
     const rules = { ...source.rules, ...thisHost() };
     const choosing = { clock, logger, warned: new Set<string>() };

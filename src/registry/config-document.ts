@@ -8,8 +8,8 @@ import {
   parseDocument as parseYaml,
 } from "yaml";
 import { ConfigError } from "../base/errors.ts";
+import { nearest } from "../base/nearest.ts";
 import { overridden } from "./config-overrides.ts";
-import { nearest } from "./nearest.ts";
 
 export interface Source {
   /** What the file is called in messages. */

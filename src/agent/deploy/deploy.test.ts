@@ -136,7 +136,7 @@ async function openHost() {
     clock,
     logger,
     releases: await openReleases(root, clock),
-    store: await openArtifactStore(join(root, ".dewy/artifacts")),
+    store: await openArtifactStore(join(root, ".dewy/artifacts"), logger),
     supervisor: {
       async start() {
         if (host.startFailure) throw host.startFailure;

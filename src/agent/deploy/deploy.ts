@@ -55,7 +55,7 @@ async function prepare(choice: Choice, parts: DeployParts, call: Call): Promise<
 
   const directory = await releases.reserve();
   await enter("unpack", parts, directory);
-  await unpack(fetched.path, artifact.name, directory, { limits: archiveLimits }, call);
+  await unpack(fetched.path, artifact.name, directory, archiveLimits, call);
   logger.info("Extract archive", { tag, path: directory });
 
   const { identity, name } = artifact;

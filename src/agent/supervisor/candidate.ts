@@ -25,7 +25,7 @@ export interface Replacement {
   undo(): Promise<void>;
 }
 
-export interface Decisions {
+interface Decisions {
   commit(worker: Worker): void;
   undo(worker: Worker): Promise<void>;
 }
@@ -36,6 +36,7 @@ export class Candidate implements Replacement {
   readonly #decisions: Decisions;
   readonly #settle: (failure: SupervisorError | undefined) => void;
   #failure: SupervisorError | undefined;
+  #undone: Promise<void> | undefined;
   #fate: "open" | "committed" | "undone" | "dead" = "open";
 
   constructor(worker: Worker, command: string, decisions: Decisions) {
@@ -71,9 +72,12 @@ export class Candidate implements Replacement {
 
   /** A second decision has no effect: what was committed ends by being replaced. */
   async undo(): Promise<void> {
-    if (this.#fate === "committed") return;
-    this.#decide("undone");
-    await this.#decisions.undo(this.#worker);
+    if (this.#fate === "open") {
+      this.#decide("undone");
+      this.#undone = this.#decisions.undo(this.#worker);
+    }
+    if (this.#fate === "dead") await this.#worker.gone;
+    await this.#undone;
   }
 
   #decide(fate: "committed" | "undone" | "dead"): void {

@@ -3,7 +3,7 @@ import { access, stat } from "node:fs/promises";
 import { delimiter, join, resolve } from "node:path";
 import { SupervisorError } from "./supervisor-error.ts";
 
-export interface CommandPlace {
+interface CommandPlace {
   /** What a relative path starts from. */
   directory: string;
   /** `PATH` as the command will see it. */

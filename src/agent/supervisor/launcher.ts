@@ -2,7 +2,7 @@ import type { Logger } from "../../base/logger.ts";
 import { findCommand } from "./command-path.ts";
 import type { Environment } from "./worker-environment.ts";
 
-export interface Launcher {
+interface Launcher {
   shell: string;
   /** Its arguments, before `$0` and the command. */
   script: readonly string[];

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { systemCodeOf } from "../../base/errors.ts";
 import { openListeners } from "./listeners.ts";
 import { openListeningSocket } from "./listening-socket.ts";
 import { listenersOn } from "./sample-app.fake.ts";
@@ -21,6 +22,17 @@ describe("openListeners", () => {
 
     expect(new Set(await Promise.all(late))).toEqual(new Set(["second"]));
     await end(second);
+  });
+
+  it("loses no connection of a storm that is on while it opens", async ({ signal }) => {
+    const [port = 0] = await freePorts(1);
+    const storm = Array.from({ length: 32 }, () => firstGreetingFrom(port));
+
+    const listeners = await openListeners([port], { signal });
+    onTestFinished(() => listeners.close());
+    await echoOn(listeners.sockets[0]?.fd ?? -1, "here");
+
+    expect(new Set(await Promise.all(storm))).toEqual(new Set(["here"]));
   });
 
   it.skipIf(process.platform !== "linux")(
@@ -136,6 +148,17 @@ async function end(child: ChildProcess): Promise<void> {
   const exited = once(child, "exit");
   child.kill("SIGKILL");
   await exited;
+}
+
+/** What the first connection that is not refused is greeted with. */
+async function firstGreetingFrom(port: number): Promise<string> {
+  for (;;) {
+    try {
+      return await greetingFrom(port, "127.0.0.1");
+    } catch (error) {
+      if (systemCodeOf(error) !== "ECONNREFUSED") throw error;
+    }
+  }
 }
 
 function greetingFrom(port: number, host: string): Promise<string> {

@@ -17,6 +17,7 @@ const atATime = 4;
  * until a worker takes it. Fails with nothing left open.
  *
  * @throws {SupervisorError} `PORT_IN_USE`, `PORT_FORBIDDEN`, `LISTEN_FAILED`
+ * @throws {TimeoutError}
  */
 export async function openListeners(ports: readonly number[], call: Call): Promise<Listeners> {
   const failed = new AbortController();

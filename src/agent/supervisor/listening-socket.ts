@@ -59,18 +59,16 @@ export async function openListeningSocket(
 ): Promise<ListeningSocket> {
   return withTimeout(`listening on port ${port}`, limitMs, call, async (limited) => {
     limited.signal.throwIfAborted();
-    const listener = spawn(
+    const values = [port, backlog].map(String);
+    const opener = spawn(
       process.execPath,
-      ["--input-type=commonjs", "-e", program, ...[port, backlog].map(String), ...hosts],
-      {
-        env: {},
-        stdio: ["pipe", "ignore", "inherit", "ipc"],
-      },
+      ["--input-type=commonjs", "-e", program, ...values, ...hosts],
+      { env: {}, stdio: ["pipe", "ignore", "inherit", "ipc"] },
     );
     try {
-      return socketOf(port, await answerOf(listener, limited));
+      return socketOf(port, await answerOf(opener, port, limited));
     } finally {
-      await end(listener);
+      await end(opener);
     }
   });
 }
@@ -87,21 +85,22 @@ interface Answer {
   handle: unknown;
 }
 
-function answerOf(listener: ChildProcess, { signal }: Call): Promise<Answer> {
+function answerOf(opener: ChildProcess, port: number, { signal }: Call): Promise<Answer> {
   return new Promise((resolve, reject) => {
+    const fail = (reason: string) => reject(errorFor(port, "", reason));
     const giveUp = () => {
-      listener.on("message", (_message, handle: unknown) => isRawHandle(handle) && handle.close());
+      opener.on("message", (_message, handle: unknown) => isRawHandle(handle) && handle.close());
       reject(signal.reason);
     };
     signal.addEventListener("abort", giveUp, { once: true });
-    listener.once("message", (message: unknown, handle: unknown) => {
+    opener.once("message", (message: unknown, handle: unknown) => {
       signal.removeEventListener("abort", giveUp);
       resolve({ message, handle });
     });
-    listener.once("error", reject);
-    listener.once("exit", (status, killer) => {
+    opener.once("error", (error) => fail(error.message));
+    opener.once("exit", (status, killer) => {
       signal.removeEventListener("abort", giveUp);
-      reject(new SupervisorError("LISTEN_FAILED", `no socket was sent (${status ?? killer})`));
+      fail(`the process that opens it ended with ${status ?? killer}`);
     });
   });
 }

@@ -76,13 +76,9 @@ describe("a committed worker that dies", () => {
     process.kill(first.pid, "SIGKILL");
     await until(() => clock.sleeping === 1);
 
-    const start = supervisor.start({ signal });
-    await until(() => clock.sleeping === 2);
-    await clock.advance(500);
-    const second = await start;
-    second.commit();
-    await clock.advance(60_000);
+    const second = await committed(supervisor, clock, signal);
 
+    await until(() => clock.sleeping === 0);
     expect(supervisor.running?.pid).toBe(second.pid);
     expect(logger.messages("warn")).toEqual([]);
   });
@@ -92,24 +88,23 @@ describe("a committed worker that dies", () => {
   }) => {
     const { supervisor, clock, directory } = await sleeping();
     const first = await committed(supervisor, clock, signal);
+    await until(async () => (await startedIn(directory)).length === 1);
     await writeFile(join(directory, "version"), "2");
-    const start = supervisor.start({ signal });
-    await until(() => clock.sleeping === 1);
-    await clock.advance(500);
-    const second = await start;
+    const second = await started(supervisor, clock, signal);
 
     process.kill(first.pid, "SIGKILL");
-    await until(() => supervisor.running === undefined);
-    await until(() => clock.sleeping === 1);
+    await until(() => supervisor.running === undefined && clock.sleeping === 1);
     await clock.advance(60_000);
+    const third = await started(supervisor, clock, signal);
+    await until(async () => (await startedIn(directory)).length === 3);
     expect(supervisor.running).toBeUndefined();
     await writeFile(join(directory, "version"), "1");
-    await second.undo();
-    await until(() => supervisor.running);
-    await until(async () => (await startedIn(directory)).length === 3);
+    await Promise.all([second.undo(), third.undo()]);
+    await until(async () => (await startedIn(directory)).length === 4);
 
-    expect(supervisor.running?.generation).toBe(3);
-    expect(await startedIn(directory)).toEqual(["1", "2", "1"]);
+    expect([second.generation, third.generation]).toEqual([2, 3]);
+    await until(() => supervisor.running?.generation === 4);
+    expect(await startedIn(directory)).toEqual(["1", "2", "2", "1"]);
   });
 
   it("is not started again once the app is being stopped", async ({ signal }) => {
@@ -128,31 +123,39 @@ describe("a committed worker that dies", () => {
 
 const stepMs = 100;
 
-/** An app that notes the version it was started as, and sleeps. */
+/**
+ * An app that notes the version it was started as, and sleeps. It has no children, for one that
+ * outlived it would be waited for by the clock, too.
+ */
 async function sleeping() {
   const directory = await directoryWithApp();
   const clock = new FakeClock();
   const logger = new FakeLogger();
   await writeFile(join(directory, "version"), "1");
-  await writeScript(directory, "app", "cat version >> started; echo >> started; exec sleep 60");
+  await writeScript(directory, "app", "read it <version; echo $it >>started; exec sleep 60");
   const options = { command: ["./app"] as const, minimumUptimeMs: 500, clock, logger };
   return { supervisor: await supervisorIn(directory, options), clock, logger, directory };
 }
 
 async function startedIn(directory: string): Promise<string[]> {
-  const text = await readFile(join(directory, "started"), "utf8");
+  const text = await readFile(join(directory, "started"), "utf8").catch(() => "");
   return text.split("\n").filter(Boolean);
 }
 
-async function committed(
+async function started(
   supervisor: Supervisor,
   clock: FakeClock,
   signal: AbortSignal,
 ): Promise<Replacement> {
+  const before = clock.sleeping;
   const start = supervisor.start({ signal });
-  await until(() => clock.sleeping === 1);
+  await until(() => clock.sleeping > before);
   await clock.advance(500);
-  const replacement = await start;
+  return start;
+}
+
+async function committed(...given: Parameters<typeof started>): Promise<Replacement> {
+  const replacement = await started(...given);
   replacement.commit();
   return replacement;
 }

@@ -75,6 +75,27 @@ describe("a replaced process", () => {
     expect(await second.failed).toBeUndefined();
   });
 
+  it("takes the place of every older one, also of those nobody has decided about", async ({
+    signal,
+  }) => {
+    const record = new FakeRecord();
+    const directory = await directoryWithApp();
+    const supervisor = await supervisorIn(directory, { command: sleeper, record, logger });
+    await committed(supervisor, signal);
+    const [second, third] = await Promise.all([
+      supervisor.start({ signal }),
+      supervisor.start({ signal }),
+    ]);
+
+    third.commit();
+
+    expect([second.generation, third.generation]).toEqual([2, 3]);
+    expect(await second.failed).toBeUndefined();
+    expect(() => second.commit()).toThrow(expect.objectContaining({ code: "STOPPED" }));
+    await until(() => record.workers.length === 1);
+    expect(record.workers[0]?.pid).toBe(supervisor.running?.pid);
+  });
+
   it("runs what the command leads to at that time", async ({ signal }) => {
     const directory = await directoryWithApp();
     await writeScript(directory, "v1", "echo v1 >> started; exec sleep 60");
@@ -83,11 +104,13 @@ describe("a replaced process", () => {
     const supervisor = await supervisorIn(directory, { command: ["./current"], logger });
     await committed(supervisor, signal);
 
+    await textOf(join(directory, "started"));
     await unlink(join(directory, "current"));
     await symlink("v2", join(directory, "current"));
     await committed(supervisor, signal);
 
-    expect(await readFile(join(directory, "started"), "utf8")).toBe("v1\nv2\n");
+    await until(async () => (await textOf(join(directory, "started"))).includes("v2"));
+    expect(await textOf(join(directory, "started"))).toBe("v1\nv2\n");
   });
 });
 
@@ -162,20 +185,18 @@ describe("a generation that does not stay up", () => {
 });
 
 describe("stopping", () => {
-  it("cuts off what has not ended when the drain time is over, with its children", async ({
-    signal,
-  }) => {
+  it.each([
+    ["it", 'trap "" TERM; (sleep 61; :) & echo $! > child; sleep 60 & wait'],
+    ["a child", `sh -c 'trap "" TERM; echo $$ > child; sleep 61; :' & exec sleep 60`],
+  ])("cuts off everything when the drain time is over and %s has not ended", async (_who, body) => {
+    const { signal } = new AbortController();
     const directory = await directoryWithApp();
     const lines = new FakeLogger();
-    await writeScript(
-      directory,
-      "app",
-      `trap "" TERM; (sleep 61; :) & echo $! > child; sleep 60 & wait`,
-    );
+    await writeScript(directory, "app", body);
     const options = { command: ["./app"] as const, drainMs: 200, logger: lines };
     const supervisor = await supervisorIn(directory, options);
     const { pid } = await committed(supervisor, signal);
-    const child = Number(await readFile(join(directory, "child"), "utf8"));
+    const child = Number(await textOf(join(directory, "child")));
     expect(await identityOf(child)).toBeDefined();
 
     await supervisor.stop();
@@ -197,7 +218,7 @@ describe("stopping", () => {
     await writeScript(directory, "app", `${process.execPath} child.cjs; true`);
     const supervisor = await supervisorIn(directory, { command: ["./app"], record, logger });
     await committed(supervisor, signal);
-    await until(() => readFile(join(directory, "ready"), "utf8").catch(() => ""));
+    await textOf(join(directory, "ready"));
 
     await supervisor.stop();
 
@@ -247,6 +268,16 @@ async function committed(supervisor: Supervisor, signal: AbortSignal): Promise<R
   const replacement = await supervisor.start({ signal });
   replacement.commit();
   return replacement;
+}
+
+/** What a process has written to `path`, as soon as it has. */
+async function textOf(path: string): Promise<string> {
+  let text = "";
+  await until(async () => {
+    text = await readFile(path, "utf8").catch(() => "");
+    return text;
+  });
+  return text;
 }
 
 function portOf({ sockets }: { sockets: readonly { port: number }[] }): number {

@@ -111,8 +111,10 @@ class ProcessSupervisor implements Supervisor {
       undo: () => this.#retire(worker),
     });
     this.#undecided.add(candidate);
-    void candidate.failed.then(() => this.#undecided.delete(candidate));
-    void this.#keep(worker.gone);
+    void candidate.failed.then((failure) => {
+      this.#undecided.delete(candidate);
+      if (failure) void this.#keep(worker.gone);
+    });
     return candidate;
   }
 

@@ -39,7 +39,7 @@ describe("an agent that comes after one that was killed", () => {
     const logger = new FakeLogger();
 
     const { listeners, orphans } = await takeOver(
-      { ports: [port], record, drainMs: 300, logger },
+      { ports: [port], record, drainMs: 1_500, logger },
       { signal },
     );
     onTestFinished(() => listeners.close());

@@ -4,7 +4,7 @@ import { type Listeners, openListeners } from "./listeners.ts";
 import { endOrphans, type Orphans, type OrphansOptions } from "./orphans.ts";
 import { SupervisorError } from "./supervisor-error.ts";
 
-export interface Takeover {
+interface Takeover {
   listeners: Listeners;
   orphans: Orphans;
 }

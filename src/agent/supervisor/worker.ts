@@ -35,7 +35,7 @@ export interface Worker {
   readonly since: Date;
   /** Settles when the leader ends, and never rejects. */
   readonly exited: Promise<WorkerExit>;
-  /** Settles when nothing of its group is left (or can be got rid of), and never rejects. */
+  /** After `exited`, when nothing of its group is left or can be got rid of; never rejects. */
   readonly gone: Promise<GroupEnding>;
   /** Since it was started, by the plan's clock. */
   livedMs(): number;
@@ -65,35 +65,37 @@ export async function startWorker(
   const { shell, script } = await launcherFor(environment, logger);
   signal.throwIfAborted();
 
-  const child = spawn(shell, [...script, "dewy", program, ...command.slice(1)], {
-    cwd: directory,
-    env: { ...environment },
-    detached: true,
-    stdio: ["pipe", "inherit", "inherit", ...listeners.sockets.map(({ fd }) => fd)],
-  });
-  const pid = await spawned(child, `${program} in ${directory}`);
+  const { child, pid } = await spawned(`${program} in ${directory}`, () =>
+    spawn(shell, [...script, "dewy", program, ...command.slice(1)], {
+      cwd: directory,
+      env: { ...environment },
+      detached: true,
+      stdio: ["pipe", "inherit", "inherit", ...listeners.sockets.map(({ fd }) => fd)],
+    }),
+  );
   const worker = new ChildWorker(child, pid, generation, plan);
   await worker.enroll();
   if (signal.aborted) {
-    signalGroup(pid, "SIGKILL");
-    await worker.gone;
+    await worker.stop();
     throw signal.reason;
   }
   child.stdin?.end("\n");
   return worker;
 }
 
-async function spawned(child: ChildProcess, what: string): Promise<number> {
-  child.stdin?.on("error", () => {}); // the shell has ended, which its exit tells
+/** Some errors of spawn are thrown at once, others arrive as an event. */
+async function spawned(what: string, begin: () => ChildProcess) {
   try {
+    const child = begin();
     if (child.pid === undefined) await once(child, "spawn");
+    child.stdin?.on("error", () => {}); // the shell has ended, which its exit tells
+    return { child, pid: child.pid ?? Number.NaN };
   } catch (error) {
     throw new SupervisorError("START_FAILED", `cannot start ${what}: ${messageOf(error)}`, {
       cause: error,
       hint: "check that the directory exists, and that the limits on processes allow another one",
     });
   }
-  return child.pid ?? 0;
 }
 
 class ChildWorker implements Worker {
@@ -153,17 +155,28 @@ class ChildWorker implements Worker {
   }
 
   async #finish(): Promise<GroupEnding> {
-    const { clock, drainMs, record, logger } = this.#plan;
+    const { clock, drainMs, logger } = this.#plan;
     const nowMs = clock.now().getTime();
     const graceMs = Math.max(0, (this.#stopAtMs ?? nowMs + drainMs) - nowMs);
     const { pid } = this;
     try {
       const ending = await endGroup(pid, { graceMs, clock });
-      if (this.#identity) await record.remove({ pid, identity: this.#identity });
+      if (ending !== "stuck") await this.#leave();
       return ending;
     } catch (error) {
       logger.warn("What is left of a worker is not known", { pid, error });
       return "stuck";
+    }
+  }
+
+  /** A line too many in the record is harmless: the identity tells that the process has ended. */
+  async #leave(): Promise<void> {
+    const { pid } = this;
+    if (this.#identity === undefined) return;
+    try {
+      await this.#plan.record.remove({ pid, identity: this.#identity });
+    } catch (error) {
+      this.#plan.logger.warn("The record of workers cannot be written", { pid, error });
     }
   }
 }
