@@ -30,6 +30,7 @@ describe("a replaced process", () => {
     (await supervisor.start({ signal })).commit();
     const load = new Load(portOf(listeners), { keepAlive, lanes: 16 });
 
+    await until(() => load.answers.has("1"));
     for (const generation of ["2", "3", "4", "5"]) {
       (await supervisor.start({ signal })).commit();
       await until(() => load.answers.has(generation));
