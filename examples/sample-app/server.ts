@@ -28,7 +28,7 @@ process.once("SIGTERM", () => {
   for (const server of servers) NetServer.prototype.close.call(server);
   setTimeout(() => {
     for (const server of servers) server.closeIdleConnections();
-  }, 5000);
+  }, 5000).unref();
 });
 
 function serve() {

@@ -37,7 +37,7 @@ describe("an agent killed by SIGKILL as it enters a phase", { timeout: 60_000 },
     "%s, of the second: the app answers without the registry, then the next agent goes on",
     async (phase) => {
       const first = stage.startAgent(port);
-      await answers("v1.0.0");
+      await isCommitted("v1.0.0");
       await first.stop();
       await stage.push("v1.1.0");
 
@@ -56,6 +56,7 @@ describe("an agent killed by SIGKILL as it enters a phase", { timeout: 60_000 },
 
       stage.startAgent(port);
       await answers("v1.1.0");
+      await isCommitted("v1.1.0");
       await isTidy(2);
     },
   );

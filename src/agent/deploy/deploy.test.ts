@@ -70,6 +70,17 @@ it("stops the new process when the commit cannot be written", async ({ signal })
   expect(await host.serves()).toBe("v1.0.0");
 });
 
+it("takes the commit back when the new process has died meanwhile", async ({ signal }) => {
+  const host = await openHost();
+  await host.deploy("v1.0.0", { signal });
+  host.commitFailure = new Error("died on probation");
+
+  await expect(host.deploy("v1.1.0", { signal })).rejects.toThrow("died on probation");
+
+  expect(host.state()).toMatchObject({ active: { tag: "v1.0.0" }, attempt: { tag: "v1.1.0" } });
+  expect(await host.serves()).toBe("v1.0.0");
+});
+
 it.each(["fetch", "unpack", "switch", "start"] as const)(
   "changes nothing when it fails at %s",
   async (phase) => {
@@ -120,6 +131,7 @@ async function openHost() {
     phases: [] as Phase[],
     started: [] as string[],
     startFailure: undefined as Error | undefined,
+    commitFailure: undefined as Error | undefined,
     failAt: undefined as Phase | undefined,
     tamper: false,
     state: () => ledger.state,
@@ -147,7 +159,10 @@ async function openHost() {
           pid: 1,
           generation: 1,
           failed: new Promise<never>(() => {}),
-          commit: () => void note("committed"),
+          commit: () => {
+            if (host.commitFailure) throw host.commitFailure;
+            note("committed");
+          },
           undo: async () => void note("undone"),
         };
       },

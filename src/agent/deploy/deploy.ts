@@ -5,6 +5,7 @@ import type { Choice } from "../choose/choose.ts";
 import { advanceAttempt, commitRelease, forgetReleases } from "../ledger/attempt.ts";
 import type { DeployedRelease, Ledger, Phase } from "../ledger/ledger.ts";
 import type { ReleaseRegistry } from "../release.ts";
+import type { Replacement } from "../supervisor/candidate.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { type ArtifactStore, pruneArtifacts } from "./artifact-store.ts";
 import { fetchArtifact } from "./fetch.ts";
@@ -71,29 +72,40 @@ async function takeIntoService(
   const { releases, supervisor, ledger, logger } = parts;
   const { tag, directory } = release;
   const before = await releases.current();
+  let replacement: Replacement | undefined;
   try {
     await enter("switch", parts);
     await releases.switchTo(directory);
     logger.info("Create symlink", { from: directory, to: "current" });
 
     await enter("start", parts);
-    const replacement = await supervisor.start(call);
-    try {
-      await enter("commit", parts);
-      await ledger.update((state) => commitRelease(state, release));
-    } catch (error) {
-      await replacement.undo();
-      throw error;
-    }
-    replacement.commit();
-    logger.info("Server started", {
-      tag,
-      pid: replacement.pid,
-      generation: replacement.generation,
-    });
+    replacement = await supervisor.start(call);
+
+    await enter("commit", parts);
+    await commit(release, replacement, ledger);
+    const { pid, generation } = replacement;
+    logger.info("Server started", { tag, pid, generation });
   } catch (error) {
+    // In this order: what is started again after the undoing is what `current` leads to.
     if (before?.complete) await releases.switchTo(before.directory);
     else await releases.unlinkCurrent();
+    await replacement?.undo();
+    throw error;
+  }
+}
+
+/** The ledger first: what is in service without being named there would be undone after a kill. */
+async function commit(
+  release: DeployedRelease,
+  replacement: Replacement,
+  ledger: Ledger,
+): Promise<void> {
+  const before = ledger.state;
+  await ledger.update((state) => commitRelease(state, release));
+  try {
+    replacement.commit();
+  } catch (error) {
+    await ledger.update(() => before);
     throw error;
   }
 }
