@@ -58,7 +58,7 @@ export function ask(
   options: { agent?: Agent; timeoutMs?: number } = {},
 ): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
-    const request = get(url, { agent: options.agent }, (response: IncomingMessage) => {
+    const request = get(url, { agent: options.agent ?? false }, (response: IncomingMessage) => {
       let body = "";
       response.setEncoding("utf8");
       response.on("data", (text: string) => {
