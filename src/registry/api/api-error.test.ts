@@ -13,7 +13,8 @@ it.each([
   [new StorageError("NO_SPACE", "/secret/path"), 507, "UNAVAILABLE"],
   [new StorageError("READ_ONLY", "/secret/path"), 503, "UNAVAILABLE"],
   [new StorageError("UNAVAILABLE", "/secret/path"), 503, "UNAVAILABLE"],
-  [new StorageError("NOT_FOUND", "/secret/path"), 500, "UNKNOWN"],
+  [new StorageError("NOT_FOUND", "/secret/path"), 404, "UNKNOWN"],
+  [new StorageError("INVALID_OFFSET", "/secret/path"), 416, "RANGE_INVALID"],
   [new TypeError("/secret/path"), 500, "UNKNOWN"],
 ])("answers %s with %i %s, and nothing that is ours alone", (error, status, code) => {
   const answer = answerTo(error);

@@ -24,5 +24,11 @@ function internalFailure(error: unknown): [status: number, code: string, message
   if (error instanceof StorageError && ["READ_ONLY", "UNAVAILABLE"].includes(error.code)) {
     return [503, "UNAVAILABLE", "the registry's storage cannot be used now"];
   }
+  if (error instanceof StorageError && error.code === "INVALID_OFFSET") {
+    return [416, "RANGE_INVALID", "another program wrote to this upload; ask where it ends"];
+  }
+  if (error instanceof StorageError && error.code === "NOT_FOUND") {
+    return [404, "UNKNOWN", "this was deleted a moment ago"];
+  }
   return [500, "UNKNOWN", "the registry failed; its log says why"];
 }
