@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { expect, it } from "vitest";
 import { defaultRegistryConfig, parseRegistryConfig } from "./config.ts";
 
@@ -133,5 +134,19 @@ it("serves this machine only when there is no file", () => {
   expect(defaultRegistryConfig("/data")).toMatchObject({
     http: { addr: "127.0.0.1:5000" },
     storage: { delete: { enabled: true }, choice: { options: { rootdirectory: "/data" } } },
+  });
+});
+
+it("shows every key with its default in the example", async () => {
+  const example = new URL("../../examples/registry/config.yml", import.meta.url);
+
+  const config = read(await readFile(example, "utf8"));
+
+  const defaults = read("version: 0.1\nstorage: {filesystem: {}}\n");
+  const headers = { "X-Content-Type-Options": ["nosniff"] };
+  expect(config).toEqual({
+    ...defaults,
+    http: { ...defaults.http, headers },
+    validation: { ...defaults.validation, manifests: { urls: { allow: [], deny: [] } } },
   });
 });
