@@ -34,6 +34,12 @@ it("refuses a root directory that is a file, and says what to do", async () => {
   );
 });
 
+it("gives up where no directory can be made", async () => {
+  const open = openFilesystemStorage({ rootdirectory: "/proc/none/here" }, { access: "write" });
+
+  await expect(open).rejects.toMatchObject({ code: "UNAVAILABLE" });
+});
+
 it("does not create the directory it is only to read", async () => {
   const rootdirectory = join(await temporaryDirectory(), "absent");
 
