@@ -27,7 +27,7 @@ it("leaves no draft behind, and lists none that a crash left", async ({ signal }
 it("refuses a root directory that is a file, and says what to do", async () => {
   const rootdirectory = join(await temporaryDirectory(), "file");
   await writeFile(rootdirectory, "");
-  await chmod(rootdirectory, 0o600);
+  await chmod(rootdirectory, 0o755);
 
   await expect(openFilesystemStorage({ rootdirectory }, { access: "write" })).rejects.toMatchObject(
     { code: "UNAVAILABLE", hint: expect.stringContaining("rootdirectory") },

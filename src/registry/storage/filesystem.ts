@@ -131,7 +131,8 @@ async function checkDirectory(directory: string, mode: "read" | "write"): Promis
   const needs = mode === "write" ? constants.W_OK : 0;
   try {
     if (mode === "write") await makeRoot(resolve(directory));
-    await access(directory, constants.R_OK | constants.X_OK | needs);
+    const inside = `${directory}/.`; // a file is refused here, also one that may be executed
+    await access(inside, constants.R_OK | constants.X_OK | needs);
   } catch (error) {
     const failure = failureAt("/", error);
     throw new StorageError(
