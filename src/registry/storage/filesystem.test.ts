@@ -27,11 +27,17 @@ it("leaves no draft behind, and lists none that a crash left", async ({ signal }
 it("refuses a root directory that is a file, and says what to do", async () => {
   const rootdirectory = join(await temporaryDirectory(), "file");
   await writeFile(rootdirectory, "");
-  await chmod(rootdirectory, 0o600);
+  await chmod(rootdirectory, 0o755);
 
   await expect(openFilesystemStorage({ rootdirectory }, { access: "write" })).rejects.toMatchObject(
     { code: "UNAVAILABLE", hint: expect.stringContaining("rootdirectory") },
   );
+});
+
+it("gives up where no directory can be made", async () => {
+  const open = openFilesystemStorage({ rootdirectory: "/proc/none/here" }, { access: "write" });
+
+  await expect(open).rejects.toMatchObject({ code: "UNAVAILABLE" });
 });
 
 it("does not create the directory it is only to read", async () => {

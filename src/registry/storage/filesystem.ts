@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { access, mkdir, open, opendir, rename, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import * as v from "valibot";
 import { syncDirectory, writeFileWhole } from "../../base/atomic-file.ts";
 import type { Bytes } from "../../base/bytes.ts";
@@ -130,8 +130,9 @@ export async function openFilesystemStorage(
 async function checkDirectory(directory: string, mode: "read" | "write"): Promise<void> {
   const needs = mode === "write" ? constants.W_OK : 0;
   try {
-    if (mode === "write") await mkdir(directory, { recursive: true });
-    await access(directory, constants.R_OK | constants.X_OK | needs);
+    if (mode === "write") await makeRoot(resolve(directory));
+    const inside = `${directory}/.`; // a file is refused here, also one that may be executed
+    await access(inside, constants.R_OK | constants.X_OK | needs);
   } catch (error) {
     const failure = failureAt("/", error);
     throw new StorageError(
@@ -139,6 +140,19 @@ async function checkDirectory(directory: string, mode: "read" | "write"): Promis
       `the storage directory ${directory} cannot be used: ${systemCodeOf(error) ?? "unknown"}`,
       { cause: error, hint: hintFor(error, mode) },
     );
+  }
+}
+
+/** Step by step: Node's own `recursive` never returns where the kernel answers `ENOENT`, as in /proc. */
+async function makeRoot(directory: string): Promise<void> {
+  try {
+    await access(directory);
+  } catch (error) {
+    if (systemCodeOf(error) !== "ENOENT") throw error;
+    await makeRoot(dirname(directory));
+    await mkdir(directory).catch((failure: unknown) => {
+      if (systemCodeOf(failure) !== "EEXIST") throw failure;
+    });
   }
 }
 
