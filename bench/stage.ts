@@ -19,6 +19,8 @@ const sampleApp = built("examples/sample-app/server.js");
 
 export interface Running {
   process: ChildProcess;
+  /** As a person would have typed it. */
+  commandLine: string;
   /** What it has said on standard error so far. */
   log(): string;
   /** SIGTERM, and the exit status once it has ended. */
@@ -30,7 +32,8 @@ export interface Stage {
   directory: string;
   /** `127.0.0.1:PORT` of the registry. */
   registry: string;
-  push(version: string): Promise<void>;
+  /** Resolves to the command line that pushed it. */
+  push(version: string): Promise<string>;
   startAgent(port: number, options?: readonly string[]): Running;
   close(): Promise<void>;
 }
@@ -56,6 +59,7 @@ export async function openStage(): Promise<Stage> {
       const pushing = run(["push", archive, `img://${registry}/sample-app:${version}`], directory);
       const status = await ended(pushing.process);
       if (status !== 0) throw new Error(`dewy push ended with ${status}: ${pushing.log()}`);
+      return pushing.commandLine;
     },
 
     startAgent(port, options = ["-i", "1", "-l", "info"]) {
@@ -89,6 +93,10 @@ export function run(args: readonly string[], directory: string): Running {
   });
   return {
     process: child,
+    commandLine: ["dewy", ...args]
+      .join(" ")
+      .replaceAll(`${directory}/`, "")
+      .replace(process.execPath, "node"),
     log: () => log,
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;

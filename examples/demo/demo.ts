@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { styleText } from "node:util";
 import { ask, startLoad } from "../../bench/load.ts";
 import { freePort, openStage, until } from "../../bench/stage.ts";
@@ -27,22 +28,19 @@ async function play(): Promise<number> {
   say(`http://${stage.registry}/v2/  stores in ${stage.directory}/registry`);
 
   step("Pushing sample-app v1.0.0");
-  await stage.push("v1.0.0");
-  say(`dewy push sample-app.tar.gz img://${stage.registry}/sample-app:v1.0.0`);
+  say(await stage.push("v1.0.0"));
 
   step("Starting the agent");
   const port = await freePort();
   const app = `http://127.0.0.1:${port}/`;
-  stage.startAgent(port);
-  say(
-    `dewy server --registry img://${stage.registry}/sample-app -p ${port} -- node current/server.js`,
-  );
+  say(stage.startAgent(port).commandLine);
   await answers(app, "v1.0.0");
 
   step("Pushing v1.1.0 while 10 clients keep asking");
   const load = startLoad({ url: app, keepAlive: 8, fresh: 2 });
-  await stage.push("v1.1.0");
+  say(await stage.push("v1.1.0"));
   await answers(app, "v1.1.0");
+  await sleep(2000);
   const { requests, failures, answers: given } = await load.stop();
   for (const [answer, count] of given) say(`${String(count).padStart(7)} × ${answer}`);
   say(`${requests} requests meanwhile, ${styleText("bold", `${failures.length} failed`)}`);
