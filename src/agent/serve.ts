@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type Call, isEchoOf } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
-import { ConfigError, DewyError, messageOf, systemCodeOf } from "../base/errors.ts";
+import { asConfigError, ConfigError, DewyError, messageOf, systemCodeOf } from "../base/errors.ts";
 import { openHttpClient } from "../base/http-client.ts";
 import type { Logger } from "../base/logger.ts";
 import { choose } from "./choose/choose.ts";
@@ -76,7 +76,7 @@ async function withLock(
   await releases.current();
   const record = await openWorkerRecord(join(keep, "workers.json"), logger);
   const { listeners } = await takeOver({ ports, record, drainMs, logger, clock }, call).catch(
-    asConfig,
+    refusePort,
   );
   const supervisor = openSupervisor({
     ...{ command, directory, environment, listeners, record, drainMs, logger, clock },
@@ -147,7 +147,6 @@ function startedOnce(
 }
 
 /** A port that cannot be had is a mistake in the command line, as far as this start is concerned. */
-function asConfig(error: unknown): never {
-  if (!(error instanceof SupervisorError)) throw error;
-  throw new ConfigError(error.message, { cause: error, ...(error.hint && { hint: error.hint }) });
+function refusePort(error: unknown): never {
+  throw error instanceof SupervisorError ? asConfigError(error) : error;
 }

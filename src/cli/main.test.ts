@@ -41,7 +41,8 @@ describe("dewy", () => {
   ])("refuses %j before anything starts", async (line, expected) => {
     const { status, noted, left } = await run(line.split(" ").filter(Boolean));
 
-    expect(noted.join("\n")).toContain(expected);
+    expect(noted).toEqual([expect.stringContaining(expected)]);
+    expect(noted[0]).not.toContain("\n");
     expect(status).toBe(2);
     expect(left).toEqual([]);
   });

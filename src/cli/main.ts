@@ -1,6 +1,6 @@
 import { Command as CommanderCommand, CommanderError } from "commander";
 import { isEchoOf } from "../base/call.ts";
-import { ConfigError, DewyError } from "../base/errors.ts";
+import { ConfigError, DewyError, lineOf } from "../base/errors.ts";
 import { type AnyCommand, type CommandContext, declare } from "./command.ts";
 import { version } from "./version.ts";
 
@@ -29,8 +29,7 @@ export async function main(args: readonly string[], context: CommandContext): Pr
     if (isEchoOf(context.signal, error)) return 0;
     if (error instanceof CommanderError) return statusOf(error, context);
     if (!(error instanceof DewyError)) throw error; // a bug: crash, and show the stack
-    context.note(`dewy: ${error.message}`);
-    if (error.hint) context.note(`dewy: ${error.hint}`);
+    context.note(`dewy: ${lineOf(error)}`);
     return error instanceof ConfigError ? 2 : 1;
   }
 }
@@ -87,7 +86,7 @@ function statusOf(error: CommanderError, context: CommandContext): number {
     return 2;
   }
   const [sentence = "", ...suggestion] = error.message.replace(/^error: /, "").split("\n");
-  context.note(`dewy: ${[sentence, ...suggestion].join(" ")}`);
-  context.note("dewy: `dewy --help` lists the commands, `dewy COMMAND --help` its options");
+  const words = [sentence, ...suggestion].filter(Boolean).join(" ");
+  context.note(`dewy: ${words}: see \`dewy --help\`, or \`dewy COMMAND --help\``);
   return 2;
 }
