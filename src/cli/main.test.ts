@@ -47,6 +47,23 @@ describe("dewy", () => {
     expect(left).toEqual([]);
   });
 
+  it.each([
+    ["releases", "nothing can be kept in"],
+    ["current", "is not a symbolic link"],
+    [".dewy", "nothing can be kept in"],
+  ])("refuses a directory where %s is a file", async (name, expected) => {
+    const directory = await temporaryDirectory();
+    await writeFile(join(directory, name), "");
+
+    const { status, noted } = await run(
+      ["server", "--registry", "img://127.0.0.1:5000/app", "--", "app"],
+      { directory },
+    );
+
+    expect(noted).toEqual([expect.stringContaining(expected)]);
+    expect(status).toBe(2);
+  });
+
   it("names file, line and column of a mistake in a config file", async () => {
     const directory = await temporaryDirectory();
     await writeFile(join(directory, "config.yml"), "version: 0.1\nstorag:\n  inmemory: {}\n");
