@@ -1,18 +1,18 @@
 import { join } from "node:path";
 import { type Call, isEchoOf } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
-import { ConfigError, DewyError, messageOf, systemCodeOf } from "../base/errors.ts";
+import { asConfigError, ConfigError, DewyError, messageOf, systemCodeOf } from "../base/errors.ts";
 import { openHttpClient } from "../base/http-client.ts";
 import type { Logger } from "../base/logger.ts";
 import { choose } from "./choose/choose.ts";
 import { openArtifactStore } from "./deploy/artifact-store.ts";
 import { type DeployParts, deploy } from "./deploy/deploy.ts";
 import { recover } from "./deploy/recover.ts";
-import { openReleases } from "./deploy/releases.ts";
+import { openReleases, ReleasesError } from "./deploy/releases.ts";
 import { follow } from "./follow.ts";
 import { thisHost } from "./host.ts";
 import { openLedger, type Phase } from "./ledger/ledger.ts";
-import { type Lock, openLock } from "./ledger/lock.ts";
+import { openLock } from "./ledger/lock.ts";
 import { type OpenedReleaseRegistry, openReleaseRegistry } from "./registries/index.ts";
 import { openSupervisor, type Supervisor } from "./supervisor/supervisor.ts";
 import { SupervisorError } from "./supervisor/supervisor-error.ts";
@@ -52,7 +52,9 @@ export async function serve(options: ServeOptions, parts: ServeParts, call: Call
   const http = openHttpClient({ userAgent: options.userAgent, environment });
   try {
     const source = await openReleaseRegistry(options.registry, { http, environment, ...parts });
-    const lock = await lockOf(directory, call);
+    const lock = await inPlace(directory, call, () =>
+      openLock(join(directory, ".dewy", "lock"), directory, call),
+    );
     try {
       return await withLock(options, { ...parts, source }, call);
     } finally {
@@ -71,23 +73,18 @@ async function withLock(
 ): Promise<never> {
   const { clock, logger } = parts;
   const { ports, command, directory, drainMs, environment } = options;
-  const keep = join(directory, ".dewy");
-  const releases = await openReleases(directory, clock);
-  await releases.current();
-  const record = await openWorkerRecord(join(keep, "workers.json"), logger);
+  const { record, ...kept } = await inPlace(directory, call, () => openKept(directory, parts));
   const { listeners } = await takeOver({ ports, record, drainMs, logger, clock }, call).catch(
-    asConfig,
+    refusePort,
   );
   const supervisor = openSupervisor({
     ...{ command, directory, environment, listeners, record, drainMs, logger, clock },
   });
   try {
-    const ledger = await openLedger(join(keep, "ledger.json"), { logger, clock });
-    const store = await openArtifactStore(join(keep, "artifacts"), logger);
     const { registry } = source;
     const rules = { ...source.rules, ...thisHost() };
     const choosing = { clock, logger, warned: new Set<string>() };
-    const deployParts = { ...parts, registry, ledger, releases, supervisor, store };
+    const deployParts = { ...parts, ...kept, registry, supervisor };
     logger.info("Dewy started", { registry: registry.name, ports, directory });
     await recover(deployParts);
     return await follow(
@@ -95,7 +92,7 @@ async function withLock(
         choose: (each) => choose(registry, rules, choosing, each),
         deploy: (choice, each) => deploy(choice, deployParts, each),
         keepRunning: startedOnce(deployParts, supervisor),
-        ledger,
+        ledger: kept.ledger,
         clock,
         logger,
         intervalMs: options.intervalMs,
@@ -109,15 +106,33 @@ async function withLock(
   }
 }
 
-/** @throws {ConfigError} when another agent is there, or nothing can be kept there. */
-async function lockOf(directory: string, call: Call): Promise<Lock> {
+async function openKept(directory: string, { logger, clock }: ServeParts) {
+  const keep = join(directory, ".dewy");
+  const releases = await openReleases(directory, clock);
+  await releases.current();
+  return {
+    releases,
+    record: await openWorkerRecord(join(keep, "workers.json"), logger),
+    ledger: await openLedger(join(keep, "ledger.json"), { logger, clock }),
+    store: await openArtifactStore(join(keep, "artifacts"), logger),
+  };
+}
+
+/** @throws {ConfigError} when `open` finds that nothing can be kept there, or something is in the way */
+async function inPlace<Opened>(
+  directory: string,
+  { signal }: Call,
+  open: () => Promise<Opened>,
+): Promise<Opened> {
   try {
-    return await openLock(join(directory, ".dewy", "lock"), directory, call);
+    return await open();
   } catch (error) {
-    if (systemCodeOf(error) === undefined || error instanceof DewyError) throw error;
+    if (error instanceof ReleasesError) throw asConfigError(error);
+    if (error instanceof DewyError || isEchoOf(signal, error)) throw error;
+    if (systemCodeOf(error) === undefined) throw error;
     throw new ConfigError(`nothing can be kept in ${directory}: ${messageOf(error)}`, {
       cause: error,
-      hint: "make it writable, or name another by --directory",
+      hint: "make it writable and move out of it what is in the way, or name another by --directory",
     });
   }
 }
@@ -147,7 +162,6 @@ function startedOnce(
 }
 
 /** A port that cannot be had is a mistake in the command line, as far as this start is concerned. */
-function asConfig(error: unknown): never {
-  if (!(error instanceof SupervisorError)) throw error;
-  throw new ConfigError(error.message, { cause: error, ...(error.hint && { hint: error.hint }) });
+function refusePort(error: unknown): never {
+  throw error instanceof SupervisorError ? asConfigError(error) : error;
 }

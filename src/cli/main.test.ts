@@ -41,9 +41,55 @@ describe("dewy", () => {
   ])("refuses %j before anything starts", async (line, expected) => {
     const { status, noted, left } = await run(line.split(" ").filter(Boolean));
 
-    expect(noted.join("\n")).toContain(expected);
+    expect(noted).toEqual([expect.stringContaining(expected)]);
+    expect(noted[0]).not.toContain("\n");
     expect(status).toBe(2);
     expect(left).toEqual([]);
+  });
+
+  it.each([
+    ["releases", "nothing can be kept in"],
+    ["current", "is not a symbolic link"],
+    [".dewy", "nothing can be kept in"],
+  ])("refuses a directory where %s is a file", async (name, expected) => {
+    const directory = await temporaryDirectory();
+    await writeFile(join(directory, name), "");
+
+    const { status, noted } = await run(
+      ["server", "--registry", "img://127.0.0.1:5000/app", "--", "app"],
+      { directory },
+    );
+
+    expect(noted).toEqual([expect.stringContaining(expected)]);
+    expect(status).toBe(2);
+  });
+
+  it("ends well when a daemon is told to stop", async () => {
+    const args = ["server", "--registry", "img://127.0.0.1:5000/app", "-l", "error", "--", "app"];
+
+    expect(await run(args, { signal: AbortSignal.abort(new Error("told to stop")) })).toMatchObject(
+      {
+        status: 0,
+        noted: [],
+      },
+    );
+  });
+
+  it("fails when it is told to stop before a push is done", async () => {
+    const directory = await temporaryDirectory();
+    await writeFile(join(directory, "app.tar.gz"), "bytes");
+    const signal = AbortSignal.abort(new Error("told to stop by SIGINT"));
+
+    const push = run(["push", "app.tar.gz", "img://127.0.0.1:5000/app:v1.0.0"], {
+      directory,
+      signal,
+    });
+
+    expect(await push).toMatchObject({
+      status: 1,
+      printed: [],
+      noted: ["dewy: told to stop by SIGINT before it was done"],
+    });
   });
 
   it("names file, line and column of a mistake in a config file", async () => {
@@ -78,7 +124,7 @@ describe("dewy", () => {
 });
 
 /** Runs a command line in a directory of its own. */
-async function run(args: string[], options: { directory?: string } = {}) {
+async function run(args: string[], options: { directory?: string; signal?: AbortSignal } = {}) {
   const directory = options.directory ?? (await temporaryDirectory());
   const before = await readdir(directory);
   const printed: string[] = [];
@@ -89,7 +135,7 @@ async function run(args: string[], options: { directory?: string } = {}) {
     terminal: undefined,
     environment: { HOME: directory },
     directory,
-    signal: AbortSignal.timeout(10_000),
+    signal: options.signal ?? AbortSignal.timeout(10_000),
     clock: systemClock,
   });
   const after = await readdir(directory);

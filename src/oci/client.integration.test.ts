@@ -66,6 +66,20 @@ describe("an OCI client", () => {
     expect((await collect(blob.bytes, 100)).toString()).toBe(content);
   });
 
+  it("gets a blob whole from a server that begins elsewhere than it was asked to", async ({
+    signal,
+  }) => {
+    const fake = await serveFakeOciRegistry();
+    const bytes = Buffer.from("0123456789");
+    fake.blobs.set(digestOf(bytes), bytes);
+    fake.beginsEarlier = true;
+
+    const blob = await open(fake).openBlob("app", digestOf(bytes), { signal, from: 4 });
+
+    expect(blob.from).toBe(0);
+    expect((await collect(blob.bytes, 100)).equals(bytes)).toBe(true);
+  });
+
   it("pushes a blob, and keeps the query of the upload", async ({ signal }) => {
     const fake = await serveFakeOciRegistry();
     const client = open(fake);

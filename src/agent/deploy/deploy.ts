@@ -2,7 +2,7 @@ import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Choice } from "../choose/choose.ts";
-import { advanceAttempt, commitRelease, forgetReleases } from "../ledger/attempt.ts";
+import { advanceAttempt, commitRelease, keepReleases } from "../ledger/attempt.ts";
 import type { DeployedRelease, Ledger, Phase } from "../ledger/ledger.ts";
 import type { ReleaseRegistry } from "../release.ts";
 import type { Replacement } from "../supervisor/candidate.ts";
@@ -128,7 +128,8 @@ async function prune({ ledger, releases, store, logger }: DeployParts): Promise<
   const protect = [active, lastGood].flatMap((release) => (release ? [release.directory] : []));
   try {
     const removed = await releases.prune({ keep: releasesKept, protect });
-    await ledger.update((state) => forgetReleases(state, removed));
+    const left = await releases.list();
+    await ledger.update((state) => keepReleases(state, left));
     await pruneArtifacts(
       store,
       ledger.state.releases.map(({ digest }) => digest),

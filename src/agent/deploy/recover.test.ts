@@ -37,14 +37,24 @@ it("leaves a committed release in service", async () => {
   expect(logger.lines).toEqual([]);
 });
 
-it("falls back to the last good release when the active one is gone", async () => {
+it("falls back to the last good release when the active one is gone, for it to be deployed again", async () => {
   const host = await hostWith({ releases: [older], current: newer });
-  const { current } = await host.recover({
+  const { current, state } = await host.recover({
     active: host.release(newer),
     lastGood: host.release(older),
   });
 
   expect(current).toBe(`releases/${older}`);
+  expect(state.active).toEqual(host.release(older));
+  expect(state.lastGood).toBeUndefined();
+});
+
+it("has nothing active when every release is gone, for one to be deployed again", async () => {
+  const host = await hostWith({ releases: [], current: newer });
+  const { current, state } = await host.recover({ active: host.release(newer) });
+
+  expect(current).toBeUndefined();
+  expect(state.active).toBeUndefined();
 });
 
 it("keeps the first release in service although nothing was committed yet", async () => {
@@ -114,6 +124,7 @@ async function hostWith(disk: { releases: string[]; current: string }) {
       return {
         current: await readlink(join(root, "current")).catch(() => undefined),
         releases: (await readdir(join(root, "releases"))).sort(),
+        state: ledger.state,
         logger,
       };
     },

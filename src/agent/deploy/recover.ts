@@ -1,4 +1,5 @@
 import type { Logger } from "../../base/logger.ts";
+import { keepReleases } from "../ledger/attempt.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Releases } from "./releases.ts";
 import { removeTree } from "./removal.ts";
@@ -10,7 +11,8 @@ interface RecoverParts {
 }
 
 /**
- * Undoes what a killed agent left half done, before anything is started or asked.
+ * Undoes what a killed agent left half done, before anything is started or asked. What somebody has
+ * removed meanwhile is no longer active, so that the next poll deploys it again.
  *
  * Afterwards `current` names the active release, or, when that is gone from the disk, the last good
  * one. Without either (the first deployment was interrupted, or the ledger was lost) `current` stays
@@ -21,8 +23,8 @@ export async function recover(parts: RecoverParts): Promise<void> {
   const { ledger, releases, logger } = parts;
   await releases.sweep();
   const { active, lastGood } = ledger.state;
-  const onDisk = new Set(await releases.list());
-  const good = [active, lastGood].find((release) => release && onDisk.has(release.directory));
+  const onDisk = await releases.list();
+  const good = [active, lastGood].find((release) => release && onDisk.includes(release.directory));
 
   const current = await releases.current();
   if (good && current?.directory !== good.directory) {
@@ -33,6 +35,12 @@ export async function recover(parts: RecoverParts): Promise<void> {
     logger.warn("removed a link to a release that is not there", { directory: current.directory });
   }
   await removeUncommitted(parts);
+  if (!active || onDisk.includes(active.directory)) return;
+  logger.warn("the active release is gone from the disk", {
+    tag: active.tag,
+    directory: active.directory,
+  });
+  await ledger.update((state) => keepReleases(state, onDisk));
 }
 
 /** What was unpacked when the agent was killed, and neither committed nor in service. */

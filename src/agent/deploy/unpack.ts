@@ -85,9 +85,8 @@ async function placeContent(
 /** The same error, beginning with the archive's name. */
 function named(artifactName: string, parent: string, cause: unknown): unknown {
   if (cause instanceof ArchiveError) {
-    const hint = cause.hint === undefined ? {} : { hint: cause.hint };
     const message = `${artifactName}: ${cause.message}`;
-    return new ArchiveError(cause.code, message, { cause, ...hint });
+    return new ArchiveError(cause.code, message, { cause, hint: cause.hint });
   }
   const code = systemCodeOf(cause);
   if (code === undefined || cause instanceof DewyError) return cause;

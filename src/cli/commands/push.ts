@@ -1,7 +1,7 @@
 import { basename, resolve } from "node:path";
 import * as v from "valibot";
 import { platformOf } from "../../agent/choose/platform.ts";
-import { ConfigError } from "../../base/errors.ts";
+import { asConfigError, ConfigError } from "../../base/errors.ts";
 import { openHttpClient } from "../../base/http-client.ts";
 import { openOciClient } from "../../oci/client.ts";
 import { credentialsFrom } from "../../oci/credentials.ts";
@@ -114,9 +114,7 @@ function sortOut(
 }
 
 function parsedTarget(url: string): Target {
-  const { host, repository, tag } = misuse(() =>
-    parseReference(url.slice("img://".length).replace("+", "_")),
-  );
+  const { host, repository, tag } = referenceIn(url);
   if (tag === undefined) {
     throw new ConfigError(`${url} has no tag`, {
       hint: `write the version behind a colon: ${url}:v1.0.0`,
@@ -125,12 +123,11 @@ function parsedTarget(url: string): Target {
   return { host, repository, tag };
 }
 
-function misuse<Result>(read: () => Result): Result {
+function referenceIn(url: string): Reference {
   try {
-    return read();
+    return parseReference(url.slice("img://".length).replace("+", "_"));
   } catch (error) {
-    if (!(error instanceof OciError)) throw error;
-    throw new ConfigError(error.message, { cause: error, ...(error.hint && { hint: error.hint }) });
+    throw error instanceof OciError ? asConfigError(error) : error;
   }
 }
 

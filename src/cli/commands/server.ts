@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import * as v from "valibot";
 import { serve } from "../../agent/serve.ts";
 import { parsePorts } from "../../agent/supervisor/port-range.ts";
+import { isEchoOf } from "../../base/call.ts";
 import { ConfigError } from "../../base/errors.ts";
 import { openLogger } from "../../base/pino-logger.ts";
 import { Seconds } from "../../base/schema.ts";
@@ -95,6 +96,8 @@ export const server = command({
         logger: openLogger({ level: input.logLevel, format: input.logFormat }),
       },
       context,
-    );
+    ).catch((error) => {
+      if (!isEchoOf(context.signal, error)) throw error;
+    });
   },
 });
