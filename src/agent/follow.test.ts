@@ -88,6 +88,19 @@ it("stays away for as long as the registry asked", async () => {
   expect(agent.deployed).toEqual(["v1.0.0"]);
 });
 
+it("comes back after a day, whatever the registry asked", async () => {
+  const agent = start("v1.0.0");
+  const failure = new ReleaseRegistryError("RATE_LIMITED", "too many requests");
+  failure.retryAfterMs = 99_999_999_000;
+  agent.registryFailure = failure;
+  await agent.polls(1);
+  agent.registryFailure = undefined;
+
+  await agent.clock.advance(25 * 3_600_000);
+
+  expect(agent.deployed).toEqual(["v1.0.0"]);
+});
+
 it("starts what should run before it asks the registry", async () => {
   const agent = start("v1.0.0");
   await agent.polls(1);

@@ -10,6 +10,8 @@ import { ReleaseRegistryError } from "./release.ts";
 
 const pollTimeoutMs = 60_000;
 const pollBackoff = { firstMs: 5_000, maximumMs: 300_000 };
+/** A `Retry-After` gone wrong must not blind a host for years. */
+const longestAskedMs = 24 * 3_600_000;
 
 export interface FollowParts {
   /** The release that should run now; `undefined` when there is none yet. */
@@ -56,7 +58,8 @@ async function poll(
     polls.lastMessage = messageOf(error);
     logger[level]("poll failed", { error, failures: polls.failures });
     const askedMs = error instanceof ReleaseRegistryError ? (error.retryAfterMs ?? 0) : 0;
-    return Math.max(intervalMs, askedMs, backoffMs(pollBackoff, polls.failures));
+    const obeyedMs = Math.min(askedMs, longestAskedMs);
+    return Math.max(intervalMs, obeyedMs, backoffMs(pollBackoff, polls.failures));
   }
   if (polls.failures > 0) logger.info("the registry answers again", { failures: polls.failures });
   polls.failures = 0;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { FakeClock } from "./clock.fake.ts";
-import { settlesWithin } from "./clock.ts";
+import { settlesWithin, systemClock } from "./clock.ts";
 
 describe("settlesWithin", () => {
   it.each([
@@ -20,5 +20,20 @@ describe("settlesWithin", () => {
     await clock.advance(1_000);
 
     expect(await settled).toBe(false);
+  });
+});
+
+describe("systemClock", () => {
+  it("sleeps longer than a timer can, and not for nothing", async () => {
+    const call = new AbortController();
+    const outcome = systemClock.sleep(2 ** 32, call).then(
+      () => "woken",
+      () => "aborted",
+    );
+
+    await systemClock.sleep(20, { signal: new AbortController().signal });
+    call.abort();
+
+    expect(await outcome).toBe("aborted");
   });
 });
