@@ -47,6 +47,24 @@ it("falls back to the last good release when the active one is gone", async () =
   expect(current).toBe(`releases/${older}`);
 });
 
+it("forgets an active release that is gone, so that it is deployed again", async () => {
+  const host = await hostWith({ releases: [older], current: newer });
+  const fallen = await host.recover({
+    active: host.release(newer),
+    lastGood: host.release(older),
+    releases: [host.release(newer), host.release(older)],
+  });
+
+  expect(fallen.ledger.active).toEqual(host.release(older));
+  expect(fallen.ledger.lastGood).toBeUndefined();
+  expect(fallen.ledger.releases).toEqual([host.release(older)]);
+
+  const empty = await hostWith({ releases: [], current: newer });
+  const { ledger } = await empty.recover({ active: empty.release(newer) });
+
+  expect(ledger.active).toBeUndefined();
+});
+
 it("keeps the first release in service although nothing was committed yet", async () => {
   const host = await hostWith({ releases: [newer], current: newer });
   const { current, releases } = await host.recover({ attempt: host.attempt("commit", newer) });
@@ -115,6 +133,7 @@ async function hostWith(disk: { releases: string[]; current: string }) {
         current: await readlink(join(root, "current")).catch(() => undefined),
         releases: (await readdir(join(root, "releases"))).sort(),
         logger,
+        ledger: ledger.state,
       };
     },
   };

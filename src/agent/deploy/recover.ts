@@ -1,5 +1,6 @@
 import type { Logger } from "../../base/logger.ts";
-import type { Ledger } from "../ledger/ledger.ts";
+import { fallBack, forgetReleases } from "../ledger/attempt.ts";
+import type { DeployedRelease, Ledger } from "../ledger/ledger.ts";
 import type { Releases } from "./releases.ts";
 import { removeTree } from "./removal.ts";
 
@@ -16,6 +17,9 @@ interface RecoverParts {
  * one. Without either (the first deployment was interrupted, or the ledger was lost) `current` stays
  * what it is, as long as it names a complete release: an app that was never proved is better than
  * none while the registry cannot be asked.
+ *
+ * The ledger then names as active what is on disk, so that what somebody has removed is deployed
+ * again instead of being taken for done.
  */
 export async function recover(parts: RecoverParts): Promise<void> {
   const { ledger, releases, logger } = parts;
@@ -33,6 +37,23 @@ export async function recover(parts: RecoverParts): Promise<void> {
     logger.warn("removed a link to a release that is not there", { directory: current.directory });
   }
   await removeUncommitted(parts);
+  if (active !== good) await noteLoss(parts, good, onDisk);
+}
+
+/** A full disk keeps the note from being written, and must not keep the app from being started. */
+async function noteLoss(
+  { ledger, logger }: RecoverParts,
+  good: DeployedRelease | undefined,
+  onDisk: ReadonlySet<string>,
+): Promise<void> {
+  const { active, releases } = ledger.state;
+  logger.warn("the active release is gone from the disk", { tag: active?.tag, now: good?.tag });
+  const gone = releases.map(({ directory }) => directory).filter((path) => !onDisk.has(path));
+  try {
+    await ledger.update((state) => forgetReleases(fallBack(state, good), gone));
+  } catch (error) {
+    logger.error("the ledger could not be written", { error });
+  }
 }
 
 /** What was unpacked when the agent was killed, and neither committed nor in service. */

@@ -72,6 +72,17 @@ export function commitRelease(state: Readonly<LedgerState>, release: DeployedRel
   return { ...rest, active: release, ...previous, releases: [release, ...others] };
 }
 
+/** Makes `good`, the best that is left on disk, the active release; none when nothing is left. */
+export function fallBack(
+  state: Readonly<LedgerState>,
+  good: DeployedRelease | undefined,
+): LedgerState {
+  const { active: _gone, lastGood, ...rest } = state;
+  if (good === undefined) return rest;
+  const previous = lastGood && lastGood !== good ? { lastGood } : {};
+  return { ...rest, active: good, ...previous };
+}
+
 /** Forgets the releases whose directories are no longer there. */
 export function forgetReleases(
   state: Readonly<LedgerState>,
