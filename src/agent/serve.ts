@@ -8,7 +8,7 @@ import { choose } from "./choose/choose.ts";
 import { openArtifactStore } from "./deploy/artifact-store.ts";
 import { type DeployParts, deploy } from "./deploy/deploy.ts";
 import { recover } from "./deploy/recover.ts";
-import { openReleases } from "./deploy/releases.ts";
+import { openReleases, ReleasesError } from "./deploy/releases.ts";
 import { follow } from "./follow.ts";
 import { thisHost } from "./host.ts";
 import { openLedger, type Phase } from "./ledger/ledger.ts";
@@ -71,10 +71,8 @@ async function withLock(
 ): Promise<never> {
   const { clock, logger } = parts;
   const { ports, command, directory, drainMs, environment } = options;
-  const keep = join(directory, ".dewy");
-  const releases = await openReleases(directory, clock);
-  await releases.current();
-  const record = await openWorkerRecord(join(keep, "workers.json"), logger);
+  const kept = await keptIn(directory, () => openKept(directory, parts));
+  const { record } = kept;
   const { listeners } = await takeOver({ ports, record, drainMs, logger, clock }, call).catch(
     asConfig,
   );
@@ -82,12 +80,11 @@ async function withLock(
     ...{ command, directory, environment, listeners, record, drainMs, logger, clock },
   });
   try {
-    const ledger = await openLedger(join(keep, "ledger.json"), { logger, clock });
-    const store = await openArtifactStore(join(keep, "artifacts"), logger);
+    const { ledger } = kept;
     const { registry } = source;
     const rules = { ...source.rules, ...thisHost() };
     const choosing = { clock, logger, warned: new Set<string>() };
-    const deployParts = { ...parts, registry, ledger, releases, supervisor, store };
+    const deployParts = { ...parts, ...kept, registry, supervisor };
     logger.info("Dewy started", { registry: registry.name, ports, directory });
     await recover(deployParts);
     return await follow(
@@ -110,10 +107,32 @@ async function withLock(
 }
 
 /** @throws {ConfigError} when another agent is there, or nothing can be kept there. */
-async function lockOf(directory: string, call: Call): Promise<Lock> {
+function lockOf(directory: string, call: Call): Promise<Lock> {
+  return keptIn(directory, () => openLock(join(directory, ".dewy", "lock"), directory, call));
+}
+
+/** What outlives the agent, on disk. */
+async function openKept(directory: string, { clock, logger }: ServeParts) {
+  const keep = join(directory, ".dewy");
+  const releases = await openReleases(directory, clock);
+  await releases.current();
+  return {
+    releases,
+    record: await openWorkerRecord(join(keep, "workers.json"), logger),
+    ledger: await openLedger(join(keep, "ledger.json"), { logger, clock }),
+    store: await openArtifactStore(join(keep, "artifacts"), logger),
+  };
+}
+
+/** @throws {ConfigError} for what the system refuses, and what is in the way of our own files */
+async function keptIn<Result>(directory: string, open: () => Promise<Result>): Promise<Result> {
   try {
-    return await openLock(join(directory, ".dewy", "lock"), directory, call);
+    return await open();
   } catch (error) {
+    if (error instanceof ReleasesError) {
+      const { message, hint } = error;
+      throw new ConfigError(message, { cause: error, ...(hint && { hint }) });
+    }
     if (systemCodeOf(error) === undefined || error instanceof DewyError) throw error;
     throw new ConfigError(`nothing can be kept in ${directory}: ${messageOf(error)}`, {
       cause: error,

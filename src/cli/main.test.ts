@@ -1,6 +1,6 @@
-import { mkdtemp, readdir, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../base/clock.ts";
 import { main } from "./main.ts";
@@ -44,6 +44,24 @@ describe("dewy", () => {
     expect(noted.join("\n")).toContain(expected);
     expect(status).toBe(2);
     expect(left).toEqual([]);
+  });
+
+  it.each([
+    ["current", "current is not a symbolic link"],
+    ["releases", "nothing can be kept in"],
+    [".dewy", "nothing can be kept in"],
+    [".dewy/artifacts", "nothing can be kept in"],
+  ])("refuses a directory where a file is in the place of %s", async (name, expected) => {
+    const directory = await temporaryDirectory();
+    await mkdir(dirname(join(directory, name)), { recursive: true });
+    await writeFile(join(directory, name), "");
+    const line = "server --registry img://127.0.0.1:5000/app -- app".split(" ");
+
+    const { status, noted } = await run(line, { directory });
+
+    expect(noted[0]).toContain(expected);
+    expect(noted).toHaveLength(2);
+    expect(status).toBe(2);
   });
 
   it("names file, line and column of a mistake in a config file", async () => {
