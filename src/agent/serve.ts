@@ -137,7 +137,11 @@ async function inPlace<Opened>(
   }
 }
 
-/** Puts what `current` names into service, and tries again at each call until something runs. */
+/**
+ * Puts what `current` names into service, once. Where that fails, it is tried again beside whatever is
+ * asked and fetched meanwhile: a registry that is down, or an artifact that takes an hour, must not
+ * keep the host without its app.
+ */
 function startedOnce(
   { releases, ledger, logger }: DeployParts,
   supervisor: Supervisor,
@@ -149,14 +153,15 @@ function startedOnce(
     if (!current?.complete) return;
     const { active } = ledger.state;
     const tag = active?.directory === current.directory ? active.tag : undefined;
+    started = true;
     try {
       const replacement = await supervisor.start(call);
       replacement.commit();
-      started = true;
       logger.info("Server started", { tag, directory: current.directory, pid: replacement.pid });
     } catch (error) {
       if (isEchoOf(call.signal, error)) throw error;
       logger.error("the last good release could not be started", { tag, error });
+      supervisor.keepTrying();
     }
   };
 }

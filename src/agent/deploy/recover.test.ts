@@ -57,6 +57,24 @@ it("has nothing active when every release is gone, for one to be deployed again"
   expect(state.active).toBeUndefined();
 });
 
+it("forgets an active release that is gone, so that it is deployed again", async () => {
+  const host = await hostWith({ releases: [older], current: newer });
+  const fallen = await host.recover({
+    active: host.release(newer),
+    lastGood: host.release(older),
+    releases: [host.release(newer), host.release(older)],
+  });
+
+  expect(fallen.ledger.active).toEqual(host.release(older));
+  expect(fallen.ledger.lastGood).toBeUndefined();
+  expect(fallen.ledger.releases).toEqual([host.release(older)]);
+
+  const empty = await hostWith({ releases: [], current: newer });
+  const { ledger } = await empty.recover({ active: empty.release(newer) });
+
+  expect(ledger.active).toBeUndefined();
+});
+
 it("keeps the first release in service although nothing was committed yet", async () => {
   const host = await hostWith({ releases: [newer], current: newer });
   const { current, releases } = await host.recover({ attempt: host.attempt("commit", newer) });
@@ -126,6 +144,7 @@ async function hostWith(disk: { releases: string[]; current: string }) {
         releases: (await readdir(join(root, "releases"))).sort(),
         state: ledger.state,
         logger,
+        ledger: ledger.state,
       };
     },
   };

@@ -18,6 +18,9 @@ interface RecoverParts {
  * one. Without either (the first deployment was interrupted, or the ledger was lost) `current` stays
  * what it is, as long as it names a complete release: an app that was never proved is better than
  * none while the registry cannot be asked.
+ *
+ * The ledger then names as active what is on disk, so that what somebody has removed is deployed
+ * again instead of being taken for done.
  */
 export async function recover(parts: RecoverParts): Promise<void> {
   const { ledger, releases, logger } = parts;

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import * as v from "valibot";
 import { removeDrafts, writeFileWhole } from "../../base/atomic-file.ts";
 import type { Clock } from "../../base/clock.ts";
-import { messageOf, systemCodeOf } from "../../base/errors.ts";
+import { DewyError, messageOf, systemCodeOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { parse } from "../../base/schema.ts";
 import { type Digest, isDigest } from "../../oci/digest.ts";
@@ -96,16 +96,13 @@ export async function openLedger(
 }
 
 async function readState(path: string, logger: Logger, clock: Clock): Promise<LedgerState> {
-  let text: string;
   try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    if (systemCodeOf(error) === "ENOENT") return emptyState;
-    throw error;
-  }
-  try {
+    const text = await readFile(path, "utf8");
     return parse(LedgerState, JSON.parse(text), (key) => key || "ledger");
   } catch (error) {
+    const code = error instanceof DewyError ? undefined : systemCodeOf(error);
+    if (code === "ENOENT") return emptyState;
+    if (code !== undefined && code !== "EISDIR") throw error;
     const aside = `${path}.broken-${clock
       .now()
       .toISOString()
