@@ -98,6 +98,17 @@ it("tries a deployment again no sooner than the registry asked", async () => {
   expect(Date.parse(retryAt) - agent.clock.now().getTime()).toBeGreaterThan(890_000);
 });
 
+it("comes back before long, whatever the registry asked", async () => {
+  const agent = start("v1.0.0");
+  agent.registryFailure = rateLimit(99_999_999_000);
+  await agent.polls(1);
+  agent.registryFailure = undefined;
+
+  await agent.clock.advance(2 * 3_600_000);
+
+  expect(agent.deployed).toEqual(["v1.0.0"]);
+});
+
 it("starts what should run before it asks the registry", async () => {
   const agent = start("v1.0.0");
   await agent.polls(1);

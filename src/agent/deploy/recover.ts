@@ -1,6 +1,6 @@
 import type { Logger } from "../../base/logger.ts";
 import { keepReleases } from "../ledger/attempt.ts";
-import type { Ledger } from "../ledger/ledger.ts";
+import type { DeployedRelease, Ledger } from "../ledger/ledger.ts";
 import type { Releases } from "./releases.ts";
 import { removeTree } from "./removal.ts";
 
@@ -38,12 +38,21 @@ export async function recover(parts: RecoverParts): Promise<void> {
     logger.warn("removed a link to a release that is not there", { directory: current.directory });
   }
   await removeUncommitted(parts);
-  if (!active || onDisk.includes(active.directory)) return;
-  logger.warn("the active release is gone from the disk", {
-    tag: active.tag,
-    directory: active.directory,
-  });
-  await ledger.update((state) => keepReleases(state, onDisk));
+  if (active && !onDisk.includes(active.directory)) await noteLoss(active, onDisk, parts);
+}
+
+/** A full disk keeps the note from being written, and must not keep the app from being started. */
+async function noteLoss(
+  { tag, directory }: DeployedRelease,
+  onDisk: readonly string[],
+  { ledger, logger }: RecoverParts,
+): Promise<void> {
+  logger.warn("the active release is gone from the disk", { tag, directory });
+  try {
+    await ledger.update((state) => keepReleases(state, onDisk));
+  } catch (error) {
+    logger.error("the ledger could not be written", { error });
+  }
 }
 
 /** What was unpacked when the agent was killed, and neither committed nor in service. */
