@@ -11,6 +11,8 @@ const documents = [
     .map((name) => join("docs", name)),
 ];
 
+const pages = ["docs/architecture.md", "docs/ja/architecture.md"];
+
 describe("documents", () => {
   it.each(documents)("%s links only to what exists", (name) => {
     const links = [...read(name).matchAll(/\]\((?!https?:)([^)#\s]+)[^)]*\)/g)].map(
@@ -21,12 +23,8 @@ describe("documents", () => {
     expect(broken).toEqual([]);
   });
 
-  it("names only files that exist, on the architecture page", () => {
-    const files = [
-      ...read("docs/architecture.md").matchAll(
-        /`((?:agent|registry|cli|oci|base)\/[\w./-]+\.ts)`/g,
-      ),
-    ];
+  it.each(pages)("names only files that exist, in %s", (name) => {
+    const files = [...read(name).matchAll(/`((?:agent|registry|cli|oci|base)\/[\w./-]+\.ts)`/g)];
 
     const missing = files
       .map((match) => match[1] ?? "")
