@@ -38,7 +38,8 @@ export async function deploy(choice: Choice, parts: DeployParts, call: Call): Pr
   try {
     await takeIntoService(release, parts, call);
   } catch (error) {
-    await removeTree(release.directory);
+    const current = await parts.releases.current();
+    if (current?.directory !== release.directory) await removeTree(release.directory);
     throw error;
   }
   await enter("prune", parts);
@@ -87,9 +88,12 @@ async function takeIntoService(
     logger.info("Server started", { tag, pid, generation });
   } catch (error) {
     // In this order: what is started again after the undoing is what `current` leads to.
-    if (before?.complete) await releases.switchTo(before.directory);
-    else await releases.unlinkCurrent();
-    await replacement?.undo();
+    try {
+      if (before?.complete) await releases.switchTo(before.directory);
+      else await releases.unlinkCurrent();
+    } finally {
+      await replacement?.undo();
+    }
     throw error;
   }
 }
