@@ -16,8 +16,6 @@ import { version } from "../version.ts";
 const example = "dewy push app_linux_amd64.tar.gz img://registry.example.com/app:v1.2.3";
 
 export const push = command({
-  name: "push",
-  summary: "publish files as a release to an OCI registry",
   operands: "[files-and-target...]",
   flags: {
     platform: {
