@@ -7,7 +7,7 @@ import type { DeployedRelease, Ledger, Phase } from "../ledger/ledger.ts";
 import type { ReleaseRegistry } from "../release.ts";
 import type { Replacement } from "../supervisor/candidate.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
-import { type ArtifactStore, pruneArtifacts } from "./artifact-store.ts";
+import type { ArtifactStore } from "./artifact-store.ts";
 import { fetchArtifact } from "./fetch.ts";
 import type { Releases } from "./releases.ts";
 import { removeTree } from "./removal.ts";
@@ -134,10 +134,7 @@ async function prune({ ledger, releases, store, logger }: DeployParts): Promise<
     const removed = await releases.prune({ keep: releasesKept, protect });
     const left = await releases.list();
     await ledger.update((state) => keepReleases(state, left));
-    await pruneArtifacts(
-      store,
-      ledger.state.releases.map(({ digest }) => digest),
-    );
+    await store.prune(ledger.state.releases.map(({ digest }) => digest));
     logger.info("Keep releases", { count: releasesKept, removed: removed.length });
   } catch (error) {
     logger.warn("old releases could not be removed", { error });
