@@ -24,7 +24,7 @@ export interface Terminal {
   write(text: string): void;
 }
 
-export interface Flag {
+interface Flag {
   /** What stands for the value in the help; none for a switch. */
   value?: string;
   short?: string;
@@ -33,27 +33,22 @@ export interface Flag {
   many?: true;
 }
 
-/** A command as it is described to commander, and as `run` sees it once its input has been checked. */
-export interface Command<Input = never> {
-  /** The words that call it: `registry serve`. */
-  name: string;
-  summary: string;
+/** A command as it is described to commander, apart from its name and summary. */
+interface Description {
   /** The words after the options, as commander writes them: `[command...]`. */
   operands?: string;
   flags: Record<string, Flag>;
   /** Shown below the options. */
   epilogue?: string;
-  input: v.GenericSchema<unknown, Input>;
-  run(input: Input, context: CommandContext): Promise<void>;
 }
 
 /** Ties `run` to the type of what `input` makes of flags and operands. */
 export function command<const S extends v.GenericSchema>(
-  description: Omit<Command, "input" | "run"> & {
+  description: Description & {
     input: S;
     run(input: v.InferOutput<S>, context: CommandContext): Promise<void>;
   },
-): AnyCommand {
+): Command {
   const { input, run } = description;
   return {
     ...description,
@@ -62,14 +57,13 @@ export function command<const S extends v.GenericSchema>(
 }
 
 /** A command whose input is still what was typed. */
-export interface AnyCommand extends Omit<Command, "input" | "run"> {
+export interface Command extends Description {
   /** @throws {ConfigError} naming every flag that was wrong. */
   runUnchecked(raw: unknown, context: CommandContext): Promise<void>;
 }
 
 /** Adds `description`'s flags and operands to commander's `target`. */
-export function declare(target: CommanderCommand, description: AnyCommand): void {
-  target.description(description.summary);
+export function declare(target: CommanderCommand, description: Command): void {
   if (description.operands) target.argument(description.operands);
   for (const [name, flag] of Object.entries(description.flags)) {
     const long = `--${dashed(name)}${flag.value ? ` <${flag.value}>` : ""}`;

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../base/clock.ts";
+import { serveFakeOciRegistry } from "../oci/oci.fake.ts";
 import { main } from "./main.ts";
 import { version } from "./version.ts";
 
@@ -29,6 +30,7 @@ describe("dewy", () => {
     ],
     ["server --registry img://127.0.0.1:5000/app -p 70000 -- app", "70000"],
     ["server --registry img://127.0.0.1:5000/app -p 8002-8001 -- app", "8002-8001"],
+    ["server --registry img://127.0.0.1:5000/app --port= -- app", "--port: there is no port"],
     ["server --registry img://127.0.0.1:5000/app -l loud -- app", "--log-level: choose one of"],
     ["server --registry ghr://owner/app -- app", "GITHUB_TOKEN"],
     ["push", "name at least one file"],
@@ -73,6 +75,24 @@ describe("dewy", () => {
         noted: [],
       },
     );
+  });
+
+  it.each([
+    ["linux/aarch64", "linux/arm64"],
+    ["linux/x86_64", "linux/amd64"],
+    ["linux/arm/v6", "linux/arm/v6"],
+    ["solaris/sparc", "solaris/sparc"],
+  ])("pushes for %s what hosts of %s look for", async (platform, expected) => {
+    const directory = await temporaryDirectory();
+    await writeFile(join(directory, "app"), "bytes");
+    const { host } = await serveFakeOciRegistry();
+
+    const push = ["push", "app", `img://${host}/app:v1.0.0`, "--platform", platform];
+
+    expect(await run(push, { directory })).toMatchObject({
+      status: 0,
+      printed: [`app  ${expected}`, expect.stringContaining(`img://${host}/app:v1.0.0  sha256:`)],
+    });
   });
 
   it("fails when it is told to stop before a push is done", async () => {

@@ -1,11 +1,11 @@
 import { Command as CommanderCommand, CommanderError } from "commander";
 import { isEchoOf } from "../base/call.ts";
 import { ConfigError, DewyError, lineOf, messageOf } from "../base/errors.ts";
-import { type AnyCommand, type CommandContext, declare } from "./command.ts";
+import { type Command, type CommandContext, declare } from "./command.ts";
 import { version } from "./version.ts";
 
 /** The commands, each loaded only when it is called, so that the others do not pay for it. */
-const commands: Record<string, { summary: string; load(): Promise<AnyCommand> }> = {
+const commands: Record<string, { summary: string; load(): Promise<Command> }> = {
   server: {
     summary: "keep an application on the newest release, replaced without dropping a connection",
     load: async () => (await import("./commands/server.ts")).server,

@@ -70,6 +70,20 @@ it("stops the new process when the commit cannot be written", async ({ signal })
   expect(await host.serves()).toBe("v1.0.0");
 });
 
+it("stops the new process, and keeps its release, when current cannot be put back", async ({
+  signal,
+}) => {
+  const host = await openHost();
+  await host.deploy("v1.0.0", { signal });
+  host.failAt = "commit";
+  host.switches = 1;
+
+  await expect(host.deploy("v1.1.0", { signal })).rejects.toThrow("no space left");
+
+  expect(host.started.slice(2)).toEqual(["v1.1.0 started", "v1.1.0 undone"]);
+  expect(await host.serves()).toBe("v1.1.0");
+});
+
 it("takes the commit back when the new process has died meanwhile", async ({ signal }) => {
   const host = await openHost();
   await host.deploy("v1.0.0", { signal });
@@ -134,6 +148,8 @@ async function openHost() {
     commitFailure: undefined as Error | undefined,
     failAt: undefined as Phase | undefined,
     tamper: false,
+    /** How many more times `current` can be switched. */
+    switches: Number.POSITIVE_INFINITY,
     state: () => ledger.state,
     serves: () => readFile(join(root, "current/VERSION"), "utf8"),
     async deploy(tag: string, call: { signal: AbortSignal }) {
@@ -143,11 +159,18 @@ async function openHost() {
       await deploy(choice, { ...parts, registry: registryOf(choice) }, call);
     },
   };
+  const releases = await openReleases(root, clock);
   const parts = {
     ledger,
     clock,
     logger,
-    releases: await openReleases(root, clock),
+    releases: {
+      ...releases,
+      async switchTo(directory: string) {
+        if (host.switches-- === 0) throw new Error("no space left");
+        await releases.switchTo(directory);
+      },
+    },
     store: await openArtifactStore(join(root, ".dewy/artifacts"), logger),
     supervisor: {
       async start() {

@@ -7,7 +7,7 @@ import type { DeployedRelease, Ledger, Phase } from "../ledger/ledger.ts";
 import type { ReleaseRegistry } from "../release.ts";
 import type { Replacement } from "../supervisor/candidate.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
-import { type ArtifactStore, pruneArtifacts } from "./artifact-store.ts";
+import type { ArtifactStore } from "./artifact-store.ts";
 import { fetchArtifact } from "./fetch.ts";
 import type { Releases } from "./releases.ts";
 import { removeTree } from "./removal.ts";
@@ -38,7 +38,8 @@ export async function deploy(choice: Choice, parts: DeployParts, call: Call): Pr
   try {
     await takeIntoService(release, parts, call);
   } catch (error) {
-    await removeTree(release.directory);
+    const current = await parts.releases.current();
+    if (current?.directory !== release.directory) await removeTree(release.directory);
     throw error;
   }
   await enter("prune", parts);
@@ -87,9 +88,12 @@ async function takeIntoService(
     logger.info("Server started", { tag, pid, generation });
   } catch (error) {
     // In this order: what is started again after the undoing is what `current` leads to.
-    if (before?.complete) await releases.switchTo(before.directory);
-    else await releases.unlinkCurrent();
-    await replacement?.undo();
+    try {
+      if (before?.complete) await releases.switchTo(before.directory);
+      else await releases.unlinkCurrent();
+    } finally {
+      await replacement?.undo();
+    }
     throw error;
   }
 }
@@ -130,10 +134,7 @@ async function prune({ ledger, releases, store, logger }: DeployParts): Promise<
     const removed = await releases.prune({ keep: releasesKept, protect });
     const left = await releases.list();
     await ledger.update((state) => keepReleases(state, left));
-    await pruneArtifacts(
-      store,
-      ledger.state.releases.map(({ digest }) => digest),
-    );
+    await store.prune(ledger.state.releases.map(({ digest }) => digest));
     logger.info("Keep releases", { count: releasesKept, removed: removed.length });
   } catch (error) {
     logger.warn("old releases could not be removed", { error });

@@ -10,7 +10,6 @@ export interface TransferOptions {
   maximumBytes: number;
   /** How long the source may send nothing. */
   stallMs: number;
-  onProgress(sizeBytes: number): void;
 }
 
 /**
@@ -41,7 +40,7 @@ export async function transfer(
 
 async function receive(
   partial: PartialFile,
-  { registry, artifact, maximumBytes, onProgress }: TransferOptions,
+  { registry, artifact, maximumBytes }: TransferOptions,
   signal: AbortSignal,
   onSignOfLife: () => void,
 ): Promise<void> {
@@ -58,7 +57,6 @@ async function receive(
       onSignOfLife();
       if (partial.sizeBytes + value.length > limit) throw tooLarge(artifact, limit);
       await partial.append(value).catch(failToWrite);
-      onProgress(partial.sizeBytes);
     }
   } finally {
     // Not awaited: a source that hangs would keep us here.

@@ -46,7 +46,7 @@ async function groupEndsWithin(group: number, ms: number, clock: Clock): Promise
 }
 
 /** Whether `group` has a member that still runs. Zombies do not: in a container nobody may reap them. */
-export async function groupLives(group: number): Promise<boolean> {
+async function groupLives(group: number): Promise<boolean> {
   try {
     process.kill(-group, 0);
   } catch (error) {

@@ -16,8 +16,6 @@ import { version } from "../version.ts";
 const example = "dewy push app_linux_amd64.tar.gz img://registry.example.com/app:v1.2.3";
 
 export const push = command({
-  name: "push",
-  summary: "publish files as a release to an OCI registry",
   operands: "[files-and-target...]",
   flags: {
     platform: {
@@ -33,7 +31,7 @@ export const push = command({
     platform: v.optional(
       v.pipe(
         v.string(),
-        v.regex(/^[a-z0-9]+\/[a-z0-9]+(\/v\d+)?$/, "write it as linux/amd64 or linux/arm/v7"),
+        v.regex(/^[a-z0-9]+\/[a-z0-9_]+(\/v\d+)?$/, "write it as linux/amd64 or linux/arm/v7"),
       ),
     ),
     insecure: v.optional(v.boolean(), false),
@@ -133,6 +131,9 @@ function referenceIn(url: string): Reference {
 
 function parsedPlatform(text: string | undefined): ReleasePlatform | undefined {
   if (text === undefined) return undefined;
+  // In the words that a host looks for: `linux/aarch64` is `linux/arm64`.
+  const known = platformOf(text.replace("/v", "v"));
+  if (known) return known;
   const [os = "", architecture = "", variant] = text.split("/");
   return { os, architecture, ...(variant !== undefined && { variant }) };
 }

@@ -15,8 +15,6 @@ import { type CommandContext, command } from "../command.ts";
 const longestDrainMs = 3_600_000;
 
 export const registryServe = command({
-  name: "registry serve",
-  summary: "serve an OCI image registry",
   operands: "[config.yml]",
   flags: {},
   epilogue: "Without a file it listens on 127.0.0.1:5000 and stores in .dewy/registry.",

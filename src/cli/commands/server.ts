@@ -12,8 +12,6 @@ import { version } from "../version.ts";
 const levels = ["debug", "info", "warn", "error"] as const;
 
 export const server = command({
-  name: "server",
-  summary: "keep an application on the newest release, replaced without dropping a connection",
   operands: "[command...]",
   flags: {
     registry: {
