@@ -69,6 +69,9 @@ export async function openFilesystemStorage(
         const { size } = await handle.stat();
         if (size !== at) throw pastTheEnd(path, at, size);
         return await writeGathered(handle, path, source, at);
+      } catch (error) {
+        if (isFull(error)) await handle.truncate(at).catch(() => {}); // /dev/full has no length
+        throw error;
       } finally {
         await handle.close();
       }
@@ -191,6 +194,10 @@ async function told<Result>(path: StoragePath, work: () => Promise<Result>): Pro
 
 function isAbsence(error: unknown): boolean {
   return error instanceof StorageError && error.code === "NOT_FOUND";
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof StorageError && error.code === "NO_SPACE";
 }
 
 function pastTheEnd(path: StoragePath, offset: number, size: number): StorageError {
