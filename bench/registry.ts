@@ -1,16 +1,15 @@
-import { type ChildProcess, fork, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { Agent } from "node:http";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { digestOf } from "../src/oci/digest.ts";
 import { mediaTypes } from "../src/oci/manifest.ts";
 import { exchange } from "./http-exchange.ts";
+import { freePort, run as runDewy, until } from "./stage.ts";
 
 const mebibyte = 1024 ** 2;
 const concurrency = 32;
@@ -30,8 +29,8 @@ export async function run(print: (line: string) => void): Promise<void> {
   const root = await mkdtemp(join(tmpdir(), "dewy-bench-registry-"));
   const subjects: Subject[] = [];
   try {
-    subjects.push(await startOurs(join(root, "ours")));
-    const peer = await startPeer(join(root, "theirs"), root);
+    subjects.push(await startOurs(root));
+    const peer = await startPeer(root);
     if (peer === undefined) print("docker-registry is not on this machine: ours alone");
     else subjects.push(peer);
     print(row("", ...subjects.map(({ name }) => name), peer ? "ratio" : ""));
@@ -139,39 +138,37 @@ async function manifestsPerSecond(address: string, agent: Agent): Promise<number
   return count / ((performance.now() - begun) / 1000);
 }
 
-async function startOurs(directory: string): Promise<Subject> {
-  const program = fileURLToPath(new URL("./registry-program.js", import.meta.url));
-  const child = fork(program, [directory]);
-  const [address] = (await once(child, "message")) as [string];
+async function startOurs(root: string): Promise<Subject> {
+  const { file, address } = await configured(root, "ours");
+  const { process: child } = runDewy(["registry", "serve", file], root);
+  await answering(address);
   return { name: "ours", address, child };
 }
 
-async function startPeer(directory: string, root: string): Promise<Subject | undefined> {
-  const port = await freePort();
-  const file = join(root, "config.yml");
-  const storage = `storage: {filesystem: {rootdirectory: ${directory}}}`;
-  const log = "log: {level: error, accesslog: {disabled: true}}";
-  await writeFile(file, `version: 0.1\n${log}\n${storage}\nhttp: {addr: "127.0.0.1:${port}"}\n`);
+async function startPeer(root: string): Promise<Subject | undefined> {
+  const { file, address } = await configured(root, "theirs");
   const child = spawn("docker-registry", ["serve", file], { stdio: "ignore" });
   const isMissing = await Promise.race([
     once(child, "error").then(() => true),
     once(child, "spawn").then(() => false),
   ]);
   if (isMissing) return undefined;
-  const address = `http://127.0.0.1:${port}`;
-  for (let attempt = 0; attempt < 100; attempt++) {
-    if (await fetch(`${address}/v2/`).then(Boolean, () => false)) break;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  await answering(address);
   return { name: "Distribution", address, child };
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return address !== null && typeof address === "object" ? address.port : 0;
+/** The one configuration that both are run with. */
+async function configured(root: string, name: string): Promise<{ file: string; address: string }> {
+  const file = join(root, `${name}.yml`);
+  const host = `127.0.0.1:${await freePort()}`;
+  const storage = `storage: {filesystem: {rootdirectory: ${join(root, name)}}}`;
+  const log = "log: {level: error, accesslog: {disabled: true}}";
+  await writeFile(file, `version: 0.1\n${log}\n${storage}\nhttp: {addr: "${host}"}\n`);
+  return { file, address: `http://${host}` };
+}
+
+function answering(address: string): Promise<void> {
+  return until(`${address} answers`, () => fetch(`${address}/v2/`).then(Boolean));
 }
 
 function peakMebibytes(pid: number): number {

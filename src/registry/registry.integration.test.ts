@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readdirSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -80,6 +80,21 @@ it("listens on a socket that a killed process left behind, but not on one in use
   await expect(openHere("", `net: unix, addr: ${path}`)).rejects.toMatchObject({
     code: "CANNOT_LISTEN",
   });
+});
+
+it("never removes a file that stands where its socket is to be", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "dewy-socket-"));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const path = join(directory, "precious.txt");
+  await writeFile(path, "precious");
+
+  const opening = openHere("", `net: unix, addr: ${path}`);
+
+  await expect(opening).rejects.toMatchObject({
+    code: "CANNOT_LISTEN",
+    hint: expect.stringContaining("path"),
+  });
+  expect(await readFile(path, "utf8")).toBe("precious");
 });
 
 it("lets a request end before it closes", async ({ signal }) => {

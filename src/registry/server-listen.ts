@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { lstat, rm } from "node:fs/promises";
 import type { Server } from "node:http";
 import { connect } from "node:net";
 import { DewyError, systemCodeOf } from "../base/errors.ts";
@@ -23,7 +23,7 @@ export async function listen(
       });
     });
   } catch (error) {
-    throw cannotListen(addr, error);
+    throw cannotListen({ addr, net }, error);
   }
   const address = server.address();
   if (address === null || typeof address === "string") return `unix:${addr}`;
@@ -31,8 +31,12 @@ export async function listen(
   return `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`;
 }
 
-/** A killed process leaves its socket behind; where nobody answers any more, it is in the way. */
+/**
+ * A killed process leaves its socket behind; where nobody answers any more, it is in the way.
+ * Anything that is not a socket refuses connections as well, and is not ours to remove.
+ */
 async function removeAbandoned(path: string): Promise<void> {
+  if (!(await isSocket(path))) return;
   const failure = await new Promise<unknown>((resolve) => {
     const socket = connect(path, () => {
       socket.destroy();
@@ -43,6 +47,15 @@ async function removeAbandoned(path: string): Promise<void> {
   if (systemCodeOf(failure) === "ECONNREFUSED") await rm(path);
 }
 
+async function isSocket(path: string): Promise<boolean> {
+  try {
+    return (await lstat(path)).isSocket();
+  } catch (error) {
+    if (systemCodeOf(error) === "ENOENT") return false;
+    throw error;
+  }
+}
+
 function hostAndPort(addr: string): { host?: string; port: number } {
   const colon = addr.lastIndexOf(":");
   const host = addr.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
@@ -50,12 +63,22 @@ function hostAndPort(addr: string): { host?: string; port: number } {
   return host === "" ? { port } : { host, port };
 }
 
-function cannotListen(addr: string, error: unknown): RegistryError {
+function cannotListen(
+  { addr, net }: Pick<RegistryConfig["http"], "addr" | "net">,
+  error: unknown,
+): RegistryError {
   const code = systemCodeOf(error);
-  const hint =
-    code === "EADDRINUSE"
-      ? "stop the program that listens there, or set http.addr to another address"
-      : "set http.addr to an address of this machine, such as 127.0.0.1:5000";
   const why = code === "EADDRINUSE" ? "is taken" : `cannot be listened on: ${code}`;
-  return new RegistryError("CANNOT_LISTEN", `the address ${addr} ${why}`, { cause: error, hint });
+  return new RegistryError("CANNOT_LISTEN", `the address ${addr} ${why}`, {
+    cause: error,
+    hint: hintFor(net, code),
+  });
+}
+
+function hintFor(net: "tcp" | "unix", code: string | undefined): string {
+  if (net === "unix") return "set http.addr to a path where nothing is yet, in a directory that is";
+  if (code === "EADDRINUSE") {
+    return "stop the program that listens there, or set http.addr to another address";
+  }
+  return "set http.addr to an address of this machine, such as 127.0.0.1:5000";
 }

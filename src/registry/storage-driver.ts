@@ -45,7 +45,8 @@ export interface StorageDriver {
    * makes a retry harmless. When `source` fails, what it gave before that is kept. The chunks become
    * the driver's. Resolves to the new size.
    *
-   * @throws {StorageError} `INVALID_OFFSET`
+   * @throws {StorageError} `INVALID_OFFSET`; or `NO_SPACE`, with the file as it was, so that the room
+   *   it took is there again for others.
    */
   append(path: StoragePath, source: Bytes, call: Call & { at: number }): Promise<number>;
   stat(path: StoragePath, call: Call): Promise<StoredFile | undefined>;

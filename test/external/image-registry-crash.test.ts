@@ -1,74 +1,87 @@
-import { type ChildProcess, fork } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
-import { fileURLToPath } from "node:url";
-import { expect, it, onTestFinished } from "vitest";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, it } from "vitest";
 import { digestOf } from "../../src/oci/digest.ts";
 import { mediaTypes } from "../../src/oci/manifest.ts";
 import { temporaryDirectory } from "./program.ts";
+import { serveRegistry } from "./served-registry.ts";
+import { walkStorage } from "./storage-walk.ts";
 
-const program = fileURLToPath(new URL("../../dist/bench/registry-program.js", import.meta.url));
-const kills = 12;
+const kills = 15;
+
+/** What each tag, `repository:tag`, must mean: one of these, as `undefined` is no tag at all. */
+type Expected = Map<string, (string | undefined)[]>;
 
 it("loses nothing it acknowledged, and shows nothing half, however often it is killed", async () => {
   const directory = await temporaryDirectory("registry");
-  const acknowledged = new Map<string, string>();
+  const expected: Expected = new Map();
   let serial = 0;
 
   for (let round = 0; round < kills; round++) {
-    const { child, address } = await start(directory);
-    const killer = setTimeout(() => child.kill("SIGKILL"), 20 + round * 17);
-    const pusher = async () => {
-      for (;;) {
-        const tag = `v${serial++}`;
-        acknowledged.set(tag, await pushImage(address, tag));
-      }
+    const { address, child, ended } = await serveRegistry(directory);
+    const client = async () => {
+      for (;;) await liveOf(address, `v${serial++}`, expected);
     };
-    await Promise.allSettled([pusher(), pusher(), pusher()]);
-    clearTimeout(killer);
+    const clients = Promise.allSettled([client(), client(), client(), client()]);
+    await sleep(20 + round * 25);
+    child.kill("SIGKILL");
+    await ended;
+    await clients;
   }
-  const { address } = await start(directory);
 
-  expect(acknowledged.size).toBeGreaterThan(kills);
-  const { tags } = await json(`${address}/v2/a/tags/list`);
-  for (const tag of tags) {
-    const manifest = await json(`${address}/v2/a/manifests/${tag}`);
-    for (const { digest } of [manifest.config, ...manifest.layers]) {
-      const blob = await fetch(`${address}/v2/a/blobs/${digest}`);
-      expect(digestOf(Buffer.from(await blob.arrayBuffer()))).toBe(digest);
-    }
-  }
-  for (const [tag, digest] of acknowledged) {
-    const response = await fetch(`${address}/v2/a/manifests/${tag}`, { method: "HEAD" });
-    expect(response.headers.get("docker-content-digest")).toBe(digest);
+  const { tags, faults } = await walkStorage(directory);
+  expect(faults).toEqual([]);
+  expect(expected.size).toBeGreaterThan(2 * kills);
+  for (const [tag, digests] of expected) expect(digests, tag).toContain(tags.get(tag));
+  const { address } = await serveRegistry(directory);
+  for (const [tag, digest] of tags) {
+    const path = tag.replace(":", "/manifests/");
+    const manifest = await sent(`${address}/v2/${path}`, "GET", 200);
+    expect(digestOf(await manifest.text())).toBe(digest);
   }
 }, 60_000);
 
-async function start(directory: string): Promise<{ child: ChildProcess; address: string }> {
-  const child = fork(program, [directory]);
-  onTestFinished(() => void child.kill("SIGKILL"));
-  const [address] = (await once(child, "message")) as [string];
-  return { child, address };
+/** An image is pushed, mounted into another repository, tagged anew, and deleted here or there. */
+async function liveOf(address: string, tag: string, expected: Expected): Promise<void> {
+  const layer = randomBytes(100_000);
+  const name = digestOf(layer);
+  const manifest = manifestOf(layer);
+  await pushBlob(`${address}/v2/a`, layer);
+  const change = async (key: string, to: string | undefined, work: () => Promise<unknown>) => {
+    expected.set(key, [...(expected.get(key) ?? [undefined]), to]);
+    await work();
+    expected.set(key, [to]);
+  };
+  const put = (repository: string, reference = tag) =>
+    sent(`${address}/v2/${repository}/manifests/${reference}`, "PUT", 201, manifest);
+  await change(`a:${tag}`, digestOf(manifest), () => put("a"));
+  await sent(`${address}/v2/b/c/blobs/uploads/?mount=${name}&from=a`, "POST", 201);
+  await change(`b/c:${tag}`, digestOf(manifest), () => put("b/c"));
+  await put("a", "latest"); // the clients race for it, so only the walk can say that it is whole
+  await change(`a:${tag}`, undefined, () =>
+    sent(`${address}/v2/a/manifests/${tag}`, "DELETE", 202),
+  );
+  if (Number(tag.slice(1)) % 2 === 0) return;
+  await change(`b/c:${tag}`, undefined, () =>
+    sent(`${address}/v2/b/c/manifests/${digestOf(manifest)}`, "DELETE", 202),
+  );
+  await sent(`${address}/v2/b/c/blobs/${name}`, "DELETE", 202);
 }
 
-/** Pushes an image of one random layer, in two pieces; resolves once its manifest is acknowledged. */
-async function pushImage(address: string, tag: string): Promise<string> {
-  const layer = randomBytes(200_000);
-  const begun = await sent(`${address}/v2/a/blobs/uploads/`, "POST", 202);
+async function pushBlob(repository: string, bytes: Buffer): Promise<void> {
+  const begun = await sent(`${repository}/blobs/uploads/`, "POST", 202);
   const location = begun.headers.get("location") ?? "";
-  await sent(location, "PATCH", 202, layer.subarray(0, 100_000));
-  const end = layer.subarray(100_000);
-  await sent(`${location}&digest=${digestOf(layer)}`, "PUT", 201, end);
+  const middle = bytes.length / 2;
+  await sent(location, "PATCH", 202, bytes.subarray(0, middle));
+  await sent(`${location}&digest=${digestOf(bytes)}`, "PUT", 201, bytes.subarray(middle));
+}
+
+function manifestOf(layer: Buffer): Buffer {
   const descriptor = { mediaType: "a/b", digest: digestOf(layer), size: layer.length };
-  const manifest = {
-    schemaVersion: 2,
-    mediaType: mediaTypes.ociManifest,
-    config: descriptor,
-    layers: [descriptor],
-  };
-  const body = Buffer.from(JSON.stringify(manifest));
-  const put = await sent(`${address}/v2/a/manifests/${tag}`, "PUT", 201, body);
-  return put.headers.get("docker-content-digest") ?? "";
+  const mediaType = mediaTypes.ociManifest;
+  return Buffer.from(
+    JSON.stringify({ schemaVersion: 2, mediaType, config: descriptor, layers: [descriptor] }),
+  );
 }
 
 async function sent(url: string, method: string, status: number, body?: Buffer): Promise<Response> {
@@ -76,10 +89,4 @@ async function sent(url: string, method: string, status: number, body?: Buffer):
   const response = await fetch(url, { method, signal, ...(body && { body }) });
   if (response.status !== status) throw new Error(`${method} ${url}: ${response.status}`);
   return response;
-}
-
-async function json(url: string) {
-  const response = await fetch(url);
-  expect(response.status).toBe(200);
-  return JSON.parse(await response.text());
 }

@@ -1,20 +1,15 @@
-import { fork } from "node:child_process";
 import { createHash } from "node:crypto";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it } from "vitest";
 import { temporaryDirectory } from "./program.ts";
+import { serveRegistry } from "./served-registry.ts";
 
 const mebibyte = 1024 ** 2;
 const layerBytes = 1024 * mebibyte;
 const piece = Buffer.alloc(mebibyte, "dewy");
-const program = fileURLToPath(new URL("../../dist/bench/registry-program.js", import.meta.url));
 
 it("takes and gives a layer of 1 GiB within 64 MiB of memory", { timeout: 60_000 }, async () => {
-  const child = fork(program, [await temporaryDirectory("registry")], { stdio: "pipe" });
-  onTestFinished(() => void child.kill("SIGKILL"));
-  const [address] = (await once(child, "message")) as [string];
+  const { address, child } = await serveRegistry(await temporaryDirectory("registry"));
   const pid = child.pid ?? 0;
   await push(address, 1);
   const before = peakBytes(pid);

@@ -50,6 +50,8 @@ export function apiListener(parts: ListenerParts): RequestListener {
     } catch (error) {
       status = await givenUp(error, request, response);
     }
+    // What is still to come of a refused body: many clients only listen once they have sent it.
+    request.resume();
     if (parts.accessLog === "left out") return;
     const durationMs = parts.clock.now().getTime() - begunMs;
     parts.logger.info("request", accessLine(request, { status, size, durationMs }));

@@ -3,10 +3,9 @@ import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "no
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
-import { collect, streamOf } from "../../base/bytes.ts";
+import { collect } from "../../base/bytes.ts";
 import { systemClock } from "../../base/clock.ts";
 import { type Digest, digestOf } from "../../oci/digest.ts";
-import { mediaTypes } from "../../oci/manifest.ts";
 import { openFilesystemStorage } from "../storage/filesystem.ts";
 import { type ImageStore, imageStoreOn } from "./image-store.ts";
 import {
@@ -16,8 +15,8 @@ import {
   tagLinkPath,
   uploadDataPath,
 } from "./paths.ts";
+import { call, chunk, pushImage } from "./pushed-image.fake.ts";
 
-const call = { signal: new AbortController().signal };
 const piece = randomBytes(100_000);
 
 it("goes on with an upload after a restart, and hashes it again from disk", async () => {
@@ -185,31 +184,6 @@ async function storeAt(rootdirectory: string): Promise<ImageStore> {
   });
 }
 
-async function pushImage(store: ImageStore, repository: string, tag: string, subject?: Digest) {
-  const config = digestOf(`{"tag":"${tag}"}`);
-  const { id } = await store.uploads.begin(repository, { ...call, algorithm: "sha256" });
-  const bytes = Buffer.from(`{"tag":"${tag}"}`);
-  await store.uploads.commit(repository, id, { digest: config, chunk: chunk(bytes) }, call);
-  const type = "application/vnd.oci.image.config.v1+json";
-  const manifest = {
-    schemaVersion: 2,
-    config: { mediaType: type, digest: config, size: bytes.length },
-    layers: [],
-    ...(subject && { subject: { mediaType: mediaTypes.ociManifest, digest: subject, size: 1 } }),
-  };
-  const { digest } = await store.manifests.write(
-    repository,
-    {
-      bytes: Buffer.from(JSON.stringify(manifest)),
-      mediaType: mediaTypes.ociManifest,
-      expected: undefined,
-      tags: [tag],
-    },
-    call,
-  );
-  return { config, digest };
-}
-
 async function blobIn(store: ImageStore, repository: string, digest: Digest) {
   const blob = await store.blobs.find(repository, digest, call);
   return blob && (await collect(await blob.open({}, call), 1_000_000));
@@ -234,10 +208,6 @@ async function filesIn(directory: string): Promise<string[]> {
     .filter((entry) => entry.isFile())
     .map(({ parentPath, name }) => join(parentPath, name).slice(directory.length + 1))
     .sort();
-}
-
-function chunk(bytes: Uint8Array, at?: number) {
-  return { source: streamOf(bytes), at };
 }
 
 async function* breakingOff(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

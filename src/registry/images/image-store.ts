@@ -5,6 +5,7 @@ import { type Catalog, catalogOn } from "./catalog.ts";
 import { checkReferences, type UrlRules } from "./manifest-references.ts";
 import { type Manifests, manifestsOn } from "./manifests.ts";
 import { type Referrers, referrersOn } from "./referrers.ts";
+import { RepositoryLocks } from "./repository-locks.ts";
 import { type Tags, tagsOn } from "./tags.ts";
 import { type Uploads, uploadsOn } from "./uploads.ts";
 
@@ -40,11 +41,26 @@ export function imageStoreOn(
       await checkReferences(repository, manifest, { blobs, manifests, urls }, call);
     },
   });
+  const locks = new RepositoryLocks();
   return {
-    blobs,
+    blobs: {
+      ...blobs,
+      unlink: (repository, digest, call) =>
+        locks.removing(repository, call, () => blobs.unlink(repository, digest, call)),
+    },
     uploads: uploadsOn(storage, clock),
-    manifests,
-    tags,
+    manifests: {
+      ...manifests,
+      write: (repository, put, call) =>
+        locks.adding(repository, call, () => manifests.write(repository, put, call)),
+      delete: (repository, digest, call) =>
+        locks.removing(repository, call, () => manifests.delete(repository, digest, call)),
+    },
+    tags: {
+      ...tags,
+      delete: (repository, tag, call) =>
+        locks.removing(repository, call, () => tags.delete(repository, tag, call)),
+    },
     catalog: catalogOn(storage),
     referrers: referrersOn(storage, manifests),
   };

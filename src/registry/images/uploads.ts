@@ -4,7 +4,7 @@ import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import { algorithmOf, type Digest, type DigestAlgorithm } from "../../oci/digest.ts";
 import { OciError } from "../../oci/error.ts";
-import type { StorageDriver } from "../storage-driver.ts";
+import { type StorageDriver, StorageError } from "../storage-driver.ts";
 import { writeLink } from "./link.ts";
 import {
   blobDataPath,
@@ -42,6 +42,7 @@ export interface Uploads {
    * Ends the upload and makes it a blob of the repository; resolves when that is durable.
    *
    * @throws {OciError} `DIGEST_INVALID` when the bytes are others; the upload is gone then.
+   * @throws {StorageError} `NO_SPACE`; the upload is gone then, too.
    */
   commit(
     repository: string,
@@ -78,12 +79,16 @@ export function uploadsOn(storage: StorageDriver, clock: Clock): Uploads {
     commit: (repository, id, { digest, chunk }, call) =>
       sessions.exclusively(keyOf(repository, id), async () => {
         const found = await find(repository, id, call);
-        const upload = await receive(found, chunk ?? nothing(), call);
-        const actual = await digestOfUpload(upload, algorithmOf(digest), call);
-        if (actual === digest) await publish(upload, digest, call);
-        await storage.discard(uploadPath(repository, id), call);
-        sessions.forget(keyOf(repository, id));
-        if (actual !== digest) throw mismatch(digest, actual);
+        try {
+          const upload = await receive(found, chunk ?? nothing(), call);
+          const actual = await digestOfUpload(upload, algorithmOf(digest), call);
+          if (actual !== digest) throw mismatch(digest, actual);
+          await publish(upload, digest, call);
+        } catch (error) {
+          if (isEnd(error)) await drop(found, call);
+          throw error;
+        }
+        await drop(found, call);
       }),
 
     cancel: (repository, id, call) =>
@@ -109,10 +114,21 @@ export function uploadsOn(storage: StorageDriver, clock: Clock): Uploads {
     if (at !== undefined && at !== size) {
       throw new OciError("RANGE_INVALID", `the upload ends at ${size}, the chunk begins at ${at}`);
     }
-    const hash = sessions.hashAt(keyOf(repository, id), size);
-    const hashed = hash?.through(source) ?? source;
+    const key = keyOf(repository, id);
+    const hashed = sessions.hashAt(key, size)?.through(source) ?? source;
     const path = uploadDataPath(repository, id);
-    return { ...upload, size: await storage.append(path, hashed, { at: size, signal }) };
+    try {
+      return { ...upload, size: await storage.append(path, hashed, { at: size, signal }) };
+    } catch (error) {
+      // What was hashed is not all in the file then: it may even come again with other bytes.
+      if (error instanceof StorageError) sessions.forget(key);
+      throw error;
+    }
+  }
+
+  async function drop({ repository, id }: Upload, call: Call): Promise<void> {
+    await storage.discard(uploadPath(repository, id), call);
+    sessions.forget(keyOf(repository, id));
   }
 
   async function digestOfUpload(
@@ -137,6 +153,14 @@ export function uploadsOn(storage: StorageDriver, clock: Clock): Uploads {
 
 function keyOf(repository: string, id: string): string {
   return `${repository}/${id}`;
+}
+
+/** After the wrong bytes, or on a full disk that the upload itself fills, nobody can go on. */
+function isEnd(error: unknown): boolean {
+  return (
+    (error instanceof OciError && error.code === "DIGEST_INVALID") ||
+    (error instanceof StorageError && error.code === "NO_SPACE")
+  );
 }
 
 function nothing(): Chunk {

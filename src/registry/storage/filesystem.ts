@@ -62,13 +62,16 @@ export async function openFilesystemStorage(
 
     async append(path, source, { at }) {
       const place = placeOf(path);
-      if (at === 0) await told(path, () => mkdir(dirname(place), { recursive: true }));
+      if (at === 0) await told(path, () => makeDirectory(dirname(place)));
       const flags = constants.O_WRONLY | (at === 0 ? constants.O_CREAT : 0);
       const handle = await told(path, () => open(place, flags, 0o666));
       try {
         const { size } = await handle.stat();
         if (size !== at) throw pastTheEnd(path, at, size);
         return await writeGathered(handle, path, source, at);
+      } catch (error) {
+        if (isFull(error)) await handle.truncate(at).catch(() => {}); // /dev/full has no length
+        throw error;
       } finally {
         await handle.close();
       }
@@ -130,7 +133,7 @@ export async function openFilesystemStorage(
 async function checkDirectory(directory: string, mode: "read" | "write"): Promise<void> {
   const needs = mode === "write" ? constants.W_OK : 0;
   try {
-    if (mode === "write") await makeRoot(resolve(directory));
+    if (mode === "write") await makeDirectory(resolve(directory));
     const inside = `${directory}/.`; // a file is refused here, also one that may be executed
     await access(inside, constants.R_OK | constants.X_OK | needs);
   } catch (error) {
@@ -143,33 +146,36 @@ async function checkDirectory(directory: string, mode: "read" | "write"): Promis
   }
 }
 
-/** Step by step: Node's own `recursive` never returns where the kernel answers `ENOENT`, as in /proc. */
-async function makeRoot(directory: string): Promise<void> {
-  try {
-    await access(directory);
-  } catch (error) {
-    if (systemCodeOf(error) !== "ENOENT") throw error;
-    await makeRoot(dirname(directory));
-    await mkdir(directory).catch((failure: unknown) => {
-      if (systemCodeOf(failure) !== "EEXIST") throw failure;
-    });
-  }
-}
-
 function hintFor(error: unknown, mode: "read" | "write"): string {
   if (systemCodeOf(error) === "EROFS") return "set storage.maintenance.readonly.enabled: true";
   return `give this user the right to ${mode} it, or set storage.filesystem.rootdirectory`;
 }
 
-/** Resolves to the directories that hold a name they did not hold before. */
+/**
+ * Makes a directory, and resolves to those that hold a name they did not hold before.
+ *
+ * Step by step: Node's own `recursive` says `ENOENT` where the medium is read-only, and never
+ * returns where the kernel says that itself, as in /proc.
+ */
 async function makeDirectory(directory: string): Promise<string[]> {
-  const first = await mkdir(directory, { recursive: true });
-  if (first === undefined) return [];
-  const parents: string[] = [];
-  for (let made = directory; made.length >= first.length; made = dirname(made)) {
-    parents.push(dirname(made));
+  try {
+    return await makeOne(directory);
+  } catch (error) {
+    const parent = dirname(directory);
+    if (systemCodeOf(error) !== "ENOENT" || parent === directory) throw error;
+    const above = await makeDirectory(parent);
+    return [...above, ...(await makeOne(directory))];
   }
-  return parents;
+}
+
+async function makeOne(directory: string): Promise<string[]> {
+  try {
+    await mkdir(directory);
+    return [dirname(directory)];
+  } catch (error) {
+    if (systemCodeOf(error) === "EEXIST") return [];
+    throw error;
+  }
 }
 
 async function syncFile(path: string): Promise<void> {
@@ -191,6 +197,10 @@ async function told<Result>(path: StoragePath, work: () => Promise<Result>): Pro
 
 function isAbsence(error: unknown): boolean {
   return error instanceof StorageError && error.code === "NOT_FOUND";
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof StorageError && error.code === "NO_SPACE";
 }
 
 function pastTheEnd(path: StoragePath, offset: number, size: number): StorageError {
