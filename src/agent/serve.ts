@@ -7,6 +7,7 @@ import type { Logger } from "../base/logger.ts";
 import { choose } from "./choose/choose.ts";
 import { openArtifactStore } from "./deploy/artifact-store.ts";
 import { type DeployParts, deploy } from "./deploy/deploy.ts";
+import { type Hook, type RunHook, runHook } from "./deploy/hook.ts";
 import { recover } from "./deploy/recover.ts";
 import { openReleases, ReleasesError } from "./deploy/releases.ts";
 import { follow } from "./follow.ts";
@@ -29,6 +30,9 @@ export interface ServeOptions {
   intervalMs: number;
   drainMs: number;
   environment: Readonly<Record<string, string | undefined>>;
+  /** Command lines for `sh -c`, run around each deployment. */
+  beforeDeployHook?: string | undefined;
+  afterDeployHook?: string | undefined;
   /** How requests introduce themselves. */
   userAgent: string;
 }
@@ -84,7 +88,8 @@ async function withLock(
     const { registry } = source;
     const rules = { ...source.rules, ...thisHost() };
     const choosing = { clock, logger, warned: new Set<string>() };
-    const deployParts = { ...parts, ...kept, registry, supervisor };
+    const hooks = hooksOf(options, logger);
+    const deployParts = { ...parts, ...kept, registry, supervisor, hooks };
     logger.info("Dewy started", { registry: registry.name, ports, directory });
     await recover(deployParts);
     return await follow(
@@ -135,6 +140,18 @@ async function inPlace<Opened>(
       hint: "make it writable and move out of it what is in the way, or name another by --directory",
     });
   }
+}
+
+function hooksOf(options: ServeOptions, logger: Logger): DeployParts["hooks"] {
+  const { beforeDeployHook, afterDeployHook, directory, environment } = options;
+  const hook = (name: Hook["name"], command: string | undefined): RunHook | undefined =>
+    command === undefined
+      ? undefined
+      : (facts, call) =>
+          runHook({ name, command }, facts, { directory, environment, logger }, call);
+  const before = hook("before-deploy", beforeDeployHook);
+  const after = hook("after-deploy", afterDeployHook);
+  return { ...(before && { before }), ...(after && { after }) };
 }
 
 /**

@@ -13,6 +13,7 @@ import { beginAttempt } from "../ledger/attempt.ts";
 import { openLedger, type Phase } from "../ledger/ledger.ts";
 import { openArtifactStore } from "./artifact-store.ts";
 import { deploy } from "./deploy.ts";
+import type { HookFacts } from "./hook.ts";
 import { openReleases } from "./releases.ts";
 
 it("goes through the phases in order, and commits", async ({ signal }) => {
@@ -110,6 +111,40 @@ it.each(["fetch", "unpack", "switch", "start"] as const)(
   },
 );
 
+it("runs the hooks around the switch", async ({ signal }) => {
+  const host = await openHost();
+  await host.deploy("v1.0.0", { signal });
+  host.hooks = [];
+
+  await host.deploy("v1.1.0", { signal });
+
+  expect(host.hooks).toEqual(["before v1.1.0, after v1.0.0", "after v1.1.0, serving v1.1.0"]);
+});
+
+it("changes nothing when the before-hook fails", async ({ signal }) => {
+  const host = await openHost();
+  await host.deploy("v1.0.0", { signal });
+  host.hookFailure = "before";
+
+  await expect(host.deploy("v1.1.0", { signal })).rejects.toThrow("before-hook failed");
+
+  expect(await host.serves()).toBe("v1.0.0");
+  expect(host.phases.slice(6)).toEqual(["fetch", "unpack"]);
+  expect(await readdir(join(host.root, "releases"))).toHaveLength(1);
+});
+
+it("stands when the after-hook fails, and says so", async ({ signal }) => {
+  const host = await openHost();
+  host.hookFailure = "after";
+
+  await host.deploy("v1.0.0", { signal });
+
+  expect(host.state()).toMatchObject({ active: { tag: "v1.0.0" } });
+  expect(host.logger.messages("error")).toEqual([
+    "the deployment stands, and its after-hook failed",
+  ]);
+});
+
 it("unpacks nothing of an artifact that is not the promised one", async ({ signal }) => {
   const host = await openHost();
   host.tamper = true;
@@ -142,12 +177,15 @@ async function openHost() {
   const ledger = await openLedger(join(root, ".dewy/ledger.json"), { logger, clock });
   const host = {
     root,
+    logger,
     phases: [] as Phase[],
     started: [] as string[],
     startFailure: undefined as Error | undefined,
     commitFailure: undefined as Error | undefined,
     failAt: undefined as Phase | undefined,
     tamper: false,
+    hooks: [] as string[],
+    hookFailure: undefined as "before" | "after" | undefined,
     /** How many more times `current` can be switched. */
     switches: Number.POSITIVE_INFINITY,
     state: () => ledger.state,
@@ -188,6 +226,16 @@ async function openHost() {
           },
           undo: async () => void note("undone"),
         };
+      },
+    },
+    hooks: {
+      before: async ({ tag, previousTag }: HookFacts) => {
+        host.hooks.push(`before ${tag}, after ${previousTag}`);
+        if (host.hookFailure === "before") throw new Error("before-hook failed");
+      },
+      after: async ({ tag }: HookFacts) => {
+        host.hooks.push(`after ${tag}, serving ${await host.serves()}`);
+        if (host.hookFailure === "after") throw new Error("after-hook failed");
       },
     },
     entered: (phase: Phase) => {

@@ -1,4 +1,4 @@
-import type { Call } from "../../base/call.ts";
+import { type Call, isEchoOf } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Choice } from "../choose/choose.ts";
@@ -9,6 +9,7 @@ import type { Replacement } from "../supervisor/candidate.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import type { ArtifactStore } from "./artifact-store.ts";
 import { fetchArtifact } from "./fetch.ts";
+import type { HookFacts, RunHook } from "./hook.ts";
 import type { Releases } from "./releases.ts";
 import { removeTree } from "./removal.ts";
 import { archiveLimits, unpack } from "./unpack.ts";
@@ -21,6 +22,8 @@ export interface DeployParts {
   releases: Releases;
   supervisor: Pick<Supervisor, "start">;
   store: ArtifactStore;
+  /** Before anything changes for the running app, and after the new release was committed. */
+  hooks: { before?: RunHook; after?: RunHook };
   clock: Clock;
   logger: Logger;
   /** Told of each phase once the ledger has recorded it, and before its work begins. */
@@ -30,20 +33,37 @@ export interface DeployParts {
 /**
  * Takes the chosen release into service: fetch, unpack, switch, start, commit, prune.
  *
- * Whatever fails before the commit is undone here: `current` and the running process are then what
+ * Whatever fails before the commit, the before-hook included, is undone here: `current` and the running process are then what
  * they were. What a kill interrupts is undone by `recover` at the next start, from the ledger.
  */
 export async function deploy(choice: Choice, parts: DeployParts, call: Call): Promise<void> {
   const release = await prepare(choice, parts, call);
+  const facts = {
+    tag: release.tag,
+    previousTag: parts.ledger.state.active?.tag,
+    releaseDirectory: release.directory,
+  };
   try {
+    await parts.hooks.before?.(facts, call);
     await takeIntoService(release, parts, call);
   } catch (error) {
     const current = await parts.releases.current();
     if (current?.directory !== release.directory) await removeTree(release.directory);
     throw error;
   }
+  await afterwards(facts, parts, call);
   await enter("prune", parts);
   await prune(parts);
+}
+
+/** The deployment stands, whatever its after-hook says. */
+async function afterwards(facts: HookFacts, parts: DeployParts, call: Call): Promise<void> {
+  try {
+    await parts.hooks.after?.(facts, call);
+  } catch (error) {
+    if (isEchoOf(call.signal, error)) throw error;
+    parts.logger.error("the deployment stands, and its after-hook failed", { error });
+  }
 }
 
 /** A complete directory under `releases/`, which nothing points to yet. */

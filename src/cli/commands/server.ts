@@ -38,6 +38,14 @@ export const server = command({
       value: "TIME",
       help: "how long a replaced process may take to finish its requests (default 30)",
     },
+    beforeDeployHook: {
+      value: "COMMAND",
+      help: "run by sh before the switch; when it fails, nothing is deployed",
+    },
+    afterDeployHook: {
+      value: "COMMAND",
+      help: "run by sh after the switch; when it fails, the deployment stands",
+    },
     logLevel: { value: "LEVEL", short: "l", help: `${levels.join(", ")} (default info)` },
     logFormat: { value: "FORMAT", short: "f", help: "text or json (default text)" },
   },
@@ -50,6 +58,8 @@ export const server = command({
     interval: v.optional(v.pipe(Seconds, v.minValue(1000, "ask once a second at the most")), "10"),
     directory: v.optional(v.string()),
     drainTime: v.optional(Seconds, "30"),
+    beforeDeployHook: v.optional(v.string()),
+    afterDeployHook: v.optional(v.string()),
     logLevel: v.optional(
       v.pipe(
         v.string(),
@@ -86,6 +96,8 @@ export const server = command({
         directory,
         intervalMs: input.interval,
         drainMs: input.drainTime,
+        beforeDeployHook: input.beforeDeployHook,
+        afterDeployHook: input.afterDeployHook,
         environment: context.environment,
         userAgent: `dewy/${version()}`,
       },
