@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ask } from "./load.ts";
@@ -56,7 +57,6 @@ async function memory(pid: number): Promise<{ nowMb: number; peakMb: number }> {
 }
 
 async function memoryOfBareNode(): Promise<number> {
-  const { spawn } = await import("node:child_process");
   const child = spawn(process.execPath, ["-e", "setTimeout(() => {}, 60000)"], { stdio: "ignore" });
   await sleep(1000);
   const { nowMb } = await memory(child.pid ?? 0);

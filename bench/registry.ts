@@ -4,13 +4,13 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { Agent } from "node:http";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { digestOf } from "../src/oci/digest.ts";
 import { mediaTypes } from "../src/oci/manifest.ts";
 import { exchange } from "./http-exchange.ts";
+import { freePort } from "./stage.ts";
 
 const mebibyte = 1024 ** 2;
 const concurrency = 32;
@@ -164,14 +164,6 @@ async function startPeer(directory: string, root: string): Promise<Subject | und
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   return { name: "Distribution", address, child };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return address !== null && typeof address === "object" ? address.port : 0;
 }
 
 function peakMebibytes(pid: number): number {
