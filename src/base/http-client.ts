@@ -2,14 +2,14 @@ import { Agent as HttpAgent, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { Bytes } from "./bytes.ts";
 import type { Call } from "./call.ts";
+import type { Environment } from "./environment.ts";
 import { HttpError } from "./http-error.ts";
 import { bytesOf, type Exchange, exchange, type HttpTimeouts } from "./http-exchange.ts";
-import { type Environment, proxyFor } from "./http-proxy.ts";
+import { proxyFor } from "./http-proxy.ts";
 import { nextRequest, type SentRequest } from "./http-redirect.ts";
 import { Secret } from "./secret.ts";
 
 export type { HttpTimeouts } from "./http-exchange.ts";
-export type { Environment } from "./http-proxy.ts";
 
 /** Names in lower case; a header that came several times is joined with `, `. */
 export type HttpHeaders = Readonly<Record<string, string | undefined>>;

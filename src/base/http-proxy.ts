@@ -1,7 +1,6 @@
 import { BlockList, isIP } from "node:net";
+import type { Environment } from "./environment.ts";
 import { ConfigError } from "./errors.ts";
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * The proxy for `url` by `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, lower case first, as curl and

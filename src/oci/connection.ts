@@ -44,7 +44,12 @@ export function openConnection(parts: AuthorizerParts): Connection {
       let answer = await sendOnce(request, authorizer.header(request.scope), call);
       const challenge = answer.headers["www-authenticate"];
       if (answer.status === 401 && challenge !== undefined && request.url.origin === origin) {
-        const authorization = await authorizer.answer(challenge, request.scope, call);
+        const authorization = await authorizer
+          .answer(challenge, request.scope, call)
+          .catch((error) => {
+            answer.discard();
+            throw error;
+          });
         if (authorization) {
           answer.discard();
           answer = await sendOnce(request, authorization, call);

@@ -1,8 +1,9 @@
 import * as v from "valibot";
 import { BytesError, collect } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
+import type { Environment } from "../../base/environment.ts";
 import { ConfigError } from "../../base/errors.ts";
-import type { Environment, HttpAnswer } from "../../base/http-client.ts";
+import type { HttpAnswer } from "../../base/http-client.ts";
 import { Secret } from "../../base/secret.ts";
 import { isDigest } from "../../oci/digest.ts";
 import { nextPage } from "../../oci/page-link.ts";
