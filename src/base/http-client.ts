@@ -5,7 +5,7 @@ import type { Call } from "./call.ts";
 import type { Environment } from "./environment.ts";
 import { HttpError } from "./http-error.ts";
 import { bytesOf, type Exchange, exchange, type HttpTimeouts } from "./http-exchange.ts";
-import { proxyFor } from "./http-proxy.ts";
+import { checkProxies, proxyFor } from "./http-proxy.ts";
 import { nextRequest, type SentRequest } from "./http-redirect.ts";
 import { Secret } from "./secret.ts";
 
@@ -65,9 +65,11 @@ const maximumRedirects = 10;
 /** A body shorter than this is cheaper to read than a new connection is to make. */
 const drainedBytes = 64 * 1024;
 
+/** @throws {ConfigError} when the environment names a proxy that is none */
 export function openHttpClient(options: HttpClientOptions): HttpClient {
-  const agents = openAgents(options);
   const { environment = {}, userAgent } = options;
+  checkProxies(environment);
+  const agents = openAgents(options);
 
   return {
     async request(request, call) {
@@ -125,7 +127,13 @@ function originalRequest({ method = "GET", url, headers = {}, body }: HttpReques
 
 function userInformation({ username, password }: URL): Record<string, Secret> {
   if (username === "" && password === "") return {};
-  return { authorization: basic(decodeURIComponent(username), decodeURIComponent(password)) };
+  try {
+    return { authorization: basic(decodeURIComponent(username), decodeURIComponent(password)) };
+  } catch {
+    throw new HttpError("BAD_URL", "the credentials in this URL cannot be read", {
+      hint: "write a % in them as %25",
+    });
+  }
 }
 
 /** The credentials of RFC 7617, as the value of a header. */

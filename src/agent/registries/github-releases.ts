@@ -75,8 +75,9 @@ function apiOf({ GITHUB_API_URL, GITHUB_ENDPOINT }: Environment): string {
   const [variable, url] = GITHUB_API_URL
     ? ["GITHUB_API_URL", GITHUB_API_URL]
     : ["GITHUB_ENDPOINT", GITHUB_ENDPOINT || "https://api.github.com"];
-  if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url.replace(/\/+$/, "");
-  throw new ConfigError(`${variable}: this is not an http or https URL`, {
+  const { protocol, username, password } = URL.canParse(url) ? new URL(url) : new URL("none:");
+  if (/^https?:$/.test(protocol) && !username && !password) return url.replace(/\/+$/, "");
+  throw new ConfigError(`${variable}: this is not an http or https URL without credentials`, {
     hint: `set ${variable} to a URL such as https://github.example.com/api/v3, or unset it`,
   });
 }
