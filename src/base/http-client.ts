@@ -56,8 +56,6 @@ export interface HttpClientOptions {
   /** For `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. */
   environment?: Environment;
   timeouts?: Partial<HttpTimeouts>;
-  /** Certificate authorities to trust instead of Node's own, as PEM. */
-  certificateAuthorities?: string;
 }
 
 const defaultTimeouts: HttpTimeouts = { connectMs: 10_000, responseMs: 30_000, idleMs: 60_000 };
@@ -69,7 +67,7 @@ const drainedBytes = 64 * 1024;
 export function openHttpClient(options: HttpClientOptions): HttpClient {
   const { environment = {}, userAgent } = options;
   checkProxies(environment);
-  const agents = openAgents(options);
+  const agents = openAgents();
 
   return {
     async request(request, call) {
@@ -202,11 +200,10 @@ function hasNoBody({ statusCode }: IncomingMessage, { options }: Exchange): bool
   return options.method === "HEAD" || statusCode === 204 || statusCode === 304;
 }
 
-function openAgents({ certificateAuthorities }: HttpClientOptions) {
+function openAgents() {
   const kept = { keepAlive: true, maxFreeSockets: 4, timeout: 30_000 };
-  const trust = certificateAuthorities === undefined ? {} : { ca: certificateAuthorities };
   const plain = new HttpAgent(kept);
-  const secure = new HttpsAgent({ ...kept, ...trust });
+  const secure = new HttpsAgent(kept);
   const tunnels = new Map<string, HttpAgent>();
 
   return {
@@ -223,7 +220,7 @@ function openAgents({ certificateAuthorities }: HttpClientOptions) {
     const known = tunnels.get(proxy.href);
     if (known) return known;
     const { HttpsProxyAgent } = await import("https-proxy-agent");
-    const tunnel = new HttpsProxyAgent(proxy, { ...kept, ...trust });
+    const tunnel = new HttpsProxyAgent(proxy, kept);
     tunnels.set(proxy.href, tunnel);
     return tunnel;
   }

@@ -17,6 +17,8 @@ export interface OciRequest {
   /** The answers that are no error. */
   accept: readonly number[];
   headers?: Readonly<Record<string, string>>;
+  /** How long the answer may take, where that is longer than usual. */
+  responseMs?: number;
   /** Called again when the request has to be. */
   body?: () => Uint8Array | Bytes;
 }
@@ -63,13 +65,14 @@ export function openConnection(parts: AuthorizerParts): Connection {
 
   /** A registry may send an upload to another host; our credentials stay here. */
   function sendOnce(
-    { method = "GET", url, headers, body }: OciRequest,
+    { method = "GET", url, headers, body, responseMs }: OciRequest,
     authorization: ReturnType<typeof authorizer.header>,
     call: Call,
   ): Promise<HttpAnswer> {
     const credential = url.origin === origin ? { authorization } : {};
+    const timeouts = responseMs === undefined ? {} : { responseMs };
     return http.request(
-      { method, url, headers: { ...headers, ...credential }, body: body?.() },
+      { method, url, headers: { ...headers, ...credential }, body: body?.(), timeouts },
       call,
     );
   }
