@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { type Call, isEchoOf } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
+import type { Environment } from "../base/environment.ts";
 import { asConfigError, ConfigError, DewyError, messageOf, systemCodeOf } from "../base/errors.ts";
 import { openHttpClient } from "../base/http-client.ts";
 import type { Logger } from "../base/logger.ts";
@@ -29,7 +30,7 @@ export interface ServeOptions {
   directory: string;
   intervalMs: number;
   drainMs: number;
-  environment: Readonly<Record<string, string | undefined>>;
+  environment: Environment;
   /** Command lines for `sh -c`, run around each deployment. */
   beforeDeployHook?: string | undefined;
   afterDeployHook?: string | undefined;

@@ -37,6 +37,8 @@ describe("dewy", () => {
     ["push app.tar.gz", "img://"],
     ["push missing.tar.gz img://127.0.0.1:5000/app:v1.0.0", "missing.tar.gz"],
     ["push missing.tar.gz img://127.0.0.1:5000/app", "tag"],
+    [`push missing.tar.gz img://127.0.0.1:5000/app:v1@sha256:${"0".repeat(64)}`, "digest"],
+    ["push missing.tar.gz img://127.0.0.1:99999/app:v1", "no registry host"],
     ["registry", "no command"],
     ["registry serve missing.yml", "missing.yml"],
     ["registry serve one.yml two.yml", "too many arguments"],

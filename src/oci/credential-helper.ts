@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
 import * as v from "valibot";
 import { type Call, withTimeout } from "../base/call.ts";
+import type { Environment } from "../base/environment.ts";
 import { ConfigError, systemCodeOf } from "../base/errors.ts";
-import type { Environment } from "../base/http-client.ts";
 import { type Credential, withIdentityToken, withPassword } from "./credential.ts";
 
 const Answer = v.object({ Username: v.string(), Secret: v.string() });

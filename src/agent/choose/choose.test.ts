@@ -109,7 +109,7 @@ describe("choose", () => {
 
     expect(await ask()).toMatchObject({
       tag: "v1.0.0",
-      passedOver: [{ tag: "v1.1.0", reason: "it is gone" }],
+      passedOver: [{ tag: "v1.1.0", reason: "no release any more" }],
     });
   });
 });

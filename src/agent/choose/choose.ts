@@ -69,7 +69,7 @@ export async function choose(
       return { tag, version, release, artifact, passedOver };
     }
     if (release) incomplete.push(release);
-    passedOver.push({ tag, reason: release ? reasonFor(release, rules) : "it is gone" });
+    passedOver.push({ tag, reason: release ? reasonFor(release, rules) : "no release any more" });
   }
   const [newest] = incomplete;
   if (newest && isInGrace(newest, parts)) {

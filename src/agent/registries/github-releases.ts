@@ -1,8 +1,9 @@
 import * as v from "valibot";
 import { BytesError, collect } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
+import type { Environment } from "../../base/environment.ts";
 import { ConfigError } from "../../base/errors.ts";
-import type { Environment, HttpAnswer } from "../../base/http-client.ts";
+import type { HttpAnswer } from "../../base/http-client.ts";
 import { Secret } from "../../base/secret.ts";
 import { isDigest } from "../../oci/digest.ts";
 import { nextPage } from "../../oci/page-link.ts";
@@ -74,8 +75,9 @@ function apiOf({ GITHUB_API_URL, GITHUB_ENDPOINT }: Environment): string {
   const [variable, url] = GITHUB_API_URL
     ? ["GITHUB_API_URL", GITHUB_API_URL]
     : ["GITHUB_ENDPOINT", GITHUB_ENDPOINT || "https://api.github.com"];
-  if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url.replace(/\/+$/, "");
-  throw new ConfigError(`${variable}: this is not an http or https URL`, {
+  const { protocol, username, password } = URL.canParse(url) ? new URL(url) : new URL("none:");
+  if (/^https?:$/.test(protocol) && !username && !password) return url.replace(/\/+$/, "");
+  throw new ConfigError(`${variable}: this is not an http or https URL without credentials`, {
     hint: `set ${variable} to a URL such as https://github.example.com/api/v3, or unset it`,
   });
 }

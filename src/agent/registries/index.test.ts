@@ -52,6 +52,7 @@ describe("openReleaseRegistry", () => {
     ["img://localhost:5000", "names no repository", "img://host/repository"],
     ["img://", "names no repository", "img://host/repository"],
     ["img://a.test/app:v1", "names a tag", "img://a.test/app"],
+    ["img://a.test:99999/app", "is not host/repository", "ghcr.io/acme/app"],
     ["img://a.test/App", "is not host/repository", "use lower-case letters"],
   ])("refuses %j: %s", async (url, message, hint) => {
     await expect(open(url)).rejects.toMatchObject({
@@ -68,11 +69,14 @@ describe("openReleaseRegistry", () => {
     });
   });
 
-  it("refuses an API URL that is none", async () => {
-    const environment = { GH_TOKEN: "t", GITHUB_ENDPOINT: "github.example.com" };
+  it.each([["github.example.com"], ["https://user:100%@github.example.com"]])(
+    "refuses %s for the URL of the API",
+    async (url) => {
+      const environment = { GH_TOKEN: "t", GITHUB_ENDPOINT: url };
 
-    await expect(open("ghr://a/b", environment)).rejects.toThrow("GITHUB_ENDPOINT: ");
-  });
+      await expect(open("ghr://a/b", environment)).rejects.toThrow("GITHUB_ENDPOINT: ");
+    },
+  );
 });
 
 function open(url: string, environment: Record<string, string> = { GH_TOKEN: "t" }) {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Call } from "../../base/call.ts";
 import { type Clock, settlesWithin } from "../../base/clock.ts";
+import type { Environment } from "../../base/environment.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { identityOf } from "../../base/process-identity.ts";
@@ -10,7 +11,7 @@ import { launcherFor } from "./launcher.ts";
 import type { Listeners } from "./listeners.ts";
 import { endGroup, type GroupEnding, killLimitMs, signalGroup } from "./process-group.ts";
 import { SupervisorError } from "./supervisor-error.ts";
-import { type Environment, workerEnvironment } from "./worker-environment.ts";
+import { workerEnvironment } from "./worker-environment.ts";
 import type { WorkerExit } from "./worker-exit.ts";
 import type { WorkerRecord } from "./worker-record.ts";
 

@@ -112,7 +112,12 @@ function sortOut(
 }
 
 function parsedTarget(url: string): Target {
-  const { host, repository, tag } = referenceIn(url);
+  const { host, repository, tag, digest } = referenceIn(url);
+  if (digest !== undefined) {
+    throw new ConfigError(`${url} names a digest, which a push finds out by itself`, {
+      hint: "leave out what begins with @",
+    });
+  }
   if (tag === undefined) {
     throw new ConfigError(`${url} has no tag`, {
       hint: `write the version behind a colon: ${url}:v1.0.0`,
