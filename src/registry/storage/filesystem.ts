@@ -18,7 +18,10 @@ import { chunksOf, readUpTo, writeGathered } from "./file-stream.ts";
 
 /** `storage.filesystem` of the configuration. */
 export const FilesystemOptions = v.strictObject({
-  rootdirectory: v.optional(v.pipe(v.string(), v.nonEmpty()), "/var/lib/registry"),
+  rootdirectory: v.optional(
+    v.pipe(v.string("write a path"), v.nonEmpty("write a path")),
+    "/var/lib/registry",
+  ),
 });
 export type FilesystemOptions = v.InferOutput<typeof FilesystemOptions>;
 
