@@ -81,6 +81,37 @@ it("takes the commit back when the new process has died meanwhile", async ({ sig
   expect(await host.serves()).toBe("v1.0.0");
 });
 
+it("stops the new process, and keeps its files, when current cannot be put back", async ({
+  signal,
+}) => {
+  const host = await openHost();
+  await host.deploy("v1.0.0", { signal });
+  host.failAt = "commit";
+  host.switchFailure = new Error("no space left on device");
+
+  await expect(host.deploy("v1.1.0", { signal })).rejects.toThrow("at commit");
+  expect(host.started.slice(2)).toEqual(["v1.1.0 started", "v1.1.0 undone"]);
+  expect(await host.serves()).toBe("v1.1.0");
+
+  host.switchFailure = undefined;
+  await expect(host.deploy("v1.2.0", { signal })).rejects.toThrow("at commit");
+  expect(await host.serves()).toBe("v1.0.0");
+});
+
+it("keeps no artifact of a release that failed, beside the one that is being tried", async ({
+  signal,
+}) => {
+  const host = await openHost();
+  await host.deploy("v1.0.0", { signal });
+  host.startFailure = new Error("exited with status 1");
+
+  for (const tag of ["v1.1.0", "v1.1.1", "v1.1.2"]) {
+    await expect(host.deploy(tag, { signal })).rejects.toThrow("exited with status 1");
+  }
+
+  expect(await readdir(join(host.root, ".dewy/artifacts/sha256"))).toHaveLength(2);
+});
+
 it.each(["fetch", "unpack", "switch", "start"] as const)(
   "changes nothing when it fails at %s",
   async (phase) => {
@@ -133,6 +164,8 @@ async function openHost() {
     startFailure: undefined as Error | undefined,
     commitFailure: undefined as Error | undefined,
     failAt: undefined as Phase | undefined,
+    /** Of the putting back: the second switch of a deployment. */
+    switchFailure: undefined as Error | undefined,
     tamper: false,
     state: () => ledger.state,
     serves: () => readFile(join(root, "current/VERSION"), "utf8"),
@@ -143,11 +176,19 @@ async function openHost() {
       await deploy(choice, { ...parts, registry: registryOf(choice) }, call);
     },
   };
+  const releases = await openReleases(root, clock);
   const parts = {
     ledger,
     clock,
     logger,
-    releases: await openReleases(root, clock),
+    releases: {
+      ...releases,
+      async switchTo(directory: string) {
+        const isPutBack = directory === ledger.state.active?.directory;
+        if (isPutBack && host.switchFailure) throw host.switchFailure;
+        await releases.switchTo(directory);
+      },
+    },
     store: await openArtifactStore(join(root, ".dewy/artifacts"), logger),
     supervisor: {
       async start() {
