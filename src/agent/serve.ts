@@ -53,6 +53,7 @@ export async function serve(options: ServeOptions, parts: ServeParts, call: Call
   try {
     const source = await openReleaseRegistry(options.registry, { http, environment, ...parts });
     const lock = await lockOf(directory, call);
+    if (!lock.held) parts.logger.warn("The disk is full: going on without a lock", { directory });
     try {
       return await withLock(options, { ...parts, source }, call);
     } finally {

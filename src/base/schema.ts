@@ -19,7 +19,7 @@ export function parseDuration(text: string): number | undefined {
   for (const [, count = "", unit = ""] of text.matchAll(/([\d.]+)([a-zµ]+)/g)) {
     ms += Number(count) * (unitMs[unit] ?? 0);
   }
-  return ms;
+  return Number.isFinite(ms) ? ms : undefined;
 }
 
 /** A duration such as `30s` or `1h30m`, in milliseconds. */

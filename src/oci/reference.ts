@@ -54,7 +54,8 @@ export function parseReference(text: string): Reference {
 }
 
 function isHost(text: string): boolean {
-  return /^(?:[a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\])(?::\d{1,5})?$/.test(text);
+  const isWritten = /^(?:[a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\])(?::\d{1,5})?$/.test(text);
+  return isWritten && URL.canParse(`http://${text}/`); // a port above 65535, or ten colons
 }
 
 /** Whether `host` (with or without a port) is this machine, where plain HTTP is safe. */

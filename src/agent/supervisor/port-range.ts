@@ -10,6 +10,11 @@ const maximumRangeLength = 101;
  * @throws {ConfigError} naming the piece that is none of these.
  */
 export function parsePorts(values: readonly string[]): number[] {
+  if (values.length > 0 && values.every((value) => /^[\s,]*$/.test(value))) {
+    throw new ConfigError("--port names no port", {
+      hint: "give it one, such as 8080; leave --port out for a worker that serves none",
+    });
+  }
   const ports = values
     .flatMap((value) => value.split(","))
     .map((piece) => piece.trim())
