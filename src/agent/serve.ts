@@ -60,6 +60,7 @@ export async function serve(options: ServeOptions, parts: ServeParts, call: Call
     const lock = await inPlace(directory, call, () =>
       openLock(join(directory, ".dewy", "lock"), directory, call),
     );
+    if (!lock.held) parts.logger.warn("The disk is full: going on without a lock", { directory });
     try {
       return await withLock(options, { ...parts, source }, call);
     } finally {

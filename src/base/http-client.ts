@@ -7,7 +7,7 @@ import { HttpError } from "./http-error.ts";
 import { bytesOf, type Exchange, exchange, type HttpTimeouts } from "./http-exchange.ts";
 import { checkProxies, proxyFor } from "./http-proxy.ts";
 import { nextRequest, type SentRequest } from "./http-redirect.ts";
-import { Secret } from "./secret.ts";
+import { concealed, Secret } from "./secret.ts";
 
 export type { HttpTimeouts } from "./http-exchange.ts";
 
@@ -26,6 +26,8 @@ export interface HttpRequest {
   body?: Uint8Array | string | Bytes | undefined;
   /** `follow` (the default) goes up to ten redirects far; `manual` answers with the redirect. */
   redirect?: "follow" | "manual";
+  /** What the body holds that must not be shown, when the answer repeats it. */
+  secrets?: readonly Secret[];
   timeouts?: Partial<HttpTimeouts>;
 }
 
@@ -36,6 +38,8 @@ export interface HttpAnswer {
   body: Bytes;
   /** Where the answer came from in the end. */
   url: URL;
+  /** `text`, which came with the answer, without the credentials that the request carried. */
+  conceal(text: string): string;
   /** Lets go of the body without reading it. */
   discard(): void;
 }
@@ -74,7 +78,9 @@ export function openHttpClient(options: HttpClientOptions): HttpClient {
       let current = originalRequest(request);
       for (let hops = 0; ; hops++) {
         const { answer, location } = await once(current, request.timeouts, call);
-        if (request.redirect === "manual" || location === undefined) return answer;
+        if (request.redirect === "manual" || location === undefined) {
+          return { ...answer, conceal: (text) => concealed(text, secretsOf(request)) };
+        }
         answer.discard();
         if (hops === maximumRedirects) {
           throw new HttpError("BAD_REDIRECT", `${current.url.host} redirects without end`, {
@@ -176,7 +182,18 @@ function locationIn({ statusCode = 0, headers }: IncomingMessage): string | unde
   return [301, 302, 303, 307, 308].includes(statusCode) ? headers.location : undefined;
 }
 
-function answerFrom(message: IncomingMessage, url: URL, parts: Exchange, call: Call): HttpAnswer {
+/** Also of a request that was redirected: the first server may have put them into the new URL. */
+function secretsOf({ headers = {}, secrets = [], url }: HttpRequest): Secret[] {
+  const values = Object.values({ ...userInformation(new URL(url)), ...headers });
+  return [...secrets, ...values.filter((value) => value instanceof Secret)];
+}
+
+function answerFrom(
+  message: IncomingMessage,
+  url: URL,
+  parts: Exchange,
+  call: Call,
+): Omit<HttpAnswer, "conceal"> {
   const headers = Object.entries(message.headers).map(([name, value]) => [
     name,
     Array.isArray(value) ? value.join(", ") : value,

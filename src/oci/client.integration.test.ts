@@ -193,6 +193,18 @@ describe("an OCI client", () => {
     expect(seen).toEqual([undefined]);
   });
 
+  it("does not repeat credentials that the server repeats", async ({ signal }) => {
+    const { url } = await serve((request, response) => {
+      const { authorization = "" } = request.headers;
+      const errors = [{ code: "DENIED", message: `you sent ${authorization}` }];
+      response.writeHead(401, { "www-authenticate": "Basic" }).end(JSON.stringify({ errors }));
+    });
+
+    await expect(open({ host: url.host }).tags("app", { signal })).rejects.toMatchObject({
+      message: expect.stringMatching(/: you sent Basic \*\*\*$/),
+    });
+  });
+
   it("passes on how long it is to stay away", async ({ signal }) => {
     const fake = await serveFakeOciRegistry();
     fake.refuse = { status: 429, headers: { "retry-after": "7" } };

@@ -125,8 +125,9 @@ function noVersion(registry: ReleaseRegistry, tags: readonly string[], rules: Ch
 }
 
 function nothingComplete(registry: ReleaseRegistry, [newest, ...older]: PassedOver[]) {
-  const others = older.length > 0 ? `, nor do the ${older.length} before it` : "";
-  const message = `${registry.name}: ${newest?.tag} has ${newest?.reason}${others}`;
+  const others = older.length > 0 ? `, nor can the ${older.length} before it` : "";
+  const why = `${newest?.tag} cannot be taken: ${newest?.reason}`;
+  const message = `${registry.name}: ${why}${others}`;
   return new ReleaseRegistryError("NOT_FOUND", message, {
     hint: "publish a file named for this platform, or name one with ?artifact= in the registry URL",
   });

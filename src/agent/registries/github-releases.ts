@@ -48,6 +48,11 @@ export async function openGithubReleases(
       hint: "set GH_TOKEN or GITHUB_TOKEN to a token that may read the repository",
     });
   }
+  if (!/^[\x21-\x7e]+$/.test(token)) {
+    throw new ConfigError("--registry: the token for ghr:// holds a space or a line break", {
+      hint: "set GH_TOKEN or GITHUB_TOKEN to the token alone",
+    });
+  }
   const name = `ghr://${owner}/${repository}`;
   const base = `${apiOf(environment)}/repos/${owner}/${repository}/releases`;
   return {

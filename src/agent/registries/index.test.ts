@@ -53,6 +53,11 @@ describe("openReleaseRegistry", () => {
     ["img://", "names no repository", "img://host/repository"],
     ["img://a.test/app:v1", "names a tag", "img://a.test/app"],
     ["img://a.test:99999/app", "is not host/repository", "ghcr.io/acme/app"],
+    ["img://user:s3cret@a.test/app", "takes no user or password", "leave out what is before the @"],
+    ["img://s3cret@a.test/app", "takes no user or password", "leave out what is before the @"],
+    ["ghr://user:s3cret@acme/app", "takes no user or password", "leave out what is before the @"],
+    ["user:s3cret@a.test/app", "***@a.test/app is not of the form", "img://host/repository"],
+    ["img://app@sha256:00", "names no repository", "img://host/repository"],
     ["img://a.test/App", "is not host/repository", "use lower-case letters"],
   ])("refuses %j: %s", async (url, message, hint) => {
     await expect(open(url)).rejects.toMatchObject({
@@ -68,6 +73,19 @@ describe("openReleaseRegistry", () => {
       hint: expect.stringMatching(/GH_TOKEN or GITHUB_TOKEN/),
     });
   });
+
+  it.each(["t\n", "t t", "t\u00e9"])(
+    "refuses the token %j, without showing it",
+    async (GH_TOKEN) => {
+      const refusal = await open("ghr://a/b", { GH_TOKEN }).catch((error) => error);
+
+      expect(refusal).toMatchObject({
+        name: "ConfigError",
+        hint: expect.stringContaining("GH_TOKEN"),
+      });
+      expect(refusal.message).not.toContain(GH_TOKEN);
+    },
+  );
 
   it.each([["github.example.com"], ["https://user:100%@github.example.com"]])(
     "refuses %s for the URL of the API",

@@ -97,7 +97,8 @@ function sortOut(
     throw new ConfigError("name at least one file to push", { hint: `as in: ${example}` });
   }
   if (!target.startsWith("img://")) {
-    throw new ConfigError(`the last word says where to push, and ${target} is not an img:// URL`, {
+    const shown = target.replace(/^.*@/s, "***@"); // it may hold a password
+    throw new ConfigError(`the last word says where to push, and ${shown} is not an img:// URL`, {
       hint: `as in: ${example}`,
     });
   }
