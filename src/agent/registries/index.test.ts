@@ -69,6 +69,13 @@ describe("openReleaseRegistry", () => {
     });
   });
 
+  it("names the variable whose token cannot be sent, and not what it holds", async () => {
+    await expect(open("ghr://a/b", { GITHUB_TOKEN: "secret\r\n" })).rejects.toMatchObject({
+      name: "ConfigError",
+      message: "GITHUB_TOKEN: there is a space, a line end or the like in the token",
+    });
+  });
+
   it.each([["github.example.com"], ["https://user:100%@github.example.com"]])(
     "refuses %s for the URL of the API",
     async (url) => {
