@@ -42,26 +42,29 @@ export async function openGithubReleases(
 ): Promise<OpenedReleaseRegistry> {
   const query = parseQuery(location, commonQuery);
   const [owner, repository] = ownerAndRepository(location);
-  const token = environment.GH_TOKEN || environment.GITHUB_TOKEN;
-  if (!token) {
-    throw new ConfigError("--registry: ghr:// needs a token, and neither variable has one", {
-      hint: "set GH_TOKEN or GITHUB_TOKEN to a token that may read the repository",
-    });
-  }
-  if (!/^[\x21-\x7e]+$/.test(token)) {
-    throw new ConfigError("--registry: the token for ghr:// holds a space or a line break", {
-      hint: "set GH_TOKEN or GITHUB_TOKEN to the token alone",
-    });
-  }
+  const token = tokenIn(environment);
   const name = `ghr://${owner}/${repository}`;
   const base = `${apiOf(environment)}/repos/${owner}/${repository}/releases`;
   return {
-    registry: followReleases({ name, token: new Secret(token), http, clock }, base),
+    registry: followReleases({ name, token, http, clock }, base),
     rules: {
       preRelease: query["pre-release"],
       artifact: query.artifact ?? (environment.GITHUB_ARTIFACT || undefined),
     },
   };
+}
+
+function tokenIn({ GH_TOKEN, GITHUB_TOKEN }: Environment): Secret {
+  const [variable, token] = GH_TOKEN ? ["GH_TOKEN", GH_TOKEN] : ["GITHUB_TOKEN", GITHUB_TOKEN];
+  if (!token) {
+    throw new ConfigError("--registry: ghr:// needs a token, and neither variable has one", {
+      hint: "set GH_TOKEN or GITHUB_TOKEN to a token that may read the repository",
+    });
+  }
+  if (/^[\x21-\x7e]+$/.test(token)) return new Secret(token);
+  throw new ConfigError(`${variable}: there is a space, a line end or the like in the token`, {
+    hint: `set ${variable} to the token alone`,
+  });
 }
 
 function ownerAndRepository({ place }: Location): [string, string] {

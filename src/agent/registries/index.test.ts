@@ -74,18 +74,12 @@ describe("openReleaseRegistry", () => {
     });
   });
 
-  it.each(["t\n", "t t", "t\u00e9"])(
-    "refuses the token %j, without showing it",
-    async (GH_TOKEN) => {
-      const refusal = await open("ghr://a/b", { GH_TOKEN }).catch((error) => error);
-
-      expect(refusal).toMatchObject({
-        name: "ConfigError",
-        hint: expect.stringContaining("GH_TOKEN"),
-      });
-      expect(refusal.message).not.toContain(GH_TOKEN);
-    },
-  );
+  it("names the variable whose token cannot be sent, and not what it holds", async () => {
+    await expect(open("ghr://a/b", { GITHUB_TOKEN: "secret\r\n" })).rejects.toMatchObject({
+      name: "ConfigError",
+      message: "GITHUB_TOKEN: there is a space, a line end or the like in the token",
+    });
+  });
 
   it.each([["github.example.com"], ["https://user:100%@github.example.com"]])(
     "refuses %s for the URL of the API",
