@@ -2,7 +2,7 @@ import type { Call } from "../../base/call.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import { repositoryPath } from "./paths.ts";
 
-/** Whether anything was ever pushed to it: Distribution 3 makes the first part, 2 the second. */
+/** Whether anything was ever pushed to it. Distribution 3 looks for the first part, 2 for the other. */
 export async function isRepositoryThere(
   storage: StorageDriver,
   repository: string,

@@ -58,8 +58,7 @@ export async function openFilesystemStorage(
       const place = placeOf(path);
       await told(path, async () => {
         const parents = await makeDirectory(dirname(place));
-        await writeFileWhole(place, bytes, { mode: 0o666 });
-        await Promise.all(parents.map(syncDirectory));
+        await writeFileWhole(place, bytes, { mode: 0o666, parents });
       });
     },
 
