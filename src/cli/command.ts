@@ -41,6 +41,8 @@ export interface Command<Input = never> {
   /** The words after the options, as commander writes them: `[command...]`. */
   operands?: string;
   flags: Record<string, Flag>;
+  /** It runs until it is told to stop, which is then no failure. */
+  endless?: true;
   /** Shown below the options. */
   epilogue?: string;
   input: v.GenericSchema<unknown, Input>;

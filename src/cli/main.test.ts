@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../base/clock.ts";
+import { serve } from "../base/local-server.fake.ts";
 import { main } from "./main.ts";
 import { version } from "./version.ts";
 
@@ -68,6 +69,27 @@ describe("dewy", () => {
     expect(left).toEqual([]);
   });
 
+  it("says that a push was not done when it was told to stop", async () => {
+    const directory = await temporaryDirectory();
+    await writeFile(join(directory, "app_linux_amd64"), "app");
+    const { url } = await serve(() => stop.abort(new Error("told to stop by SIGINT")));
+    const stop = new AbortController();
+    const line = ["push", "app_linux_amd64", `img://${url.host}/app:v1.0.0`];
+
+    expect(await run(line, { directory, signal: stop.signal })).toMatchObject({
+      status: 1,
+      noted: ["dewy: told to stop by SIGINT, before it was done"],
+    });
+  });
+
+  it("does not fail when an agent is told to stop", async () => {
+    const { url } = await serve(() => stop.abort(new Error("told to stop by SIGTERM")));
+    const stop = new AbortController();
+    const line = ["server", "--registry", `img://${url.host}/app`, "-l", "error", "--", "app"];
+
+    expect(await run(line, { signal: stop.signal })).toMatchObject({ status: 0, noted: [] });
+  });
+
   it("refuses to push an empty file", async () => {
     const directory = await temporaryDirectory();
     await writeFile(join(directory, "app_linux_amd64"), "");
@@ -129,7 +151,7 @@ describe("dewy", () => {
 });
 
 /** Runs a command line in a directory of its own. */
-async function run(args: string[], options: { directory?: string } = {}) {
+async function run(args: string[], options: { directory?: string; signal?: AbortSignal } = {}) {
   const directory = options.directory ?? (await temporaryDirectory());
   const before = await readdir(directory);
   const printed: string[] = [];
@@ -140,7 +162,7 @@ async function run(args: string[], options: { directory?: string } = {}) {
     terminal: undefined,
     environment: { HOME: directory },
     directory,
-    signal: AbortSignal.timeout(10_000),
+    signal: options.signal ?? AbortSignal.timeout(10_000),
     clock: systemClock,
   });
   const after = await readdir(directory);

@@ -1,6 +1,6 @@
 import { Command as CommanderCommand, CommanderError } from "commander";
 import { isEchoOf } from "../base/call.ts";
-import { ConfigError, DewyError } from "../base/errors.ts";
+import { ConfigError, DewyError, messageOf } from "../base/errors.ts";
 import { type AnyCommand, type CommandContext, declare } from "./command.ts";
 import { version } from "./version.ts";
 
@@ -26,7 +26,10 @@ export async function main(args: readonly string[], context: CommandContext): Pr
     await program(args, context).then((ready) => ready.parseAsync([...args], { from: "user" }));
     return 0;
   } catch (error) {
-    if (isEchoOf(context.signal, error)) return 0;
+    if (isEchoOf(context.signal, error)) {
+      context.note(`dewy: ${messageOf(context.signal.reason)}, before it was done`);
+      return 1;
+    }
     if (error instanceof CommanderError) return statusOf(error, context);
     if (!(error instanceof DewyError)) throw error; // a bug: crash, and show the stack
     context.note(`dewy: ${error.message}`);
@@ -54,7 +57,10 @@ async function program(
     declare(target, description);
     target.action(async (...given: unknown[]) => {
       const parsed = given.at(-1) as CommanderCommand;
-      await description.runUnchecked({ ...parsed.opts(), operands: parsed.args }, context);
+      const input = { ...parsed.opts(), operands: parsed.args };
+      await description.runUnchecked(input, context).catch((error) => {
+        if (!description.endless || !isEchoOf(context.signal, error)) throw error;
+      });
     });
   }
   return root;

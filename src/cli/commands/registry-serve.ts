@@ -16,6 +16,7 @@ const longestDrainMs = 3_600_000;
 
 export const registryServe = command({
   name: "registry serve",
+  endless: true,
   summary: "serve an OCI image registry",
   operands: "[config.yml]",
   flags: {},

@@ -12,6 +12,7 @@ const levels = ["debug", "info", "warn", "error"] as const;
 
 export const server = command({
   name: "server",
+  endless: true,
   summary: "keep an application on the newest release, replaced without dropping a connection",
   operands: "[command...]",
   flags: {
