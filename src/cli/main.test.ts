@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../base/clock.ts";
+import { serve } from "../base/local-server.fake.ts";
 import { serveFakeOciRegistry } from "../oci/oci.fake.ts";
 import { main } from "./main.ts";
 import { version } from "./version.ts";
@@ -70,6 +71,14 @@ describe("dewy", () => {
     expect(noted[0]).toContain(expected);
     expect(status).toBe(2);
     expect(left).toEqual([]);
+  });
+
+  it("does not fail when an agent is told to stop", async () => {
+    const { url } = await serve(() => stop.abort(new Error("told to stop by SIGTERM")));
+    const stop = new AbortController();
+    const line = ["server", "--registry", `img://${url.host}/app`, "-l", "error", "--", "app"];
+
+    expect(await run(line, { signal: stop.signal })).toMatchObject({ status: 0, noted: [] });
   });
 
   it("refuses to push an empty file", async () => {

@@ -158,7 +158,8 @@ class ChildWorker implements Worker {
   async #finish(): Promise<GroupEnding> {
     const { clock, drainMs, logger } = this.#plan;
     const nowMs = clock.now().getTime();
-    const graceMs = Math.max(0, (this.#stopAtMs ?? nowMs + drainMs) - nowMs);
+    const leftMs = (this.#stopAtMs ?? nowMs + drainMs) - nowMs;
+    const graceMs = Math.min(drainMs, Math.max(0, leftMs)); // the clock may have been set back
     const { pid } = this;
     try {
       const ending = await endGroup(pid, { graceMs, clock });
