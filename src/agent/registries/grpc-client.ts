@@ -1,6 +1,7 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { type Call, isEchoOf, TimeoutError, withTimeout } from "../../base/call.ts";
+import { type Call, TimeoutError, withTimeout } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
+import { messageOf } from "../../base/errors.ts";
 import { grpcFailure } from "./grpc-failure.ts";
 import type { GrpcTls } from "./grpc-tls.ts";
 
@@ -85,11 +86,23 @@ export async function openGrpcClient(options: GrpcClientOptions): Promise<GrpcCl
     signal.throwIfAborted();
     try {
       return await withTimeout(name, deadlineMs, { signal }, (limited) =>
-        ask({ ...limited, timeoutMs: deadlineMs }),
+        again(() => ask({ ...limited, timeoutMs: deadlineMs })),
       );
     } catch (error) {
-      if (signal.aborted) throw isEchoOf(signal, error) ? error : signal.reason;
-      throw translated(error);
+      throw signal.aborted ? signal.reason : translated(error);
+    }
+  }
+
+  /**
+   * The server has gone, and the connection does not know yet: what was refused like this was never
+   * looked at, so it may be sent again (RFC 9113, 8.7).
+   */
+  async function again<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!messageOf(error).includes("NGHTTP2_REFUSED_STREAM")) throw error;
+      return await ask();
     }
   }
 
