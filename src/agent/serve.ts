@@ -5,7 +5,7 @@ import type { Environment } from "../base/environment.ts";
 import { asConfigError, ConfigError, DewyError, messageOf, systemCodeOf } from "../base/errors.ts";
 import { openHttpClient } from "../base/http-client.ts";
 import type { Logger } from "../base/logger.ts";
-import { choose } from "./choose/choose.ts";
+import { type Choice, choose } from "./choose/choose.ts";
 import { openArtifactStore } from "./deploy/artifact-store.ts";
 import { type DeployParts, deploy } from "./deploy/deploy.ts";
 import { type Hook, type RunHook, runHook } from "./deploy/hook.ts";
@@ -16,6 +16,7 @@ import { thisHost } from "./host.ts";
 import { openLedger, type Phase } from "./ledger/ledger.ts";
 import { openLock } from "./ledger/lock.ts";
 import { type OpenedReleaseRegistry, openReleaseRegistry } from "./registries/index.ts";
+import { withReport } from "./report.ts";
 import { openSupervisor, type Supervisor } from "./supervisor/supervisor.ts";
 import { SupervisorError } from "./supervisor/supervisor-error.ts";
 import { takeOver } from "./supervisor/takeover.ts";
@@ -97,7 +98,7 @@ async function withLock(
     return await follow(
       {
         choose: (each) => choose(registry, rules, choosing, each),
-        deploy: (choice, each) => deploy(choice, deployParts, each),
+        deploy: (choice, each) => reported(choice, deployParts, each),
         keepRunning: startedOnce(deployParts, supervisor),
         ledger: kept.ledger,
         clock,
@@ -154,6 +155,16 @@ function hooksOf(options: ServeOptions, logger: Logger): DeployParts["hooks"] {
   const before = hook("before-deploy", beforeDeployHook);
   const after = hook("after-deploy", afterDeployHook);
   return { ...(before && { before }), ...(after && { after }) };
+}
+
+function reported(choice: Choice, parts: DeployParts, call: Call): Promise<void> {
+  const { registry, logger } = parts;
+  const target = {
+    tag: choice.tag,
+    identity: choice.artifact.identity,
+    command: "server",
+  } as const;
+  return withReport(target, { registry, logger }, () => deploy(choice, parts, call), call);
 }
 
 /**
