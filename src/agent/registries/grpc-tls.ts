@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { createSecureContext, type SecureContext } from "node:tls";
-import { ConfigError, messageOf, systemCodeOf } from "../../base/errors.ts";
 import type { Environment } from "../../base/environment.ts";
+import { ConfigError, messageOf, systemCodeOf } from "../../base/errors.ts";
 
 /** Paths of PEM files. */
 export interface GrpcTlsFiles {
