@@ -1,13 +1,17 @@
+import { execFile, spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 import { ask } from "./load.ts";
-import { freePort, openStage, until } from "./stage.ts";
+import { built, freePort, openStage, until } from "./stage.ts";
 
 const seconds = 60;
 const mostMemoryMb = 80;
+const starts = 21;
+const slowestStartMs = 150;
 const ticksPerSecond = 100; // USER_HZ, which is 100 on every Linux that Node runs on
 
-/** What an idle agent costs: resident memory, and processor time for each poll. Linux only. */
+/** What an idle agent costs: memory, processor time for each poll, and its start. Linux only. */
 export async function run(print: (line: string) => void): Promise<void> {
   const stage = await openStage();
   try {
@@ -36,10 +40,25 @@ export async function run(print: (line: string) => void): Promise<void> {
     print(
       `Node itself, doing nothing       ${bare.toFixed(1)} MB: ours is ${(nowMb / bare).toFixed(2)} times that`,
     );
-    if (nowMb > mostMemoryMb) process.exitCode = 1;
+    const startMs = await medianStart([built("src/main.js"), "--version"]);
+    const bareMs = await medianStart(["-e", "0"]);
+    print(
+      `dewy --version, median of ${starts}       ${startMs.toFixed(0)} ms (under ${slowestStartMs} promised): ${(startMs / bareMs).toFixed(2)} times Node itself`,
+    );
+    if (nowMb > mostMemoryMb || startMs > slowestStartMs) process.exitCode = 1;
   } finally {
     await stage.close();
   }
+}
+
+async function medianStart(args: readonly string[]): Promise<number> {
+  const times: number[] = [];
+  for (let count = 0; count < starts; count++) {
+    const before = performance.now();
+    await promisify(execFile)(process.execPath, args);
+    times.push(performance.now() - before);
+  }
+  return times.toSorted((one, other) => one - other)[Math.floor(starts / 2)] ?? 0;
 }
 
 async function cpuSeconds(pid: number): Promise<number> {
@@ -56,7 +75,6 @@ async function memory(pid: number): Promise<{ nowMb: number; peakMb: number }> {
 }
 
 async function memoryOfBareNode(): Promise<number> {
-  const { spawn } = await import("node:child_process");
   const child = spawn(process.execPath, ["-e", "setTimeout(() => {}, 60000)"], { stdio: "ignore" });
   await sleep(1000);
   const { nowMb } = await memory(child.pid ?? 0);

@@ -32,8 +32,8 @@ export interface Stage {
   directory: string;
   /** `127.0.0.1:PORT` of the registry. */
   registry: string;
-  /** Resolves to the command line that pushed it. */
-  push(version: string): Promise<string>;
+  /** Pushes the sample app, some of its files replaced; resolves to the command line that did it. */
+  push(version: string, files?: Readonly<Record<string, string>>): Promise<string>;
   startAgent(port: number, options?: readonly string[]): Running;
   close(): Promise<void>;
 }
@@ -45,17 +45,12 @@ export async function openStage(): Promise<Stage> {
 
   await writeFile(join(directory, "config.yml"), configFor(registry, join(directory, "registry")));
   running.push(run(["registry", "serve", join(directory, "config.yml")], directory));
-  await until(`the registry answers on ${registry}`, async () => {
-    const { status } = await ask(`http://${registry}/v2/`);
-    return status === 200;
-  });
-
-  return {
+  const stage: Stage = {
     directory,
     registry,
 
-    async push(version) {
-      const archive = await packSampleApp(directory, version);
+    async push(version, files) {
+      const archive = await packSampleApp(directory, version, files);
       const pushing = run(["push", archive, `img://${registry}/sample-app:${version}`], directory);
       const status = await ended(pushing.process);
       if (status !== 0) throw new Error(`dewy push ended with ${status}: ${pushing.log()}`);
@@ -79,6 +74,15 @@ export async function openStage(): Promise<Stage> {
       await rm(directory, { recursive: true, force: true });
     },
   };
+  try {
+    await until(`the registry answers on ${registry}`, async () => {
+      return (await ask(`http://${registry}/v2/`)).status === 200;
+    });
+    return stage;
+  } catch (error) {
+    await stage.close();
+    throw error;
+  }
 }
 
 /** Runs the built program. */
@@ -112,18 +116,25 @@ async function ended(child: ChildProcess): Promise<number | null> {
 }
 
 /** The sample application as an archive for this platform. */
-async function packSampleApp(directory: string, version: string): Promise<string> {
+async function packSampleApp(
+  directory: string,
+  version: string,
+  replaced: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const platform = `${process.platform}_${process.arch}`;
   const path = join(directory, "builds", version, `sample-app_${platform}.tar.gz`);
-  const file = (name: string, body: Buffer | string, mode = 0o644) => ({
-    header: { name, size: Buffer.byteLength(body), mode, type: "file" as const },
-    body: Buffer.from(body),
-  });
-  const tar = await packTar([
-    file("server.js", await readFile(sampleApp), 0o755),
-    file("package.json", '{"type":"module"}\n'),
-    file("VERSION", `${version}\n`),
-  ]);
+  const files = {
+    "server.js": await readFile(sampleApp, "utf8"),
+    "package.json": '{"type":"module"}\n',
+    VERSION: `${version}\n`,
+    ...replaced,
+  };
+  const tar = await packTar(
+    Object.entries(files).map(([name, body]) => {
+      const mode = name.endsWith(".js") ? 0o755 : 0o644;
+      return { header: { name, size: Buffer.byteLength(body), mode, type: "file" }, body };
+    }),
+  );
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, gzipSync(tar));
   return path;

@@ -3,8 +3,10 @@ import { systemClock } from "./base/clock.ts";
 import { main } from "./cli/main.ts";
 
 const stop = new AbortController();
+// Told twice, as by npm and the terminal both, it still lets the app drain: the system's own answer to
+// a signal nobody listens for would be to end at once, and to leave the app behind.
 for (const signal of ["SIGINT", "SIGTERM", "SIGQUIT"] as const) {
-  process.once(signal, () => stop.abort(new Error(`told to stop by ${signal}`)));
+  process.on(signal, () => stop.abort(new Error(`told to stop by ${signal}`)));
 }
 
 process.exitCode = await main(process.argv.slice(2), {

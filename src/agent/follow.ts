@@ -10,6 +10,8 @@ import { ReleaseRegistryError } from "./release.ts";
 
 const pollTimeoutMs = 60_000;
 const pollBackoff = { firstMs: 5_000, maximumMs: 300_000 };
+/** Who asks for more is wrong, or this host's clock is; GitHub's limits begin anew each hour. */
+const longestAskedMs = 3_600_000;
 
 export interface FollowParts {
   /** The release that should run now; `undefined` when there is none yet. */
@@ -55,8 +57,7 @@ async function poll(
     const level = messageOf(error) === polls.lastMessage ? "debug" : "error";
     polls.lastMessage = messageOf(error);
     logger[level]("poll failed", { error, failures: polls.failures });
-    const askedMs = error instanceof ReleaseRegistryError ? (error.retryAfterMs ?? 0) : 0;
-    return Math.max(intervalMs, askedMs, backoffMs(pollBackoff, polls.failures));
+    return Math.max(intervalMs, askedMs(error), backoffMs(pollBackoff, polls.failures));
   }
   if (polls.failures > 0) logger.info("the registry answers again", { failures: polls.failures });
   polls.failures = 0;
@@ -68,6 +69,12 @@ async function poll(
     logger.error("the ledger could not be written", { error });
   }
   return jittered(intervalMs);
+}
+
+/** How long the registry asked us to stay away. */
+function askedMs(error: unknown): number {
+  const ms = error instanceof ReleaseRegistryError ? error.retryAfterMs : undefined;
+  return Math.min(ms ?? 0, longestAskedMs);
 }
 
 /** Up to a tenth earlier or later, so that a fleet does not ask all at once. */
@@ -92,7 +99,7 @@ async function deployIfNew(choice: Choice, parts: FollowParts, call: Call): Prom
     await parts.deploy(choice, call);
   } catch (error) {
     if (isEchoOf(call.signal, error)) throw error;
-    await ledger.update((state) => failAttempt(state, error, clock.now()));
+    await ledger.update((state) => failAttempt(state, error, clock.now(), askedMs(error)));
     const { failures, retryAt } = ledger.state.attempt ?? {};
     logger.error("deployment failed", { tag, error, failures, retryAt });
   }

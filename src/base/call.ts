@@ -19,20 +19,26 @@ export async function withTimeout<Result>(
   { signal }: Call,
   work: (call: Call) => Promise<Result>,
 ): Promise<Result> {
-  const limit = new AbortController();
-  const timer = setTimeout(() => limit.abort(), timeoutMs);
-  const both = AbortSignal.any([signal, limit.signal]);
+  const limited = new AbortController();
+  let expired = false;
+  const timer = setTimeout(() => {
+    expired = true;
+    limited.abort();
+  }, timeoutMs);
+  // By hand: `AbortSignal.any` leaves something on `signal` each time, and that one lives for months.
+  const passOn = () => limited.abort(signal.reason);
+  if (signal.aborted) passOn();
+  signal.addEventListener("abort", passOn, { once: true });
   try {
-    return await work({ signal: both });
+    return await work({ signal: limited.signal });
   } catch (error) {
-    if (limit.signal.aborted && !signal.aborted) {
-      throw new TimeoutError("TIMEOUT", `${what} took longer than ${timeoutMs / 1000} s`, {
-        cause: error,
-      });
-    }
-    throw error;
+    if (!expired || signal.aborted) throw error;
+    throw new TimeoutError("TIMEOUT", `${what} took longer than ${timeoutMs / 1000} s`, {
+      cause: error,
+    });
   } finally {
     clearTimeout(timer);
+    signal.removeEventListener("abort", passOn);
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { FakeClock } from "./clock.fake.ts";
-import { settlesWithin } from "./clock.ts";
+import { settlesWithin, systemClock } from "./clock.ts";
 
 describe("settlesWithin", () => {
   it.each([
@@ -21,4 +21,14 @@ describe("settlesWithin", () => {
 
     expect(await settled).toBe(false);
   });
+});
+
+it("sleeps for longer than a timer can hold", async () => {
+  const stop = new AbortController();
+  const slept = systemClock.sleep(30 * 86_400_000, stop);
+
+  expect(await settlesWithin(slept, 50, systemClock)).toBe(false);
+
+  stop.abort();
+  await expect(slept).rejects.toMatchObject({ name: "AbortError" });
 });

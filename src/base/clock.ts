@@ -8,9 +8,18 @@ export interface Clock {
   sleep(ms: number, call: Call): Promise<void>;
 }
 
+/** What a timer of Node's can hold: a longer one ends after a millisecond. */
+const longestTimerMs = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => new Date(),
-  sleep: (ms, { signal }) => sleep(ms, undefined, { signal }),
+  async sleep(ms, { signal }) {
+    let leftMs = ms;
+    for (; leftMs > longestTimerMs; leftMs -= longestTimerMs) {
+      await sleep(longestTimerMs, undefined, { signal });
+    }
+    await sleep(leftMs, undefined, { signal });
+  },
 };
 
 /** Whether `work` settles within `ms`, by `clock`. It goes on either way. */

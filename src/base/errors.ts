@@ -1,7 +1,7 @@
 export interface ErrorDetails {
   cause?: unknown;
   /** The next thing the reader can do, as one imperative sentence. */
-  hint?: string;
+  hint?: string | undefined;
 }
 
 /**
@@ -30,6 +30,19 @@ export class ConfigError extends DewyError<"INVALID"> {
   constructor(message: string, details: ErrorDetails = {}) {
     super("INVALID", message, details);
   }
+}
+
+/** `error`, when it comes before anything has started: then it is a mistake in what was asked for. */
+export function asConfigError(error: DewyError): ConfigError {
+  return new ConfigError(error.message, { cause: error, hint: error.hint });
+}
+
+/** What went wrong and what to do about it, in one line. */
+export function lineOf({ message, hint }: DewyError): string {
+  return [message, hint]
+    .filter(Boolean)
+    .join(": ")
+    .replace(/\s*\n\s*/g, " ");
 }
 
 /** The system's own error code, such as `ENOENT`, when `error` carries one. */

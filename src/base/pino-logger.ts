@@ -1,5 +1,5 @@
 import { type BaseLogger, type DestinationStream, destination, pino } from "pino";
-import { DewyError } from "./errors.ts";
+import { DewyError, lineOf } from "./errors.ts";
 import type { LogFields, Logger, LogLevel } from "./logger.ts";
 
 export interface LoggerOptions {
@@ -61,8 +61,7 @@ function plain(fields: LogFields): LogFields {
 }
 
 function plainValue(value: unknown): unknown {
-  if (value instanceof DewyError)
-    return value.hint ? `${value.message}: ${value.hint}` : value.message;
+  if (value instanceof DewyError) return lineOf(value);
   if (value instanceof Error)
     return "code" in value ? value.message : (value.stack ?? value.message);
   if (value instanceof URL) return value.href;

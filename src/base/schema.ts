@@ -19,15 +19,8 @@ export function parseDuration(text: string): number | undefined {
   for (const [, count = "", unit = ""] of text.matchAll(/([\d.]+)([a-zµ]+)/g)) {
     ms += Number(count) * (unitMs[unit] ?? 0);
   }
-  return ms;
+  return Number.isFinite(ms) ? ms : undefined;
 }
-
-/** A duration such as `30s` or `1h30m`, in milliseconds. */
-export const Duration = v.pipe(
-  v.string("write a duration such as 30s or 1h30m"),
-  v.transform(parseDuration),
-  v.number("write a duration such as 30s or 1h30m"),
-);
 
 /** A duration, or a plain count of seconds: `10` and `10s` are the same. In milliseconds. */
 export const Seconds = v.pipe(
@@ -41,9 +34,6 @@ export const YesOrNo = v.pipe(
   v.picklist(["true", "1", "on", "yes", "false", "0", "off", "no"], "write true or false"),
   v.transform((text) => ["true", "1", "on", "yes"].includes(text)),
 );
-
-/** Whatever a schema takes, typed by its output. */
-export type Schema<Output> = v.GenericSchema<unknown, Output>;
 
 /** Checks `value` against `schema`. @throws {ConfigError} naming everything that is wrong with it. */
 export function parse<const S extends v.GenericSchema>(

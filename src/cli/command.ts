@@ -1,6 +1,7 @@
 import type { Command as CommanderCommand } from "commander";
 import type * as v from "valibot";
 import type { Clock } from "../base/clock.ts";
+import type { Environment } from "../base/environment.ts";
 import { parse } from "../base/schema.ts";
 
 /** What a command is given of the world outside, so that no other file touches `process`. */
@@ -11,7 +12,7 @@ export interface CommandContext {
   note(line: string): void;
   /** Where a progress bar may be drawn; `undefined` when nobody is looking. */
   terminal: Terminal | undefined;
-  environment: Readonly<Record<string, string | undefined>>;
+  environment: Environment;
   /** The directory the command was called in. */
   directory: string;
   /** Aborts when the process is told to end. */
@@ -24,7 +25,7 @@ export interface Terminal {
   write(text: string): void;
 }
 
-export interface Flag {
+interface Flag {
   /** What stands for the value in the help; none for a switch. */
   value?: string;
   short?: string;
@@ -33,27 +34,22 @@ export interface Flag {
   many?: true;
 }
 
-/** A command as it is described to commander, and as `run` sees it once its input has been checked. */
-export interface Command<Input = never> {
-  /** The words that call it: `registry serve`. */
-  name: string;
-  summary: string;
+/** A command as it is described to commander, apart from its name and summary. */
+interface Description {
   /** The words after the options, as commander writes them: `[command...]`. */
   operands?: string;
   flags: Record<string, Flag>;
   /** Shown below the options. */
   epilogue?: string;
-  input: v.GenericSchema<unknown, Input>;
-  run(input: Input, context: CommandContext): Promise<void>;
 }
 
 /** Ties `run` to the type of what `input` makes of flags and operands. */
 export function command<const S extends v.GenericSchema>(
-  description: Omit<Command, "input" | "run"> & {
+  description: Description & {
     input: S;
     run(input: v.InferOutput<S>, context: CommandContext): Promise<void>;
   },
-): AnyCommand {
+): Command {
   const { input, run } = description;
   return {
     ...description,
@@ -62,14 +58,13 @@ export function command<const S extends v.GenericSchema>(
 }
 
 /** A command whose input is still what was typed. */
-export interface AnyCommand extends Omit<Command, "input" | "run"> {
+export interface Command extends Description {
   /** @throws {ConfigError} naming every flag that was wrong. */
   runUnchecked(raw: unknown, context: CommandContext): Promise<void>;
 }
 
 /** Adds `description`'s flags and operands to commander's `target`. */
-export function declare(target: CommanderCommand, description: AnyCommand): void {
-  target.description(description.summary);
+export function declare(target: CommanderCommand, description: Command): void {
   if (description.operands) target.argument(description.operands);
   for (const [name, flag] of Object.entries(description.flags)) {
     const long = `--${dashed(name)}${flag.value ? ` <${flag.value}>` : ""}`;

@@ -1,11 +1,11 @@
 import { Command as CommanderCommand, CommanderError } from "commander";
 import { isEchoOf } from "../base/call.ts";
-import { ConfigError, DewyError } from "../base/errors.ts";
-import { type AnyCommand, type CommandContext, declare } from "./command.ts";
+import { ConfigError, DewyError, lineOf, messageOf } from "../base/errors.ts";
+import { type Command, type CommandContext, declare } from "./command.ts";
 import { version } from "./version.ts";
 
 /** The commands, each loaded only when it is called, so that the others do not pay for it. */
-const commands: Record<string, { summary: string; load(): Promise<AnyCommand> }> = {
+const commands: Record<string, { summary: string; load(): Promise<Command> }> = {
   server: {
     summary: "keep an application on the newest release, replaced without dropping a connection",
     load: async () => (await import("./commands/server.ts")).server,
@@ -26,13 +26,18 @@ export async function main(args: readonly string[], context: CommandContext): Pr
     await program(args, context).then((ready) => ready.parseAsync([...args], { from: "user" }));
     return 0;
   } catch (error) {
-    if (isEchoOf(context.signal, error)) return 0;
+    if (isEchoOf(context.signal, error)) return interrupted(context);
     if (error instanceof CommanderError) return statusOf(error, context);
     if (!(error instanceof DewyError)) throw error; // a bug: crash, and show the stack
-    context.note(`dewy: ${error.message}`);
-    if (error.hint) context.note(`dewy: ${error.hint}`);
+    context.note(`dewy: ${lineOf(error)}`);
     return error instanceof ConfigError ? 2 : 1;
   }
+}
+
+/** A daemon ends well when it is told to stop, and returns; what comes here was not done. */
+function interrupted({ note, signal }: CommandContext): number {
+  note(`dewy: ${messageOf(signal.reason)} before it was done`);
+  return 1;
 }
 
 async function program(
@@ -87,7 +92,7 @@ function statusOf(error: CommanderError, context: CommandContext): number {
     return 2;
   }
   const [sentence = "", ...suggestion] = error.message.replace(/^error: /, "").split("\n");
-  context.note(`dewy: ${[sentence, ...suggestion].join(" ")}`);
-  context.note("dewy: `dewy --help` lists the commands, `dewy COMMAND --help` its options");
+  const words = [sentence, ...suggestion].filter(Boolean).join(" ");
+  context.note(`dewy: ${words}: see \`dewy --help\`, or \`dewy COMMAND --help\``);
   return 2;
 }

@@ -2,9 +2,9 @@ import { expect, it } from "vitest";
 import { lineOf, progressBar } from "./progress-bar.ts";
 
 it.each([
-  ["pushing", 5_000_000, 60, "app.tgz  [============            ]   50 %  5.0 of 10.0 MB"],
-  ["pushing", 0, 60, "app.tgz  [                        ]    0 %  0.0 of 10.0 MB"],
-  ["pushing", 5_000_000, 32, "app.tgz   50 %  5.0 of 10.0 MB"],
+  ["pushing", 5_000_000, 60, "app.tgz  [===========            ]   50 %   5.0 of 10.0 MB"],
+  ["pushing", 0, 60, "app.tgz  [                       ]    0 %   0.0 of 10.0 MB"],
+  ["pushing", 5_000_000, 33, "app.tgz   50 %   5.0 of 10.0 MB"],
   ["present", 0, 60, "app.tgz  10.0 MB, already there"],
   ["pushed", 10_000_000, 60, "app.tgz  10.0 MB"],
 ] as const)("draws %s at %i bytes on %i columns", (step, sent, columns, expected) => {

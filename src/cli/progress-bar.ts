@@ -37,7 +37,7 @@ export function lineOf(
   const words = {
     present: `${size}, already there`,
     pushed: size,
-    pushing: `${String(Math.floor(share * 100)).padStart(3)} %  ${megabytes(sentBytes)} of ${size}`,
+    pushing: `${String(Math.floor(share * 100)).padStart(3)} %  ${megabytes(sentBytes).padStart(size.length - 3)} of ${size}`,
   }[step];
   const room = columns - name.length - words.length - 8;
   if (step !== "pushing" || room < 10) return `${name}  ${words}`.slice(0, columns - 1);

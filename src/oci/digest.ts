@@ -1,5 +1,4 @@
 import { createHash, type Hash } from "node:crypto";
-import type { Bytes } from "../base/bytes.ts";
 import { OciError } from "./error.ts";
 
 const hexLength = { sha256: 64, sha512: 128 } as const;
@@ -44,23 +43,4 @@ export function digestOf(
 /** Ends `hash`, which must have been created for `algorithm`. */
 export function endDigest(algorithm: DigestAlgorithm, hash: Hash): Digest {
   return `${algorithm}:${hash.digest("hex")}` as Digest;
-}
-
-/**
- * Passes `source` through untouched and fails at its end unless it hashes to `expected`.
- *
- * The last chunk is yielded before the failure, so a sink must not publish what it was given until
- * the stream has ended cleanly.
- */
-export async function* verified(source: Bytes, expected: Digest): AsyncGenerator<Uint8Array> {
-  const algorithm = algorithmOf(expected);
-  const hash = createHash(algorithm);
-  for await (const chunk of source) {
-    hash.update(chunk);
-    yield chunk;
-  }
-  const actual = endDigest(algorithm, hash);
-  if (actual !== expected) {
-    throw new OciError("DIGEST_INVALID", `expected ${expected}, received ${actual}`);
-  }
 }

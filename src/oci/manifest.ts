@@ -101,7 +101,7 @@ export function parseManifest(bytes: Uint8Array, declaredType?: string): Manifes
   return { kind: "image", mediaType: type, content: checked(ImageManifest, document) };
 }
 
-export function isIndexType(mediaType: string): boolean {
+function isIndexType(mediaType: string): boolean {
   return mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerList;
 }
 

@@ -17,6 +17,8 @@ export interface FakeOciRegistry {
   /** Answers instead of everything else. */
   refuse: { status: number; headers?: Record<string, string>; body?: string } | undefined;
   pageSize: number;
+  /** Answers a range with one from byte 1 on. */
+  beginsEarlier: boolean;
   /** Puts a manifest under a tag. */
   tag(repository: string, tag: string, content: object): string;
 }
@@ -37,6 +39,7 @@ export async function serveFakeOciRegistry(): Promise<FakeOciRegistry> {
     basic: undefined,
     refuse: undefined,
     pageSize: 1000,
+    beginsEarlier: false,
     tag(repository, tag, content) {
       const bytes = Buffer.from(JSON.stringify(content));
       const mediaType =
@@ -102,7 +105,8 @@ export async function serveFakeOciRegistry(): Promise<FakeOciRegistry> {
   function blobAnswer({ headers }: IncomingMessage, digest: string): Answer {
     const bytes = fake.blobs.get(digest);
     if (!bytes) return { status: 404 };
-    const from = Number(/^bytes=(\d+)-$/.exec(headers.range ?? "")?.[1] ?? 0);
+    const asked = Number(/^bytes=(\d+)-$/.exec(headers.range ?? "")?.[1] ?? 0);
+    const from = fake.beginsEarlier && asked > 0 ? 1 : asked;
     if (from === 0)
       return { status: 200, headers: { "content-length": bytes.length }, body: bytes };
     if (from >= bytes.length) return { status: 416 };

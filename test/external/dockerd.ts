@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { onTestFinished } from "vitest";
 import { run, startDaemon } from "./program.ts";
 
 /** Runs a docker command against a dockerd of its own. */
@@ -8,11 +9,13 @@ export type Docker = (...args: readonly string[]) => Promise<string>;
 export async function startDockerd(directory: string): Promise<Docker> {
   const socket = `unix://${join(directory, "docker.sock")}`;
   const docker: Docker = (...args) => run("/usr/bin/docker", ["--host", socket, ...args]);
+  const data = join(directory, "data");
+  onTestFinished(() => unmount(data));
   await startDaemon(
     "/usr/sbin/dockerd",
     [
       ...["--host", socket, "--pidfile", join(directory, "pid")],
-      ...["--data-root", join(directory, "data"), "--exec-root", join(directory, "exec")],
+      ...["--data-root", data, "--exec-root", join(directory, "exec")],
       ...["--iptables=false", "--bridge=none"],
     ],
     () =>
@@ -22,4 +25,9 @@ export async function startDockerd(directory: string): Promise<Docker> {
       ),
   );
   return docker;
+}
+
+/** Where its parent is a shared mount, dockerd mounts its data on itself, and leaves it so. */
+async function unmount(directory: string): Promise<void> {
+  await run("umount", ["--lazy", "--recursive", directory]).catch(() => {});
 }

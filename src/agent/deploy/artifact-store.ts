@@ -6,8 +6,8 @@ import * as v from "valibot";
 import { removeDrafts, syncDirectory, writeFileWhole } from "../../base/atomic-file.ts";
 import type { Bytes } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
-import { systemCodeOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
+import { statsOf } from "../../base/path-stats.ts";
 import {
   algorithmOf,
   type Digest,
@@ -51,8 +51,12 @@ export interface ArtifactStore {
   partialPath(artifact: Artifact): string;
   /** Gives a complete, synced partial its final name. */
   publish(partialPath: string, digest: Digest): Promise<string>;
-  /** Removes all but `keep`, of which the first come first, and old partials; see `pruneArtifacts`. */
-  prune(keep: readonly Digest[], maximumBytes: number, now: Date): Promise<void>;
+  /**
+   * Keeps `keep`, given newest first, up to `maximumBytes` (10 GiB) in all, and removes the rest and
+   * the partials of a day ago. The first is kept in any case: without it the active release could
+   * not be unpacked again.
+   */
+  prune(keep: readonly Digest[], options?: { maximumBytes?: number; now?: Date }): Promise<void>;
 }
 
 export async function openArtifactStore(directory: string, logger: Logger): Promise<ArtifactStore> {
@@ -93,7 +97,7 @@ export async function openArtifactStore(directory: string, logger: Logger): Prom
       return path;
     },
 
-    async prune(keep, maximumBytes, now) {
+    async prune(keep, { maximumBytes = 10 * gib, now = new Date() } = {}) {
       const kept = new Set(await withinBudget(keep, maximumBytes));
       for (const algorithm of algorithms) {
         for (const hex of await readdir(join(directory, algorithm))) {
@@ -145,18 +149,6 @@ export async function openArtifactStore(directory: string, logger: Logger): Prom
   }
 }
 
-/**
- * Keeps what the kept releases need, given newest first, up to `maximumBytes` in all, and removes
- * the rest. The first is kept in any case: without it the active release could not be unpacked again.
- */
-export async function pruneArtifacts(
-  store: ArtifactStore,
-  keepDigests: readonly Digest[],
-  { maximumBytes = 10 * gib, now = new Date() }: { maximumBytes?: number; now?: Date } = {},
-): Promise<void> {
-  await store.prune(keepDigests, maximumBytes, now);
-}
-
 async function hashOf(bytes: Bytes, algorithm: DigestAlgorithm): Promise<Digest> {
   const hash = createHash(algorithm);
   for await (const chunk of bytes) hash.update(chunk);
@@ -170,11 +162,6 @@ function keyOf({ name, url, identity }: Artifact): string {
 }
 
 async function sizeOf(path: string): Promise<number | undefined> {
-  try {
-    const stats = await lstat(path);
-    return stats.isFile() ? stats.size : undefined;
-  } catch (error) {
-    if (systemCodeOf(error) === "ENOENT") return undefined;
-    throw error;
-  }
+  const stats = await statsOf(path);
+  return stats?.isFile() ? stats.size : undefined;
 }

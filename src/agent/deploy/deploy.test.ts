@@ -10,9 +10,10 @@ import { FakeLogger } from "../../base/logger.fake.ts";
 import { digestOf } from "../../oci/digest.ts";
 import type { Choice } from "../choose/choose.ts";
 import { beginAttempt } from "../ledger/attempt.ts";
-import { openLedger, type Phase } from "../ledger/ledger.ts";
+import { openLedger, type Phase, phases } from "../ledger/ledger.ts";
 import { openArtifactStore } from "./artifact-store.ts";
 import { deploy } from "./deploy.ts";
+import type { HookFacts } from "./hook.ts";
 import { openReleases } from "./releases.ts";
 
 it("goes through the phases in order, and commits", async ({ signal }) => {
@@ -20,7 +21,7 @@ it("goes through the phases in order, and commits", async ({ signal }) => {
 
   await host.deploy("v1.0.0", { signal });
 
-  expect(host.phases).toEqual(["fetch", "unpack", "switch", "start", "commit", "prune"]);
+  expect(host.phases).toEqual(phases);
   expect(host.started).toEqual(["v1.0.0 started", "v1.0.0 committed"]);
   expect(await host.serves()).toBe("v1.0.0");
   expect(host.state()).toMatchObject({ active: { tag: "v1.0.0" } });
@@ -81,6 +82,37 @@ it("takes the commit back when the new process has died meanwhile", async ({ sig
   expect(await host.serves()).toBe("v1.0.0");
 });
 
+it("stops the new process, and keeps its files, when current cannot be put back", async ({
+  signal,
+}) => {
+  const host = await openHost();
+  await host.deploy("v1.0.0", { signal });
+  host.failAt = "commit";
+  host.switchFailure = new Error("no space left on device");
+
+  await expect(host.deploy("v1.1.0", { signal })).rejects.toThrow("at commit");
+  expect(host.started.slice(2)).toEqual(["v1.1.0 started", "v1.1.0 undone"]);
+  expect(await host.serves()).toBe("v1.1.0");
+
+  host.switchFailure = undefined;
+  await expect(host.deploy("v1.2.0", { signal })).rejects.toThrow("at commit");
+  expect(await host.serves()).toBe("v1.0.0");
+});
+
+it("keeps no artifact of a release that failed, beside the one that is being tried", async ({
+  signal,
+}) => {
+  const host = await openHost();
+  await host.deploy("v1.0.0", { signal });
+  host.startFailure = new Error("exited with status 1");
+
+  for (const tag of ["v1.1.0", "v1.1.1", "v1.1.2"]) {
+    await expect(host.deploy(tag, { signal })).rejects.toThrow("exited with status 1");
+  }
+
+  expect(await readdir(join(host.root, ".dewy/artifacts/sha256"))).toHaveLength(2);
+});
+
 it.each(["fetch", "unpack", "switch", "start"] as const)(
   "changes nothing when it fails at %s",
   async (phase) => {
@@ -95,6 +127,40 @@ it.each(["fetch", "unpack", "switch", "start"] as const)(
     expect(await readdir(join(host.root, "releases"))).toHaveLength(1);
   },
 );
+
+it("runs the hooks around the switch", async ({ signal }) => {
+  const host = await openHost();
+  await host.deploy("v1.0.0", { signal });
+  host.hooks = [];
+
+  await host.deploy("v1.1.0", { signal });
+
+  expect(host.hooks).toEqual(["before v1.1.0, after v1.0.0", "after v1.1.0, serving v1.1.0"]);
+});
+
+it("changes nothing when the before-hook fails", async ({ signal }) => {
+  const host = await openHost();
+  await host.deploy("v1.0.0", { signal });
+  host.hookFailure = "before";
+
+  await expect(host.deploy("v1.1.0", { signal })).rejects.toThrow("before-hook failed");
+
+  expect(await host.serves()).toBe("v1.0.0");
+  expect(host.phases.slice(6)).toEqual(["fetch", "unpack"]);
+  expect(await readdir(join(host.root, "releases"))).toHaveLength(1);
+});
+
+it("stands when the after-hook fails, and says so", async ({ signal }) => {
+  const host = await openHost();
+  host.hookFailure = "after";
+
+  await host.deploy("v1.0.0", { signal });
+
+  expect(host.state()).toMatchObject({ active: { tag: "v1.0.0" } });
+  expect(host.logger.messages("error")).toEqual([
+    "the deployment stands, and its after-hook failed",
+  ]);
+});
 
 it("unpacks nothing of an artifact that is not the promised one", async ({ signal }) => {
   const host = await openHost();
@@ -128,12 +194,17 @@ async function openHost() {
   const ledger = await openLedger(join(root, ".dewy/ledger.json"), { logger, clock });
   const host = {
     root,
+    logger,
     phases: [] as Phase[],
     started: [] as string[],
     startFailure: undefined as Error | undefined,
     commitFailure: undefined as Error | undefined,
     failAt: undefined as Phase | undefined,
+    /** Of the putting back: the second switch of a deployment. */
+    switchFailure: undefined as Error | undefined,
     tamper: false,
+    hooks: [] as string[],
+    hookFailure: undefined as "before" | "after" | undefined,
     state: () => ledger.state,
     serves: () => readFile(join(root, "current/VERSION"), "utf8"),
     async deploy(tag: string, call: { signal: AbortSignal }) {
@@ -143,11 +214,19 @@ async function openHost() {
       await deploy(choice, { ...parts, registry: registryOf(choice) }, call);
     },
   };
+  const releases = await openReleases(root, clock);
   const parts = {
     ledger,
     clock,
     logger,
-    releases: await openReleases(root, clock),
+    releases: {
+      ...releases,
+      async switchTo(directory: string) {
+        const isPutBack = directory === ledger.state.active?.directory;
+        if (isPutBack && host.switchFailure) throw host.switchFailure;
+        await releases.switchTo(directory);
+      },
+    },
     store: await openArtifactStore(join(root, ".dewy/artifacts"), logger),
     supervisor: {
       async start() {
@@ -165,6 +244,16 @@ async function openHost() {
           },
           undo: async () => void note("undone"),
         };
+      },
+    },
+    hooks: {
+      before: async ({ tag, previousTag }: HookFacts) => {
+        host.hooks.push(`before ${tag}, after ${previousTag}`);
+        if (host.hookFailure === "before") throw new Error("before-hook failed");
+      },
+      after: async ({ tag }: HookFacts) => {
+        host.hooks.push(`after ${tag}, serving ${await host.serves()}`);
+        if (host.hookFailure === "after") throw new Error("after-hook failed");
       },
     },
     entered: (phase: Phase) => {

@@ -1,14 +1,15 @@
-import type { Call } from "../../base/call.ts";
+import { type Call, isEchoOf } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Choice } from "../choose/choose.ts";
-import { advanceAttempt, commitRelease, forgetReleases } from "../ledger/attempt.ts";
+import { advanceAttempt, commitRelease, keepReleases } from "../ledger/attempt.ts";
 import type { DeployedRelease, Ledger, Phase } from "../ledger/ledger.ts";
 import type { ReleaseRegistry } from "../release.ts";
 import type { Replacement } from "../supervisor/candidate.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
-import { type ArtifactStore, pruneArtifacts } from "./artifact-store.ts";
+import type { ArtifactStore } from "./artifact-store.ts";
 import { fetchArtifact } from "./fetch.ts";
+import type { HookFacts, RunHook } from "./hook.ts";
 import type { Releases } from "./releases.ts";
 import { removeTree } from "./removal.ts";
 import { archiveLimits, unpack } from "./unpack.ts";
@@ -21,6 +22,8 @@ export interface DeployParts {
   releases: Releases;
   supervisor: Pick<Supervisor, "start">;
   store: ArtifactStore;
+  /** Before anything changes for the running app, and after the new release was committed. */
+  hooks: { before?: RunHook; after?: RunHook };
   clock: Clock;
   logger: Logger;
   /** Told of each phase once the ledger has recorded it, and before its work begins. */
@@ -30,19 +33,36 @@ export interface DeployParts {
 /**
  * Takes the chosen release into service: fetch, unpack, switch, start, commit, prune.
  *
- * Whatever fails before the commit is undone here: `current` and the running process are then what
+ * Whatever fails before the commit, the before-hook included, is undone here: `current` and the running process are then what
  * they were. What a kill interrupts is undone by `recover` at the next start, from the ledger.
  */
 export async function deploy(choice: Choice, parts: DeployParts, call: Call): Promise<void> {
   const release = await prepare(choice, parts, call);
+  const facts = {
+    tag: release.tag,
+    previousTag: parts.ledger.state.active?.tag,
+    releaseDirectory: release.directory,
+  };
   try {
+    await parts.hooks.before?.(facts, call);
     await takeIntoService(release, parts, call);
   } catch (error) {
-    await removeTree(release.directory);
+    await discard(release.directory, parts);
     throw error;
   }
+  await afterwards(facts, parts, call);
   await enter("prune", parts);
   await prune(parts);
+}
+
+/** The deployment stands, whatever its after-hook says. */
+async function afterwards(facts: HookFacts, parts: DeployParts, call: Call): Promise<void> {
+  try {
+    await parts.hooks.after?.(facts, call);
+  } catch (error) {
+    if (isEchoOf(call.signal, error)) throw error;
+    parts.logger.error("the deployment stands, and its after-hook failed", { error });
+  }
 }
 
 /** A complete directory under `releases/`, which nothing points to yet. */
@@ -51,6 +71,7 @@ async function prepare(choice: Choice, parts: DeployParts, call: Call): Promise<
   const { tag, artifact } = choice;
 
   await enter("fetch", parts);
+  await makeRoom(choice, parts);
   const fetched = await fetchArtifact({ registry, artifact, store, clock, logger }, call);
   logger.info("Cached artifact", { tag, artifact: artifact.name, digest: fetched.digest });
 
@@ -71,7 +92,7 @@ async function takeIntoService(
 ): Promise<void> {
   const { releases, supervisor, ledger, logger } = parts;
   const { tag, directory } = release;
-  const before = await releases.current();
+  const before = await proven(parts);
   let replacement: Replacement | undefined;
   try {
     await enter("switch", parts);
@@ -87,10 +108,40 @@ async function takeIntoService(
     logger.info("Server started", { tag, pid, generation });
   } catch (error) {
     // In this order: what is started again after the undoing is what `current` leads to.
-    if (before?.complete) await releases.switchTo(before.directory);
-    else await releases.unlinkCurrent();
+    await putBack(before, parts);
     await replacement?.undo();
     throw error;
+  }
+}
+
+/** The directory that `current` is to name when this deployment fails. */
+async function proven({ releases, ledger }: DeployParts): Promise<string | undefined> {
+  const { active } = ledger.state;
+  if (active && (await releases.isComplete(active.directory))) return active.directory;
+  const current = await releases.current();
+  return current?.complete ? current.directory : undefined;
+}
+
+/** A disk that is full may refuse even this: then the release stays until `current` lets go of it. */
+async function putBack(
+  directory: string | undefined,
+  { releases, logger }: DeployParts,
+): Promise<void> {
+  try {
+    if (directory === undefined) await releases.unlinkCurrent();
+    else await releases.switchTo(directory);
+  } catch (error) {
+    logger.error("current could not be put back", { directory, error });
+  }
+}
+
+/** Removes a release that failed, unless `current` still names it. */
+async function discard(directory: string, { releases, logger }: DeployParts): Promise<void> {
+  try {
+    const current = await releases.current();
+    if (current?.directory !== directory) await removeTree(directory);
+  } catch (error) {
+    logger.warn("a release that failed could not be removed", { directory, error });
   }
 }
 
@@ -122,17 +173,29 @@ async function enter(
   entered?.(phase);
 }
 
+/** The artifacts of releases that failed: a row of them would fill the disk before one succeeds. */
+async function makeRoom(
+  { artifact }: Choice,
+  { ledger, store, logger }: DeployParts,
+): Promise<void> {
+  try {
+    const wanted = artifact.digest ?? (await store.knownDigest(artifact));
+    const kept = ledger.state.releases.map(({ digest }) => digest);
+    await store.prune(wanted ? [wanted, ...kept] : kept);
+  } catch (error) {
+    logger.warn("old artifacts could not be removed", { error });
+  }
+}
+
 /** What is left over costs disk and nothing else: a failure is logged, and the next one tries again. */
 async function prune({ ledger, releases, store, logger }: DeployParts): Promise<void> {
   const { active, lastGood } = ledger.state;
   const protect = [active, lastGood].flatMap((release) => (release ? [release.directory] : []));
   try {
     const removed = await releases.prune({ keep: releasesKept, protect });
-    await ledger.update((state) => forgetReleases(state, removed));
-    await pruneArtifacts(
-      store,
-      ledger.state.releases.map(({ digest }) => digest),
-    );
+    const left = await releases.list();
+    await ledger.update((state) => keepReleases(state, left));
+    await store.prune(ledger.state.releases.map(({ digest }) => digest));
     logger.info("Keep releases", { count: releasesKept, removed: removed.length });
   } catch (error) {
     logger.warn("old releases could not be removed", { error });

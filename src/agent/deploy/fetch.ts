@@ -28,8 +28,6 @@ export interface FetchOptions {
   maximumBytes?: number;
   /** How long the source may send nothing before it counts as cut; a minute. */
   stallMs?: number;
-  /** Called with the bytes that have come so far, those of an earlier run included. */
-  onProgress?: (sizeBytes: number, totalBytes: number | undefined) => void;
 }
 
 type Fetching = Required<FetchOptions>;
@@ -48,7 +46,6 @@ export async function fetchArtifact(options: FetchOptions, call: Call): Promise<
   const fetching: Fetching = {
     maximumBytes: 2 * gib,
     stallMs: 60_000,
-    onProgress: () => {},
     ...options,
   };
   const { artifact, store, maximumBytes } = fetching;
@@ -108,13 +105,12 @@ async function transferWithRetries(
   fetching: Fetching,
   call: Call,
 ): Promise<void> {
-  const { artifact, clock, logger, onProgress } = fetching;
-  const report = (sizeBytes: number) => onProgress(sizeBytes, artifact.sizeBytes);
+  const { artifact, clock, logger } = fetching;
   let failures = 0;
   for (;;) {
     const before = partial.sizeBytes;
     try {
-      return await transfer(partial, { ...fetching, onProgress: report }, call);
+      return await transfer(partial, fetching, call);
     } catch (error) {
       if (call.signal.aborted || !isCut(error)) throw error;
       failures = partial.sizeBytes - before >= steadyBytes ? 1 : failures + 1;

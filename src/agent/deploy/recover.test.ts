@@ -37,14 +37,42 @@ it("leaves a committed release in service", async () => {
   expect(logger.lines).toEqual([]);
 });
 
-it("falls back to the last good release when the active one is gone", async () => {
+it("falls back to the last good release when the active one is gone, for it to be deployed again", async () => {
   const host = await hostWith({ releases: [older], current: newer });
-  const { current } = await host.recover({
+  const { current, state } = await host.recover({
     active: host.release(newer),
     lastGood: host.release(older),
   });
 
   expect(current).toBe(`releases/${older}`);
+  expect(state.active).toEqual(host.release(older));
+  expect(state.lastGood).toBeUndefined();
+});
+
+it("has nothing active when every release is gone, for one to be deployed again", async () => {
+  const host = await hostWith({ releases: [], current: newer });
+  const { current, state } = await host.recover({ active: host.release(newer) });
+
+  expect(current).toBeUndefined();
+  expect(state.active).toBeUndefined();
+});
+
+it("forgets an active release that is gone, so that it is deployed again", async () => {
+  const host = await hostWith({ releases: [older], current: newer });
+  const fallen = await host.recover({
+    active: host.release(newer),
+    lastGood: host.release(older),
+    releases: [host.release(newer), host.release(older)],
+  });
+
+  expect(fallen.ledger.active).toEqual(host.release(older));
+  expect(fallen.ledger.lastGood).toBeUndefined();
+  expect(fallen.ledger.releases).toEqual([host.release(older)]);
+
+  const empty = await hostWith({ releases: [], current: newer });
+  const { ledger } = await empty.recover({ active: empty.release(newer) });
+
+  expect(ledger.active).toBeUndefined();
 });
 
 it("keeps the first release in service although nothing was committed yet", async () => {
@@ -114,7 +142,9 @@ async function hostWith(disk: { releases: string[]; current: string }) {
       return {
         current: await readlink(join(root, "current")).catch(() => undefined),
         releases: (await readdir(join(root, "releases"))).sort(),
+        state: ledger.state,
         logger,
+        ledger: ledger.state,
       };
     },
   };

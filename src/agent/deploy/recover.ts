@@ -1,5 +1,6 @@
 import type { Logger } from "../../base/logger.ts";
-import type { Ledger } from "../ledger/ledger.ts";
+import { keepReleases } from "../ledger/attempt.ts";
+import type { DeployedRelease, Ledger } from "../ledger/ledger.ts";
 import type { Releases } from "./releases.ts";
 import { removeTree } from "./removal.ts";
 
@@ -10,19 +11,23 @@ interface RecoverParts {
 }
 
 /**
- * Undoes what a killed agent left half done, before anything is started or asked.
+ * Undoes what a killed agent left half done, before anything is started or asked. What somebody has
+ * removed meanwhile is no longer active, so that the next poll deploys it again.
  *
  * Afterwards `current` names the active release, or, when that is gone from the disk, the last good
  * one. Without either (the first deployment was interrupted, or the ledger was lost) `current` stays
  * what it is, as long as it names a complete release: an app that was never proved is better than
  * none while the registry cannot be asked.
+ *
+ * The ledger then names as active what is on disk, so that what somebody has removed is deployed
+ * again instead of being taken for done.
  */
 export async function recover(parts: RecoverParts): Promise<void> {
   const { ledger, releases, logger } = parts;
   await releases.sweep();
   const { active, lastGood } = ledger.state;
-  const onDisk = new Set(await releases.list());
-  const good = [active, lastGood].find((release) => release && onDisk.has(release.directory));
+  const onDisk = await releases.list();
+  const good = [active, lastGood].find((release) => release && onDisk.includes(release.directory));
 
   const current = await releases.current();
   if (good && current?.directory !== good.directory) {
@@ -33,6 +38,21 @@ export async function recover(parts: RecoverParts): Promise<void> {
     logger.warn("removed a link to a release that is not there", { directory: current.directory });
   }
   await removeUncommitted(parts);
+  if (active && !onDisk.includes(active.directory)) await noteLoss(active, onDisk, parts);
+}
+
+/** A full disk keeps the note from being written, and must not keep the app from being started. */
+async function noteLoss(
+  { tag, directory }: DeployedRelease,
+  onDisk: readonly string[],
+  { ledger, logger }: RecoverParts,
+): Promise<void> {
+  logger.warn("the active release is gone from the disk", { tag, directory });
+  try {
+    await ledger.update((state) => keepReleases(state, onDisk));
+  } catch (error) {
+    logger.error("the ledger could not be written", { error });
+  }
 }
 
 /** What was unpacked when the agent was killed, and neither committed nor in service. */

@@ -10,7 +10,6 @@ export interface TransferOptions {
   maximumBytes: number;
   /** How long the source may send nothing. */
   stallMs: number;
-  onProgress(sizeBytes: number): void;
 }
 
 /**
@@ -41,25 +40,23 @@ export async function transfer(
 
 async function receive(
   partial: PartialFile,
-  { registry, artifact, maximumBytes, onProgress }: TransferOptions,
+  { registry, artifact, maximumBytes }: TransferOptions,
   signal: AbortSignal,
   onSignOfLife: () => void,
 ): Promise<void> {
-  const aborted = rejectionOf(signal);
   const opening = registry.open(artifact, { signal, from: partial.sizeBytes });
-  const { bytes, from } = await Promise.race([opening, aborted]);
+  const { bytes, from } = await orAborted(opening, signal);
   if (from !== partial.sizeBytes) await partial.reset();
   if (from !== partial.sizeBytes) throw new FetchError("CUT", `the source began at byte ${from}`);
   const limit = Math.min(maximumBytes, artifact.sizeBytes ?? maximumBytes);
   const source = bytes[Symbol.asyncIterator]();
   try {
     for (;;) {
-      const { done, value } = await Promise.race([source.next(), aborted]);
+      const { done, value } = await orAborted(source.next(), signal);
       if (done) break;
       onSignOfLife();
       if (partial.sizeBytes + value.length > limit) throw tooLarge(artifact, limit);
       await partial.append(value).catch(failToWrite);
-      onProgress(partial.sizeBytes);
     }
   } finally {
     // Not awaited: a source that hangs would keep us here.
@@ -86,11 +83,16 @@ function failToWrite(cause: unknown): never {
   throw new WriteFailure(messageOf(cause), { cause });
 }
 
-function rejectionOf(signal: AbortSignal): Promise<never> {
-  const rejection = new Promise<never>((_resolve, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+/**
+ * Settles as `work` does, or rejects as soon as `signal` aborts, for a source that does not listen to
+ * it. Not by racing each chunk against one promise of the signal: that promise would hold all of them.
+ */
+function orAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop, { once: true });
+    const forget = () => signal.removeEventListener("abort", stop);
+    work.then(resolve, reject).finally(forget);
   });
-  rejection.catch(() => {});
-  return rejection;
 }

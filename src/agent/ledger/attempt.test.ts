@@ -5,8 +5,8 @@ import {
   beginAttempt,
   commitRelease,
   failAttempt,
-  forgetReleases,
   isDue,
+  keepReleases,
 } from "./attempt.ts";
 import type { DeployedRelease, LedgerState } from "./ledger.ts";
 
@@ -23,6 +23,12 @@ describe("an attempt", () => {
     expect(isDue(trying, target, start)).toBe(true);
     expect(isDue(failed, target, later(4_999))).toBe(false);
     expect(isDue(failed, target, later(10_000))).toBe(true);
+  });
+
+  it("is due when the clock was set back to before it", () => {
+    const failed = failAttempt(beginAttempt(empty, target, start), new Error("no"), start);
+
+    expect(isDue(failed, target, later(-3_600_000))).toBe(true);
   });
 
   it.each([
@@ -86,10 +92,17 @@ describe("commitRelease", () => {
   });
 });
 
-it("forgets releases that were removed", () => {
+describe("keepReleases", () => {
   const two = commitRelease(commitRelease(empty, deployed("1")), deployed("2"));
 
-  expect(forgetReleases(two, ["/r/1"]).releases).toEqual([deployed("2")]);
+  it.each([
+    ["all", ["/r/1", "/r/2"], two],
+    ["none but the active one", ["/r/2"], { active: deployed("2"), releases: [deployed("2")] }],
+    ["the last good one as active", ["/r/1"], { active: deployed("1"), releases: [deployed("1")] }],
+    ["none", [], { releases: [] }],
+  ])("keeps %s", (_what, directories, expected) => {
+    expect(keepReleases(two, directories)).toEqual({ version: 1, ...expected });
+  });
 });
 
 const later = (ms: number) => new Date(start.getTime() + ms);

@@ -50,14 +50,17 @@ export function failAttempt(
   return { ...state, attempt };
 }
 
-/** Whether `target` may be tried at `now`: it has not just failed, or has waited long enough. */
+/**
+ * Whether `target` may be tried at `now`: it has not just failed, or has waited long enough. After
+ * the clock was set back to before the attempt, nobody knows, and it is tried.
+ */
 export function isDue(
   state: Readonly<LedgerState>,
   target: Pick<Target, "tag" | "identity">,
   now: Date,
 ): boolean {
   if (!isSame(state.attempt, target) || state.attempt.retryAt === undefined) return true;
-  return now >= new Date(state.attempt.retryAt);
+  return now >= new Date(state.attempt.retryAt) || now < new Date(state.attempt.startedAt);
 }
 
 /**
@@ -72,13 +75,23 @@ export function commitRelease(state: Readonly<LedgerState>, release: DeployedRel
   return { ...rest, active: release, ...previous, releases: [release, ...others] };
 }
 
-/** Forgets the releases whose directories are no longer there. */
-export function forgetReleases(
+/**
+ * Forgets the releases that are not among `directories`. What is active or the last good one is
+ * there: the last good one is active when the active one has gone, so that it is deployed again.
+ */
+export function keepReleases(
   state: Readonly<LedgerState>,
-  removed: readonly string[],
+  directories: readonly string[],
 ): LedgerState {
-  const kept = state.releases.filter(({ directory }) => !removed.includes(directory));
-  return { ...state, releases: kept };
+  const { active, lastGood, releases, ...rest } = state;
+  const isThere = (release: DeployedRelease) => directories.includes(release.directory);
+  const [first, second] = [active, lastGood].filter((release) => release && isThere(release));
+  return {
+    ...rest,
+    ...(first && { active: first }),
+    ...(second && { lastGood: second }),
+    releases: releases.filter(isThere),
+  };
 }
 
 function isSame(

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -75,6 +75,17 @@ describe("Ledger", () => {
     expect(await readFile(join(directory, aside), "utf8")).toBe(text);
     expect(logger.messages("warn")).toEqual(["Ledger was unreadable and begins anew"]);
   });
+});
+
+it("moves a directory in its place aside, too", async () => {
+  const { open, path, logger } = await prepare();
+  await mkdir(path);
+
+  const ledger = await open();
+  await ledger.update((state) => commitRelease(state, release));
+
+  expect((await open()).state.active).toEqual(release);
+  expect(logger.messages("warn")).toEqual(["Ledger was unreadable and begins anew"]);
 });
 
 async function prepare() {

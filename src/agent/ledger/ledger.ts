@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import * as v from "valibot";
 import { removeDrafts, writeFileWhole } from "../../base/atomic-file.ts";
 import type { Clock } from "../../base/clock.ts";
-import { messageOf, systemCodeOf } from "../../base/errors.ts";
+import { DewyError, messageOf, systemCodeOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { parse } from "../../base/schema.ts";
 import { type Digest, isDigest } from "../../oci/digest.ts";
@@ -22,7 +22,9 @@ const DeployedRelease = v.object({
   since: Time,
 });
 
-const Phase = v.picklist(["fetch", "unpack", "switch", "start", "commit", "prune"]);
+/** The steps of a deployment, in order. */
+export const phases = ["fetch", "unpack", "switch", "start", "commit", "prune"] as const;
+const Phase = v.picklist(phases);
 
 const Attempt = v.object({
   tag: v.string(),
@@ -96,16 +98,13 @@ export async function openLedger(
 }
 
 async function readState(path: string, logger: Logger, clock: Clock): Promise<LedgerState> {
-  let text: string;
   try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    if (systemCodeOf(error) === "ENOENT") return emptyState;
-    throw error;
-  }
-  try {
+    const text = await readFile(path, "utf8");
     return parse(LedgerState, JSON.parse(text), (key) => key || "ledger");
   } catch (error) {
+    const code = error instanceof DewyError ? undefined : systemCodeOf(error);
+    if (code === "ENOENT") return emptyState;
+    if (code !== undefined && code !== "EISDIR") throw error;
     const aside = `${path}.broken-${clock
       .now()
       .toISOString()

@@ -1,6 +1,10 @@
 import { ConfigError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
+import { githubArtifactPlace, ociArtifactPlace } from "./artifact-place.ts";
+import { artifactInRelease, type OpenArtifactUrl } from "./artifact-source.ts";
 import { openGithubReleases } from "./github-releases.ts";
+import { openGrpcRegistry } from "./grpc.ts";
+import { openHttpArtifact } from "./http-artifact.ts";
 import { type Location, parseLocation } from "./location.ts";
 import { openOciRegistry } from "./oci.ts";
 import type { OpenedReleaseRegistry, RegistryParts } from "./parts.ts";
@@ -12,6 +16,15 @@ type Open = (location: Location, parts: RegistryParts) => Promise<OpenedReleaseR
 const drivers: Record<string, Open> = {
   ghr: openGithubReleases,
   img: openOciRegistry,
+  grpc: (location, parts) => openGrpcRegistry(location, parts, openArtifactUrl),
+};
+
+/** What the URL of an artifact may begin with, where a registry announces files of other places. */
+const artifactUrls: Record<string, OpenArtifactUrl> = {
+  https: openHttpArtifact,
+  http: openHttpArtifact,
+  ghr: artifactInRelease(githubArtifactPlace, openGithubReleases),
+  img: artifactInRelease(ociArtifactPlace, openOciRegistry),
 };
 
 /**
@@ -33,6 +46,17 @@ export async function openReleaseRegistry(
     hint: meant ? `write ${meant}:// instead` : `choose from: ${known.join("://, ")}://`,
   });
 }
+
+/** Opens the artifact that another registry announced by its URL. */
+const openArtifactUrl: OpenArtifactUrl = async (url, parts, rules) => {
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(url)?.[1]?.toLowerCase() ?? "";
+  const open = Object.hasOwn(artifactUrls, scheme) ? artifactUrls[scheme] : undefined;
+  if (open) return open(url, parts, rules);
+  const known = Object.keys(artifactUrls).filter((one) => one !== "http");
+  throw new ConfigError(scheme ? `nothing is fetched by ${scheme}://` : "this is no URL", {
+    hint: `let the server answer with one of: ${known.join("://, ")}://`,
+  });
+};
 
 /** What people, and the original's help text, call them. */
 const aliases: Record<string, string | undefined> = {

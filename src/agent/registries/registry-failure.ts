@@ -1,4 +1,4 @@
-import { DewyError } from "../../base/errors.ts";
+import { DewyError, type ErrorDetails } from "../../base/errors.ts";
 import { HttpError } from "../../base/http-error.ts";
 import { OciError, type OciErrorCode } from "../../oci/error.ts";
 import { ReleaseRegistryError } from "../release.ts";
@@ -8,7 +8,7 @@ type Code = ReleaseRegistryError["code"];
 export function failure(
   code: Code,
   message: string,
-  details: { hint?: string; cause?: unknown; retryAfterMs?: number | undefined } = {},
+  details: ErrorDetails & { retryAfterMs?: number | undefined } = {},
 ): ReleaseRegistryError {
   const error = new ReleaseRegistryError(code, message, details);
   error.retryAfterMs = details.retryAfterMs;
@@ -40,7 +40,7 @@ export async function translated<Result>(name: string, work: () => Promise<Resul
     if (!isOurs) throw error;
     throw failure(code ?? "UNAVAILABLE", `${name}: ${error.message}`, {
       cause: error,
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      hint: error.hint,
       retryAfterMs: error instanceof OciError ? error.retryAfterMs : undefined,
     });
   }

@@ -36,17 +36,17 @@ export async function endGroup(
 
 async function groupEndsWithin(group: number, ms: number, clock: Clock): Promise<boolean> {
   const { signal } = new AbortController();
-  const untilMs = clock.now().getTime() + ms;
+  let leftMs = ms; // counted, and not told by the time of day, which may be set back meanwhile
   while (await groupLives(group)) {
-    const leftMs = untilMs - clock.now().getTime();
     if (leftMs <= 0) return false;
     await clock.sleep(Math.min(pollMs, leftMs), { signal });
+    leftMs -= pollMs;
   }
   return true;
 }
 
 /** Whether `group` has a member that still runs. Zombies do not: in a container nobody may reap them. */
-export async function groupLives(group: number): Promise<boolean> {
+async function groupLives(group: number): Promise<boolean> {
   try {
     process.kill(-group, 0);
   } catch (error) {

@@ -121,6 +121,35 @@ describe("a committed worker that dies", () => {
   });
 });
 
+describe("a first worker that does not come up", () => {
+  it("is tried again until it does", async ({ signal }) => {
+    const { supervisor, clock, logger, directory } = await sleeping();
+    await rm(join(directory, "app"));
+    await expect(supervisor.start({ signal })).rejects.toMatchObject({ code: "COMMAND_NOT_FOUND" });
+
+    supervisor.keepTrying();
+    await until(() => clock.sleeping === 1);
+    await clock.advance(1_000);
+    await until(() => logger.messages("error").includes("The app cannot be started again"));
+    await until(() => clock.sleeping === 1);
+    await writeScript(directory, "app", "exec sleep 60");
+    await clock.advance(2_000);
+
+    await until(() => supervisor.running);
+  });
+
+  it("makes room for another that is committed meanwhile", async ({ signal }) => {
+    const { supervisor, clock } = await sleeping();
+
+    supervisor.keepTrying();
+    await until(() => clock.sleeping === 1);
+    const newer = await committed(supervisor, clock, signal);
+
+    await until(() => clock.sleeping === 0);
+    expect(supervisor.running?.pid).toBe(newer.pid);
+  });
+});
+
 const stepMs = 100;
 
 /**

@@ -1,12 +1,12 @@
 import { type Call, isEchoOf } from "../../base/call.ts";
 import { type Clock, systemClock } from "../../base/clock.ts";
+import type { Environment } from "../../base/environment.ts";
 import type { Logger } from "../../base/logger.ts";
 import { backoffMs } from "../../base/retry.ts";
 import { Candidate, type Replacement } from "./candidate.ts";
 import type { Listeners } from "./listeners.ts";
 import { SupervisorError } from "./supervisor-error.ts";
 import { startWorker, type Worker } from "./worker.ts";
-import type { Environment } from "./worker-environment.ts";
 import { exitPhrase, type WorkerExit } from "./worker-exit.ts";
 import type { WorkerRecord } from "./worker-record.ts";
 
@@ -36,6 +36,11 @@ export interface Supervisor {
    * @throws {SupervisorError} `START_FAILED`, `COMMAND_NOT_FOUND`, `NOT_EXECUTABLE`, `STOPPED`
    */
   start(call: Call): Promise<Replacement>;
+  /**
+   * Starts what the command leads to, later and later, until it runs or something else has been
+   * committed. For the last good release of a host that did not come up at once.
+   */
+  keepTrying(): void;
   /** SIGTERM to all generations; resolves when they have drained or their time was over. */
   stop(): Promise<void>;
 }
@@ -78,6 +83,12 @@ class ProcessSupervisor implements Supervisor {
   start({ signal }: Call): Promise<Replacement> {
     const either = AbortSignal.any([signal, this.#stopped.signal]);
     return this.#keep(this.#start({ signal: either }));
+  }
+
+  keepTrying(): void {
+    if (this.#committed || this.#stopped.signal.aborted) return;
+    this.#deaths += 1;
+    void this.#keep(this.#bringBack());
   }
 
   async stop(): Promise<void> {

@@ -1,7 +1,7 @@
 import { basename, resolve } from "node:path";
 import * as v from "valibot";
 import { platformOf } from "../../agent/choose/platform.ts";
-import { ConfigError } from "../../base/errors.ts";
+import { asConfigError, ConfigError } from "../../base/errors.ts";
 import { openHttpClient } from "../../base/http-client.ts";
 import { openOciClient } from "../../oci/client.ts";
 import { credentialsFrom } from "../../oci/credentials.ts";
@@ -16,8 +16,6 @@ import { version } from "../version.ts";
 const example = "dewy push app_linux_amd64.tar.gz img://registry.example.com/app:v1.2.3";
 
 export const push = command({
-  name: "push",
-  summary: "publish files as a release to an OCI registry",
   operands: "[files-and-target...]",
   flags: {
     platform: {
@@ -33,7 +31,7 @@ export const push = command({
     platform: v.optional(
       v.pipe(
         v.string(),
-        v.regex(/^[a-z0-9]+\/[a-z0-9]+(\/v\d+)?$/, "write it as linux/amd64 or linux/arm/v7"),
+        v.regex(/^[a-z0-9]+\/[a-z0-9_]+(\/v\d+)?$/, "write it as linux/amd64 or linux/arm/v7"),
       ),
     ),
     insecure: v.optional(v.boolean(), false),
@@ -99,7 +97,8 @@ function sortOut(
     throw new ConfigError("name at least one file to push", { hint: `as in: ${example}` });
   }
   if (!target.startsWith("img://")) {
-    throw new ConfigError(`the last word says where to push, and ${target} is not an img:// URL`, {
+    const shown = target.replace(/^.*@/s, "***@"); // it may hold a password
+    throw new ConfigError(`the last word says where to push, and ${shown} is not an img:// URL`, {
       hint: `as in: ${example}`,
     });
   }
@@ -114,9 +113,12 @@ function sortOut(
 }
 
 function parsedTarget(url: string): Target {
-  const { host, repository, tag } = misuse(() =>
-    parseReference(url.slice("img://".length).replace("+", "_")),
-  );
+  const { host, repository, tag, digest } = referenceIn(url);
+  if (digest !== undefined) {
+    throw new ConfigError(`${url} names a digest, which a push finds out by itself`, {
+      hint: "leave out what begins with @",
+    });
+  }
   if (tag === undefined) {
     throw new ConfigError(`${url} has no tag`, {
       hint: `write the version behind a colon: ${url}:v1.0.0`,
@@ -125,17 +127,19 @@ function parsedTarget(url: string): Target {
   return { host, repository, tag };
 }
 
-function misuse<Result>(read: () => Result): Result {
+function referenceIn(url: string): Reference {
   try {
-    return read();
+    return parseReference(url.slice("img://".length).replace("+", "_"));
   } catch (error) {
-    if (!(error instanceof OciError)) throw error;
-    throw new ConfigError(error.message, { cause: error, ...(error.hint && { hint: error.hint }) });
+    throw error instanceof OciError ? asConfigError(error) : error;
   }
 }
 
 function parsedPlatform(text: string | undefined): ReleasePlatform | undefined {
   if (text === undefined) return undefined;
+  // In the words that a host looks for: `linux/aarch64` is `linux/arm64`.
+  const known = platformOf(text.replace("/v", "v"));
+  if (known) return known;
   const [os = "", architecture = "", variant] = text.split("/");
   return { os, architecture, ...(variant !== undefined && { variant }) };
 }

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import * as v from "valibot";
-import { ConfigError, DewyError, messageOf } from "../../base/errors.ts";
+import { asConfigError, ConfigError, DewyError, messageOf } from "../../base/errors.ts";
 import { openLogger } from "../../base/pino-logger.ts";
 import {
   defaultRegistryConfig,
@@ -13,8 +13,6 @@ import { openRegistry } from "../../registry/registry.ts";
 import { type CommandContext, command } from "../command.ts";
 
 export const registryServe = command({
-  name: "registry serve",
-  summary: "serve an OCI image registry",
   operands: "[config.yml]",
   flags: {},
   epilogue: [
@@ -29,7 +27,10 @@ export const registryServe = command({
     const config = await configOf(file, context);
     const { level, formatter: format, fields } = config.log;
     const logger = openLogger({ level, format, fields });
-    const registry = await openRegistry(config, { clock: context.clock, logger }).catch(asConfig);
+    const registry = await openRegistry(config, { clock: context.clock, logger }).catch((error) => {
+      // An address or directory that cannot be had is a mistake in the config, as far as a start goes.
+      throw error instanceof DewyError ? asConfigError(error) : error;
+    });
     context.note(`dewy: the registry listens on ${registry.address}`);
     try {
       await endOf(context.signal);
@@ -58,12 +59,6 @@ async function configOf(
       hint: "name a config.yml that is there, or none for the defaults",
     });
   }
-}
-
-/** An address or directory that cannot be had is a mistake in the config, as far as a start goes. */
-function asConfig(error: unknown): never {
-  if (!(error instanceof DewyError)) throw error;
-  throw new ConfigError(error.message, { cause: error, ...(error.hint && { hint: error.hint }) });
 }
 
 function endOf(signal: AbortSignal): Promise<void> {

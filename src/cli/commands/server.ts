@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import * as v from "valibot";
 import { serve } from "../../agent/serve.ts";
 import { parsePorts } from "../../agent/supervisor/port-range.ts";
+import { isEchoOf } from "../../base/call.ts";
 import { ConfigError } from "../../base/errors.ts";
 import { openLogger } from "../../base/pino-logger.ts";
 import { Seconds } from "../../base/schema.ts";
@@ -11,8 +12,6 @@ import { version } from "../version.ts";
 const levels = ["debug", "info", "warn", "error"] as const;
 
 export const server = command({
-  name: "server",
-  summary: "keep an application on the newest release, replaced without dropping a connection",
   operands: "[command...]",
   flags: {
     registry: {
@@ -39,6 +38,14 @@ export const server = command({
       value: "TIME",
       help: "how long a replaced process may take to finish its requests (default 30)",
     },
+    beforeDeployHook: {
+      value: "COMMAND",
+      help: "run by sh before the switch; when it fails, nothing is deployed",
+    },
+    afterDeployHook: {
+      value: "COMMAND",
+      help: "run by sh after the switch; when it fails, the deployment stands",
+    },
     logLevel: { value: "LEVEL", short: "l", help: `${levels.join(", ")} (default info)` },
     logFormat: { value: "FORMAT", short: "f", help: "text or json (default text)" },
   },
@@ -49,8 +56,10 @@ export const server = command({
     registry: v.optional(v.string()),
     port: v.array(v.string()),
     interval: v.optional(v.pipe(Seconds, v.minValue(1000, "ask once a second at the most")), "10"),
-    directory: v.optional(v.string()),
+    directory: v.optional(v.pipe(v.string(), v.minLength(1, "name a directory, or leave it out"))),
     drainTime: v.optional(Seconds, "30"),
+    beforeDeployHook: v.optional(v.string()),
+    afterDeployHook: v.optional(v.string()),
     logLevel: v.optional(
       v.pipe(
         v.string(),
@@ -73,7 +82,7 @@ export const server = command({
       });
     }
     const [program, ...args] = input.operands;
-    if (program === undefined) {
+    if (!program || input.operands.some((word) => word.includes("\0"))) {
       throw new ConfigError("there is no command to run", {
         hint: "write it after --, such as: dewy server --registry … -- current/app",
       });
@@ -87,6 +96,8 @@ export const server = command({
         directory,
         intervalMs: input.interval,
         drainMs: input.drainTime,
+        beforeDeployHook: input.beforeDeployHook,
+        afterDeployHook: input.afterDeployHook,
         environment: context.environment,
         userAgent: `dewy/${version()}`,
       },
@@ -95,6 +106,8 @@ export const server = command({
         logger: openLogger({ level: input.logLevel, format: input.logFormat }),
       },
       context,
-    );
+    ).catch((error) => {
+      if (!isEchoOf(context.signal, error)) throw error;
+    });
   },
 });

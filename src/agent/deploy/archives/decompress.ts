@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream";
-import * as zlib from "node:zlib";
+import { createGunzip } from "node:zlib";
 import type { Bytes } from "../../../base/bytes.ts";
 import type { Call } from "../../../base/call.ts";
 import { messageOf, systemCodeOf } from "../../../base/errors.ts";
@@ -22,7 +22,8 @@ const programs = {
  * The bytes of the file at `path`, decompressed as they are read.
  *
  * gzip is Node's. The others are left to the system's programs, which are faster than any library
- * in JavaScript and run beside us, and to a library where there is no such program.
+ * in JavaScript and run beside us, and to a library where there is no such program. Not to Node's own
+ * zstd: up to 24 at least it ends after the first frame, and drops the others without a word.
  *
  * @throws {ArchiveError} `DAMAGED`
  */
@@ -54,9 +55,7 @@ async function bytesOf(
   find: FindProgram,
 ): Promise<Bytes> {
   if (compression === undefined) return createReadStream(path, { signal: call.signal });
-  if (compression === "gzip") return through(path, zlib.createGunzip(), call);
-  const zstd = compression === "zstd" ? nativeZstd() : undefined;
-  if (zstd) return through(path, zstd, call);
+  if (compression === "gzip") return through(path, createGunzip(), call);
   const { name, args } = programs[compression];
   const program = await find(name);
   if (program) return runDecoder(program, args, path, call);
@@ -68,10 +67,4 @@ async function bytesOf(
 function through(path: string, decoder: NodeJS.ReadWriteStream, { signal }: Call): Bytes {
   const output = pipeline(createReadStream(path, { signal }), decoder, () => {});
   return output as unknown as Bytes;
-}
-
-/** Since Node 22.15; the types are those of the oldest Node supported. */
-function nativeZstd(): NodeJS.ReadWriteStream | undefined {
-  const create: unknown = Reflect.get(zlib, "createZstdDecompress");
-  return typeof create === "function" ? create() : undefined;
 }

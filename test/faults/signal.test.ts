@@ -1,0 +1,51 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ask } from "../../bench/load.ts";
+import { freePort, openStage, type Stage, until } from "../../bench/stage.ts";
+
+describe("an agent that is told to stop", { timeout: 60_000 }, () => {
+  let stage: Stage;
+  let port: number;
+
+  beforeEach(async () => {
+    stage = await openStage();
+    port = await freePort();
+    await stage.push("v1.0.0");
+  });
+  afterEach(() => stage.close());
+
+  it.each(["SIGTERM", "SIGINT"] as const)(
+    "twice, by %s, lets the app answer what it was asked, and leaves nothing behind",
+    async (signal) => {
+      const agent = stage.startAgent(port);
+      await until("the app answers", async () => {
+        const { body } = await ask(`http://127.0.0.1:${port}/`, { timeoutMs: 1000 });
+        return body.includes("v1.0.0");
+      });
+      await until("it is committed", async () => agent.log().includes("Generation in service"));
+      const slow = ask(`http://127.0.0.1:${port}/slow?seconds=2`, { timeoutMs: 10_000 });
+      await ask(`http://127.0.0.1:${port}/`); // accepted later, so that the slow one has arrived
+
+      agent.process.kill(signal);
+      await until("it has heard", async () => refuses(port));
+      agent.process.kill(signal);
+
+      expect((await slow).body).toContain("v1.0.0");
+      expect(await agent.stop()).toBe(0);
+      expect(agent.process.signalCode).toBeNull();
+      expect(agent.log()).toContain("Dewy stopped");
+      expect(await workers()).toEqual([]);
+    },
+  );
+
+  async function refuses(on: number): Promise<boolean> {
+    const outcome = await ask(`http://127.0.0.1:${on}/`, { timeoutMs: 200 }).catch(() => undefined);
+    return outcome === undefined;
+  }
+
+  async function workers(): Promise<unknown[]> {
+    const path = join(stage.directory, "app", ".dewy", "workers.json");
+    return JSON.parse(await readFile(path, "utf8")).workers;
+  }
+});
