@@ -16,7 +16,7 @@ export const server = command({
   flags: {
     registry: {
       value: "URL",
-      help: "where releases are announced: ghr://owner/repository or img://host/repository",
+      help: "where releases are announced: ghr://owner/repository, img://host/repository or grpc://host:port",
     },
     port: {
       value: "PORTS",
