@@ -2,6 +2,7 @@ import { ConfigError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
 import { openGithubReleases } from "./github-releases.ts";
 import { type Location, parseLocation } from "./location.ts";
+import { openGcsRegistry, openS3Registry } from "./objects.ts";
 import { openOciRegistry } from "./oci.ts";
 import type { OpenedReleaseRegistry, RegistryParts } from "./parts.ts";
 
@@ -12,6 +13,8 @@ type Open = (location: Location, parts: RegistryParts) => Promise<OpenedReleaseR
 const drivers: Record<string, Open> = {
   ghr: openGithubReleases,
   img: openOciRegistry,
+  s3: openS3Registry,
+  gs: openGcsRegistry,
 };
 
 /**
@@ -39,4 +42,5 @@ const aliases: Record<string, string | undefined> = {
   docker: "img",
   oci: "img",
   github: "ghr",
+  gcs: "gs",
 };
