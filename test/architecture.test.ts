@@ -63,6 +63,12 @@ describe("architecture", () => {
     expect(wrong).toEqual([]);
   });
 
+  it("loads an SDK only when it is needed", () => {
+    const atStart = /^import (?!type )[^;]*"(?:@aws-sdk\/|google-auth-library)/m;
+
+    expect(built.filter(({ text }) => atStart.test(text)).map(({ file }) => file)).toEqual([]);
+  });
+
   it("has a place in the table for every folder", () => {
     expect(new Set(files.map(({ file }) => partOf(file)))).toEqual(new Set(Object.keys(mayImport)));
   });
