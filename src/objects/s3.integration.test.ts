@@ -70,6 +70,21 @@ describe("S3", () => {
     });
   });
 
+  it("stops when told to, whatever the SDK is waiting for", async () => {
+    const fake = await serveFakeS3();
+    const stop = new AbortController();
+    const request = () => {
+      stop.abort();
+      return new Promise<never>(() => {});
+    };
+    const { endpoint, environment } = fake;
+    const place = { region: "eu-west-1", bucket: "releases", endpoint, environment };
+    const http = { request, close() {} };
+    const store = openS3Store({ ...place, http, clock: new FakeClock() });
+
+    await expect(first(store.list("", stop))).rejects.toBe(stop.signal.reason);
+  });
+
   it("prints nothing about the version of Node", async () => {
     await first(open(await serveFakeS3()).list("", calm()));
     await new Promise((resolve) => setImmediate(resolve));

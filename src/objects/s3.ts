@@ -1,6 +1,6 @@
 import type { S3Client } from "@aws-sdk/client-s3";
 import type { Bytes } from "../base/bytes.ts";
-import type { Call } from "../base/call.ts";
+import { type Call, orAborted } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Environment, HttpClient } from "../base/http-client.ts";
 import { type Digest, isDigest } from "../oci/digest.ts";
@@ -74,7 +74,8 @@ export function openS3Store(options: S3Options): ObjectStore {
     signal.throwIfAborted();
     try {
       opening ??= openSdk(options);
-      return await work(await opening, { abortSignal: signal });
+      // The credential chain may wait for a program or a host, and does not listen to the signal.
+      return await orAborted(work(await opening, { abortSignal: signal }), signal);
     } catch (error) {
       signal.throwIfAborted();
       throw s3Failure(error, { ...options, now: options.clock.now() });
