@@ -9,7 +9,8 @@ const source = fileURLToPath(new URL("../src", import.meta.url));
 const mayImport: Record<string, string[]> = {
   base: [],
   oci: ["base"],
-  agent: ["base", "oci"],
+  objects: ["base", "oci"],
+  agent: ["base", "oci", "objects"],
   registry: ["base", "oci"],
   cli: ["base", "oci", "agent", "registry"],
   "main.ts": ["base", "cli"],
@@ -26,6 +27,9 @@ const homeOf: Record<string, string> = {
   "@connectrpc/connect-node": "agent/registries/grpc",
   "@bufbuild/protobuf": "agent/registries/grpc",
   "modern-tar": "agent/deploy/archives/tar",
+  "@aws-sdk/client-s3": "objects/s3",
+  "@aws-sdk/core": "objects/s3.ts",
+  "google-auth-library": "objects/gcs-credentials.ts",
   yauzl: "agent/deploy/archives/zip.ts",
   fzstd: "agent/deploy/archives/decoder-library.ts",
   "xz-decompress": "agent/deploy/archives/decoder-library.ts",
@@ -60,6 +64,12 @@ describe("architecture", () => {
     );
 
     expect(wrong).toEqual([]);
+  });
+
+  it("loads an SDK only when it is needed", () => {
+    const atStart = /^import (?!type )[^;]*"(?:@aws-sdk\/|google-auth-library)/m;
+
+    expect(built.filter(({ text }) => atStart.test(text)).map(({ file }) => file)).toEqual([]);
   });
 
   it("has a place in the table for every folder", () => {

@@ -53,3 +53,17 @@ export function isEchoOf(signal: AbortSignal, error: unknown): boolean {
   if (error === signal.reason) return true;
   return error instanceof Error && (error.name === "AbortError" || error.cause === signal.reason);
 }
+
+/**
+ * Settles as `work` does, or rejects as soon as `signal` aborts, for a source that does not listen to
+ * it. Not by racing each chunk against one promise of the signal: that promise would hold all of them.
+ */
+export function orAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop, { once: true });
+    const forget = () => signal.removeEventListener("abort", stop);
+    work.then(resolve, reject).finally(forget);
+  });
+}

@@ -1,4 +1,4 @@
-import { type Call, isEchoOf, TimeoutError } from "../../base/call.ts";
+import { type Call, isEchoOf, orAborted, TimeoutError } from "../../base/call.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Artifact, ReleaseRegistry } from "../release.ts";
 import { FetchError } from "./fetch-error.ts";
@@ -90,18 +90,4 @@ export class WriteFailure extends Error {}
 
 function failToWrite(cause: unknown): never {
   throw new WriteFailure(messageOf(cause), { cause });
-}
-
-/**
- * Settles as `work` does, or rejects as soon as `signal` aborts, for a source that does not listen to
- * it. Not by racing each chunk against one promise of the signal: that promise would hold all of them.
- */
-function orAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason);
-    if (signal.aborted) stop();
-    signal.addEventListener("abort", stop, { once: true });
-    const forget = () => signal.removeEventListener("abort", stop);
-    work.then(resolve, reject).finally(forget);
-  });
 }

@@ -16,6 +16,12 @@ describe("openReleaseRegistry", () => {
     ["grpc://a.test", "grpc://a.test:443"],
     ["grpc://localhost:9000?no-tls=true", "grpc://localhost:9000"],
     ["grpc://[::1]:9000?no-tls=true&artifact=a.zip", "grpc://[::1]:9000"],
+    ["s3://eu-west-1/releases", "s3://eu-west-1/releases"],
+    ["s3://eu-west-1/releases/team/app/", "s3://eu-west-1/releases/team/app"],
+    ["s3://eu-west-1/releases/app?region=x&endpoint=http://a.test", "s3://eu-west-1/releases/app"],
+    ["gs://releases/app", "gs://releases/app"],
+    ["gs://my-project/releases/team/app", "gs://my-project/releases/team/app"],
+    ["gs://releases/team%2Fapp", "gs://releases/team%2Fapp"],
     ["GHR://acme/app?pre-release=1", "ghr://acme/app"],
   ])("reads %s as %s", async (url, name) => {
     expect((await open(url)).registry.name).toBe(name);
@@ -43,7 +49,11 @@ describe("openReleaseRegistry", () => {
     ["acme/app", "not of the form scheme://place", "ghr://owner/repository"],
     ["ghrr://a/b", "no release registry ghrr://", "write ghr:// instead"],
     ["docker://a/b", "no release registry docker://", "write img:// instead"],
-    ["ftp://a/b", "no release registry ftp://", "choose from: ghr://, img://, grpc://"],
+    [
+      "ftp://a/b",
+      "no release registry ftp://",
+      "choose from: ghr://, img://, s3://, gs://, grpc://",
+    ],
     ["ghr://acme", "not an owner and a repository", "ghr://owner/repository"],
     ["ghr://a/b/c", "not an owner and a repository", "ghr://owner/repository"],
     ["ghr://a/..", "not an owner and a repository", "ghr://owner/repository"],
@@ -68,6 +78,17 @@ describe("openReleaseRegistry", () => {
     ["ghr://user:s3cret@acme/app", "takes no user or password", "leave out what is before the @"],
     ["user:s3cret@a.test/app", "***@a.test/app is not of the form", "img://host/repository"],
     ["img://app@sha256:00", "names no repository", "img://host/repository"],
+    ["s3://releases", "not a region and a bucket", "s3://region/bucket"],
+    ["s3://127.0.0.1:9000/releases", "not a region and a bucket", "s3://region/bucket"],
+    ["s3://x/releases/../app", "empty part, or one of dots", "leave it out"],
+    ["s3://x/releases?endpoint=a.test:9000", "endpoint: this is not an http", "AWS_ACCESS_KEY_ID"],
+    ["s3://x/releases?endpoint=http://k:s3cret@a.test", "without credentials", "AWS_ACCESS_KEY_ID"],
+    ["s3://x/releases?region=", "region: write a value", undefined],
+    ["s3://x/releases?insecure=1", "takes no insecure", "choose from: pre-release, artifact"],
+    ["gs://", "is not a bucket", "gs://bucket/prefix"],
+    ["gs://a_bucket/team/app", "not a bucket of a project", "gs://a_bucket/team%2Fapp"],
+    ["gs://releases/%zz", "escapes nothing", "%25"],
+    ["gs://releases?endpoint=x", "takes no endpoint", "choose from: pre-release, artifact"],
     ["img://a.test/App", "is not host/repository", "use lower-case letters"],
   ])("refuses %j: %s", async (url, message, hint) => {
     await expect(open(url)).rejects.toMatchObject({

@@ -6,6 +6,7 @@ import { openGithubReleases } from "./github-releases.ts";
 import { openGrpcRegistry } from "./grpc.ts";
 import { openHttpArtifact } from "./http-artifact.ts";
 import { type Location, parseLocation } from "./location.ts";
+import { openGcsRegistry, openS3Registry } from "./objects.ts";
 import { openOciRegistry } from "./oci.ts";
 import type { OpenedReleaseRegistry, RegistryParts } from "./parts.ts";
 
@@ -16,6 +17,8 @@ type Open = (location: Location, parts: RegistryParts) => Promise<OpenedReleaseR
 const drivers: Record<string, Open> = {
   ghr: openGithubReleases,
   img: openOciRegistry,
+  s3: openS3Registry,
+  gs: openGcsRegistry,
   grpc: (location, parts) => openGrpcRegistry(location, parts, openArtifactUrl),
 };
 
@@ -63,4 +66,5 @@ const aliases: Record<string, string | undefined> = {
   docker: "img",
   oci: "img",
   github: "ghr",
+  gcs: "gs",
 };

@@ -1,5 +1,6 @@
 import { DewyError, type ErrorDetails } from "../../base/errors.ts";
 import { HttpError } from "../../base/http-error.ts";
+import { ObjectStoreError } from "../../objects/object-store.ts";
 import { OciError, type OciErrorCode } from "../../oci/error.ts";
 import { ReleaseRegistryError } from "../release.ts";
 
@@ -35,13 +36,16 @@ export async function translated<Result>(name: string, work: () => Promise<Resul
   } catch (error) {
     if (error instanceof ReleaseRegistryError) throw error;
     if (!(error instanceof DewyError)) throw error;
-    const code = error instanceof OciError ? codeByOciCode[error.code] : undefined;
-    const isOurs = error instanceof OciError || error instanceof HttpError;
-    if (!isOurs) throw error;
+    const isAnswer = error instanceof OciError || error instanceof ObjectStoreError;
+    if (!isAnswer && !(error instanceof HttpError)) throw error;
+    const code = error instanceof OciError ? codeByOciCode[error.code] : codeOf(error);
     throw failure(code ?? "UNAVAILABLE", `${name}: ${error.message}`, {
       cause: error,
       hint: error.hint,
-      retryAfterMs: error instanceof OciError ? error.retryAfterMs : undefined,
+      retryAfterMs: isAnswer ? error.retryAfterMs : undefined,
     });
   }
 }
+
+const codeOf = (error: ObjectStoreError | HttpError): Code | undefined =>
+  error instanceof ObjectStoreError ? error.code : undefined;

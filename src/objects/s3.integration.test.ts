@@ -1,0 +1,115 @@
+import { describe, expect, it, onTestFinished } from "vitest";
+import { FakeClock } from "../base/clock.fake.ts";
+import { openHttpClient } from "../base/http-client.ts";
+import { objectStoreContract } from "./object-store.contract.ts";
+import { type FakeS3, serveFakeS3 } from "./s3.fake.ts";
+import { openS3Store } from "./s3.ts";
+
+/** Of the whole file, as the SDK warns once in a process. */
+const warnings: string[] = [];
+process.on("warning", ({ message }) => warnings.push(message));
+
+objectStoreContract("S3", async () => {
+  const fake = await serveFakeS3();
+  return { store: open(fake), put: fake.bucket.put };
+});
+
+describe("S3", () => {
+  it("asks Amazon in virtual-host style", async () => {
+    const asked: string[] = [];
+    const http = {
+      async request({ url }: { url: string | URL }): Promise<never> {
+        asked.push(String(url));
+        throw new Error("nowhere");
+      },
+      close() {},
+    };
+    const environment = { AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "b" };
+    const place = { region: "eu-west-1", bucket: "releases", endpoint: undefined };
+    const store = openS3Store({ ...place, environment, http, clock: new FakeClock() });
+
+    await expect(first(store.list("app/", calm()))).rejects.toThrow();
+
+    expect(asked).toEqual([
+      "https://releases.s3.eu-west-1.amazonaws.com/?list-type=2&prefix=app%2F&delimiter=%2F",
+    ]);
+  });
+
+  it.each([
+    [
+      301,
+      "PermanentRedirect",
+      "NOT_FOUND",
+      "not in the region eu-west-1",
+      "s3://us-east-2/releases",
+    ],
+    [400, "ExpiredToken", "UNAUTHORIZED", "have expired", "sign in again"],
+    [403, "RequestTimeTooSkewed", "UNAUTHORIZED", "clocks", "set the clock"],
+    [403, "SignatureDoesNotMatch", "UNAUTHORIZED", "does not accept the credentials", "check them"],
+    [403, "AccessDenied", "UNAUTHORIZED", "may not read the bucket releases", "s3:ListBucket"],
+    [404, "NoSuchBucket", "NOT_FOUND", "there is no bucket releases", "check the bucket"],
+    [503, "SlowDown", "RATE_LIMITED", "asked too often", "raise --interval"],
+  ])("says of %i %s that it is %s", async (status, name, code, message, hint) => {
+    const fake = await serveFakeS3();
+    fake.refuse = { status, headers: { "x-amz-bucket-region": "us-east-2" }, code: name };
+
+    await expect(first(open(fake).list("", calm()))).rejects.toMatchObject({
+      name: "ObjectStoreError",
+      code,
+      message: expect.stringContaining(message),
+      hint: expect.stringContaining(hint),
+    });
+  });
+
+  it("tells an answer that is not S3's from an empty listing", async () => {
+    const fake = await serveFakeS3();
+    fake.refuse = { status: 302, headers: { location: "http://login.test/" } };
+
+    await expect(first(open(fake).list("", calm()))).rejects.toMatchObject({
+      code: "INVALID_ANSWER",
+    });
+  });
+
+  it("stops when told to, whatever the SDK is waiting for", async () => {
+    const fake = await serveFakeS3();
+    const stop = new AbortController();
+    const request = () => {
+      stop.abort();
+      return new Promise<never>(() => {});
+    };
+    const { endpoint, environment } = fake;
+    const place = { region: "eu-west-1", bucket: "releases", endpoint, environment };
+    const http = { request, close() {} };
+    const store = openS3Store({ ...place, http, clock: new FakeClock() });
+
+    await expect(first(store.list("", stop))).rejects.toBe(stop.signal.reason);
+  });
+
+  it("prints nothing about the version of Node", async () => {
+    await first(open(await serveFakeS3()).list("", calm()));
+    await new Promise((resolve) => setImmediate(resolve));
+
+    expect(warnings.filter((text) => text.includes("AWS"))).toEqual([]);
+  });
+});
+
+function open({ endpoint, environment }: FakeS3) {
+  const http = openHttpClient({ userAgent: "dewy/test" });
+  onTestFinished(() => http.close());
+  const clock = new FakeClock();
+  return openS3Store({
+    region: "eu-west-1",
+    bucket: "releases",
+    endpoint,
+    environment,
+    http,
+    clock,
+  });
+}
+
+const calm = () => ({ signal: AbortSignal.timeout(10_000) });
+
+async function first<Entry>(entries: AsyncIterable<Entry>): Promise<Entry | undefined> {
+  for await (const entry of entries) return entry;
+  return undefined;
+}

@@ -1,0 +1,163 @@
+import type { S3Client } from "@aws-sdk/client-s3";
+import type { Bytes } from "../base/bytes.ts";
+import { type Call, orAborted } from "../base/call.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Environment, HttpClient } from "../base/http-client.ts";
+import { type Digest, isDigest } from "../oci/digest.ts";
+import { type Listed, type ObjectStore, pages, type StoredObject } from "./object-store.ts";
+import { s3Failure, statusOf } from "./s3-failure.ts";
+import { s3RequestHandler } from "./s3-request.ts";
+
+export interface S3Options {
+  region: string;
+  bucket: string;
+  /** Another server than Amazon's; it is spoken to in path style. */
+  endpoint: URL | undefined;
+  environment: Environment;
+  http: HttpClient;
+  clock: Clock;
+}
+
+/** A bucket of S3 or of a server that speaks its protocol. The SDK is loaded by the first request. */
+export function openS3Store(options: S3Options): ObjectStore {
+  const { bucket: Bucket } = options;
+  let opening: Promise<Sdk> | undefined;
+
+  return {
+    listsDigests: false,
+
+    async *list(Prefix, call) {
+      const input = { Bucket, Prefix, Delimiter: "/" };
+      yield* pages(async (token) => {
+        const answer = await ask(call, ({ client, ListObjectsV2Command }, sending) =>
+          client.send(new ListObjectsV2Command({ ...input, ContinuationToken: token }), sending),
+        );
+        const next = answer.IsTruncated ? answer.NextContinuationToken : undefined;
+        return { entries: entriesOf(answer), next };
+      });
+    },
+
+    async stat(Key, call) {
+      const input = { Bucket, Key, ChecksumMode: "ENABLED" } as const;
+      const answer = await ask(call, ({ client, HeadObjectCommand }, sending) =>
+        client.send(new HeadObjectCommand(input), sending).catch(absentObject),
+      );
+      return (
+        answer && storedObject({ Key, Size: answer.ContentLength, ...answer }, digestIn(answer))
+      );
+    },
+
+    async open(Key, { version, from }, call) {
+      const input = { Bucket, Key, IfMatch: version };
+      const get = (range: { Range?: string }) =>
+        ask(call, ({ client, GetObjectCommand }, sending) =>
+          client.send(new GetObjectCommand({ ...input, ...range }), sending).catch(absentObject),
+        );
+      const part = from > 0 ? await get({ Range: `bytes=${from}-` }).catch(wrongRange) : undefined;
+      if (part?.Body && part.ContentRange?.startsWith(`bytes ${from}-`)) {
+        return { bytes: part.Body as Bytes, from };
+      }
+      if (part?.Body && !part.ContentRange) return { bytes: part.Body as Bytes, from: 0 };
+      const whole = await get({});
+      return whole?.Body && { bytes: whole.Body as Bytes, from: 0 };
+    },
+
+    close() {
+      void opening?.then(({ client }) => client.destroy()).catch(() => {});
+    },
+  };
+
+  async function ask<Answer>(
+    { signal }: Call,
+    work: (sdk: Sdk, sending: { abortSignal: AbortSignal }) => Promise<Answer>,
+  ): Promise<Answer> {
+    signal.throwIfAborted();
+    try {
+      opening ??= openSdk(options);
+      // The credential chain may wait for a program or a host, and does not listen to the signal.
+      return await orAborted(work(await opening, { abortSignal: signal }), signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw s3Failure(error, { ...options, now: options.clock.now() });
+    }
+  }
+}
+
+type Sdk = Awaited<ReturnType<typeof openSdk>>;
+
+async function openSdk({ region, endpoint, environment, http }: S3Options) {
+  const { state } = await import("@aws-sdk/core");
+  state.warningEmitted = true; // about Node 20, to somebody who cannot do anything about it
+  const { S3Client, ...commands } = await import("@aws-sdk/client-s3");
+  const client: S3Client = new S3Client({
+    region,
+    ...(endpoint ? { endpoint: endpoint.href, forcePathStyle: true } : {}),
+    ...credentialsIn(environment),
+    requestHandler: s3RequestHandler(http),
+    maxAttempts: 1, // who follows a registry has a rhythm of its own for what failed
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+  });
+  return { client, ...commands };
+}
+
+/** What the SDK's own chain begins with too; the rest of the chain is left to it. */
+function credentialsIn(environment: Environment) {
+  const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = environment;
+  if (environment.AWS_PROFILE || !AWS_ACCESS_KEY_ID || !AWS_SECRET_ACCESS_KEY) return {};
+  return {
+    credentials: {
+      accessKeyId: AWS_ACCESS_KEY_ID,
+      secretAccessKey: AWS_SECRET_ACCESS_KEY,
+      ...(AWS_SESSION_TOKEN ? { sessionToken: AWS_SESSION_TOKEN } : {}),
+    },
+  };
+}
+
+interface ObjectAnswer {
+  Key?: string | undefined;
+  Size?: number | undefined;
+  ETag?: string | undefined;
+  LastModified?: Date | undefined;
+}
+
+function* entriesOf(answer: {
+  Contents?: ObjectAnswer[] | undefined;
+  CommonPrefixes?: { Prefix?: string | undefined }[] | undefined;
+}): Generator<Listed> {
+  for (const { Prefix } of answer.CommonPrefixes ?? []) if (Prefix) yield { prefix: Prefix };
+  for (const object of answer.Contents ?? []) {
+    const stored = storedObject(object, undefined);
+    if (stored) yield stored;
+  }
+}
+
+function storedObject(
+  { Key, Size, ETag, LastModified }: ObjectAnswer,
+  digest: Digest | undefined,
+): StoredObject | undefined {
+  if (Key === undefined || Size === undefined || !ETag || !LastModified) return undefined;
+  return { key: Key, sizeBytes: Size, version: ETag, modifiedAt: LastModified, digest };
+}
+
+/** A checksum of parts (`COMPOSITE`) is none of the object. */
+function digestIn(answer: {
+  ChecksumSHA256?: string | undefined;
+  ChecksumType?: string | undefined;
+  Metadata?: Record<string, string> | undefined;
+}): Digest | undefined {
+  const { ChecksumSHA256 = "", ChecksumType, Metadata } = answer;
+  const isWhole = ChecksumType !== "COMPOSITE" && !ChecksumSHA256.includes("-");
+  const checksum = isWhole ? Buffer.from(ChecksumSHA256, "base64").toString("hex") : "";
+  return [`sha256:${checksum}`, `sha256:${Metadata?.sha256?.toLowerCase()}`].find(isDigest);
+}
+
+function absentObject(error: unknown): undefined {
+  const isAbsent = error instanceof Error && ["NoSuchKey", "NotFound"].includes(error.name);
+  if (!isAbsent && statusOf(error) !== 412) throw error;
+}
+
+function wrongRange(error: unknown): undefined {
+  if (error instanceof Error && statusOf(error.cause) === 416) return undefined;
+  throw error;
+}
