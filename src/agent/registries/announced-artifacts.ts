@@ -46,7 +46,10 @@ export function openAnnouncedArtifacts(options: AnnouncedArtifactsOptions): Anno
       const before = known.get(identity);
       if (before?.url === url) return before.artifact;
       const source = await openedSource(options, url);
-      const original = await source.stat(call);
+      const original = await source.stat(call).catch(async (error) => {
+        await source.close();
+        throw error;
+      });
       const shown = withoutSecrets(url);
       // The server knows which platform asked: whatever the name says, it is for this one.
       const artifact = { ...original, platform: rules.platform, identity, url: shown };
