@@ -83,7 +83,7 @@ function startByHand(stage: Stage, port: number): ChildProcess {
 
 async function endByHand(child: ChildProcess): Promise<void> {
   const ended = new Promise((resolve) => child.once("exit", resolve));
-  child.kill("SIGKILL");
+  child.kill("SIGTERM");
   await ended;
 }
 

@@ -45,12 +45,7 @@ export async function openStage(): Promise<Stage> {
 
   await writeFile(join(directory, "config.yml"), configFor(registry, join(directory, "registry")));
   running.push(run(["registry", "serve", join(directory, "config.yml")], directory));
-  await until(`the registry answers on ${registry}`, async () => {
-    const { status } = await ask(`http://${registry}/v2/`);
-    return status === 200;
-  });
-
-  return {
+  const stage: Stage = {
     directory,
     registry,
 
@@ -79,6 +74,15 @@ export async function openStage(): Promise<Stage> {
       await rm(directory, { recursive: true, force: true });
     },
   };
+  try {
+    await until(`the registry answers on ${registry}`, async () => {
+      return (await ask(`http://${registry}/v2/`)).status === 200;
+    });
+    return stage;
+  } catch (error) {
+    await stage.close();
+    throw error;
+  }
 }
 
 /** Runs the built program. */

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { describe, it } from "vitest";
@@ -7,11 +8,12 @@ export const leftOutMark = "left out: not on this machine: ";
 
 /**
  * A suite that needs programs this machine may not have: `describeWith("skopeo")("copies …", …)`.
+ * `/usr/bin/python3:grpc` is a module of that Python.
  *
  * Without them it is left out, and named at the end of the run; with `CI=true` it fails instead.
  */
 export function describeWith(...programs: string[]): (title: string, suite: () => void) => void {
-  const missing = programs.filter((program) => pathOf(program) === undefined);
+  const missing = programs.filter((program) => !isHere(program));
   if (missing.length === 0) return (title, suite) => describe(title, suite);
   const reason = `${leftOutMark}${missing.join(", ")}`;
   if (process.env.CI !== "true") {
@@ -23,6 +25,12 @@ export function describeWith(...programs: string[]): (title: string, suite: () =
         throw new Error(`${reason}; .ci/run installs them`);
       });
     });
+}
+
+function isHere(component: string): boolean {
+  const [program = "", module] = component.split(":");
+  if (module === undefined) return pathOf(program) !== undefined;
+  return spawnSync(program, ["-c", `import ${module}`], { stdio: "ignore" }).status === 0;
 }
 
 /** Where a program is: on `PATH`, or where Debian keeps its daemons. */

@@ -42,6 +42,16 @@ export interface OpenedArtifact {
   from: number;
 }
 
+/** How one attempt to deploy ended. */
+export interface DeploymentReport {
+  tag: string;
+  /** The artifact's. */
+  identity: string;
+  command: "server" | "assets" | "container";
+  /** What went wrong, in a sentence; `undefined` when nothing did. */
+  error: string | undefined;
+}
+
 /**
  * Announces what to run, and hands it out.
  *
@@ -58,6 +68,8 @@ export interface ReleaseRegistry {
   release(tag: string, call: Call): Promise<Release | undefined>;
   /** Opens an artifact that `release` returned. */
   open(artifact: Artifact, call: Call & { from: number }): Promise<OpenedArtifact>;
+  /** Only where the registry wants to be told how deployments end. */
+  report?(report: DeploymentReport, call: Call): Promise<void>;
   close(): Promise<void>;
 }
 

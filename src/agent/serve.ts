@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import { type Call, isEchoOf } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
+import type { Environment } from "../base/environment.ts";
 import { asConfigError, ConfigError, DewyError, messageOf, systemCodeOf } from "../base/errors.ts";
 import { openHttpClient } from "../base/http-client.ts";
 import type { Logger } from "../base/logger.ts";
-import { choose } from "./choose/choose.ts";
+import { type Choice, choose } from "./choose/choose.ts";
 import { openArtifactStore } from "./deploy/artifact-store.ts";
 import { type DeployParts, deploy } from "./deploy/deploy.ts";
 import { type Hook, type RunHook, runHook } from "./deploy/hook.ts";
@@ -15,6 +16,7 @@ import { thisHost } from "./host.ts";
 import { openLedger, type Phase } from "./ledger/ledger.ts";
 import { openLock } from "./ledger/lock.ts";
 import { type OpenedReleaseRegistry, openReleaseRegistry } from "./registries/index.ts";
+import { withReport } from "./report.ts";
 import { openSupervisor, type Supervisor } from "./supervisor/supervisor.ts";
 import { SupervisorError } from "./supervisor/supervisor-error.ts";
 import { takeOver } from "./supervisor/takeover.ts";
@@ -29,7 +31,7 @@ export interface ServeOptions {
   directory: string;
   intervalMs: number;
   drainMs: number;
-  environment: Readonly<Record<string, string | undefined>>;
+  environment: Environment;
   /** Command lines for `sh -c`, run around each deployment. */
   beforeDeployHook?: string | undefined;
   afterDeployHook?: string | undefined;
@@ -59,6 +61,7 @@ export async function serve(options: ServeOptions, parts: ServeParts, call: Call
     const lock = await inPlace(directory, call, () =>
       openLock(join(directory, ".dewy", "lock"), directory, call),
     );
+    if (!lock.held) parts.logger.warn("The disk is full: going on without a lock", { directory });
     try {
       return await withLock(options, { ...parts, source }, call);
     } finally {
@@ -95,7 +98,7 @@ async function withLock(
     return await follow(
       {
         choose: (each) => choose(registry, rules, choosing, each),
-        deploy: (choice, each) => deploy(choice, deployParts, each),
+        deploy: (choice, each) => reported(choice, deployParts, each),
         keepRunning: startedOnce(deployParts, supervisor),
         ledger: kept.ledger,
         clock,
@@ -152,6 +155,16 @@ function hooksOf(options: ServeOptions, logger: Logger): DeployParts["hooks"] {
   const before = hook("before-deploy", beforeDeployHook);
   const after = hook("after-deploy", afterDeployHook);
   return { ...(before && { before }), ...(after && { after }) };
+}
+
+function reported(choice: Choice, parts: DeployParts, call: Call): Promise<void> {
+  const { registry, logger } = parts;
+  const target = {
+    tag: choice.tag,
+    identity: choice.artifact.identity,
+    command: "server",
+  } as const;
+  return withReport(target, { registry, logger }, () => deploy(choice, parts, call), call);
 }
 
 /**

@@ -2,14 +2,14 @@ import { Agent as HttpAgent, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { Bytes } from "./bytes.ts";
 import type { Call } from "./call.ts";
+import type { Environment } from "./environment.ts";
 import { HttpError } from "./http-error.ts";
 import { bytesOf, type Exchange, exchange, type HttpTimeouts } from "./http-exchange.ts";
-import { type Environment, proxyFor } from "./http-proxy.ts";
+import { checkProxies, proxyFor } from "./http-proxy.ts";
 import { nextRequest, type SentRequest } from "./http-redirect.ts";
-import { Secret } from "./secret.ts";
+import { concealed, Secret } from "./secret.ts";
 
 export type { HttpTimeouts } from "./http-exchange.ts";
-export type { Environment } from "./http-proxy.ts";
 
 /** Names in lower case; a header that came several times is joined with `, `. */
 export type HttpHeaders = Readonly<Record<string, string | undefined>>;
@@ -26,6 +26,8 @@ export interface HttpRequest {
   body?: Uint8Array | string | Bytes | undefined;
   /** `follow` (the default) goes up to ten redirects far; `manual` answers with the redirect. */
   redirect?: "follow" | "manual";
+  /** What the body holds that must not be shown, when the answer repeats it. */
+  secrets?: readonly Secret[];
   timeouts?: Partial<HttpTimeouts>;
 }
 
@@ -36,6 +38,8 @@ export interface HttpAnswer {
   body: Bytes;
   /** Where the answer came from in the end. */
   url: URL;
+  /** `text`, which came with the answer, without the credentials that the request carried. */
+  conceal(text: string): string;
   /** Lets go of the body without reading it. */
   discard(): void;
 }
@@ -56,8 +60,6 @@ export interface HttpClientOptions {
   /** For `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. */
   environment?: Environment;
   timeouts?: Partial<HttpTimeouts>;
-  /** Certificate authorities to trust instead of Node's own, as PEM. */
-  certificateAuthorities?: string;
 }
 
 const defaultTimeouts: HttpTimeouts = { connectMs: 10_000, responseMs: 30_000, idleMs: 60_000 };
@@ -65,16 +67,20 @@ const maximumRedirects = 10;
 /** A body shorter than this is cheaper to read than a new connection is to make. */
 const drainedBytes = 64 * 1024;
 
+/** @throws {ConfigError} when the environment names a proxy that is none */
 export function openHttpClient(options: HttpClientOptions): HttpClient {
-  const agents = openAgents(options);
   const { environment = {}, userAgent } = options;
+  checkProxies(environment);
+  const agents = openAgents();
 
   return {
     async request(request, call) {
       let current = originalRequest(request);
       for (let hops = 0; ; hops++) {
         const { answer, location } = await once(current, request.timeouts, call);
-        if (request.redirect === "manual" || location === undefined) return answer;
+        if (request.redirect === "manual" || location === undefined) {
+          return { ...answer, conceal: (text) => concealed(text, secretsOf(request)) };
+        }
         answer.discard();
         if (hops === maximumRedirects) {
           throw new HttpError("BAD_REDIRECT", `${current.url.host} redirects without end`, {
@@ -125,7 +131,13 @@ function originalRequest({ method = "GET", url, headers = {}, body }: HttpReques
 
 function userInformation({ username, password }: URL): Record<string, Secret> {
   if (username === "" && password === "") return {};
-  return { authorization: basic(decodeURIComponent(username), decodeURIComponent(password)) };
+  try {
+    return { authorization: basic(decodeURIComponent(username), decodeURIComponent(password)) };
+  } catch {
+    throw new HttpError("BAD_URL", "the credentials in this URL cannot be read", {
+      hint: "write a % in them as %25",
+    });
+  }
 }
 
 /** The credentials of RFC 7617, as the value of a header. */
@@ -170,7 +182,18 @@ function locationIn({ statusCode = 0, headers }: IncomingMessage): string | unde
   return [301, 302, 303, 307, 308].includes(statusCode) ? headers.location : undefined;
 }
 
-function answerFrom(message: IncomingMessage, url: URL, parts: Exchange, call: Call): HttpAnswer {
+/** Also of a request that was redirected: the first server may have put them into the new URL. */
+function secretsOf({ headers = {}, secrets = [], url }: HttpRequest): Secret[] {
+  const values = Object.values({ ...userInformation(new URL(url)), ...headers });
+  return [...secrets, ...values.filter((value) => value instanceof Secret)];
+}
+
+function answerFrom(
+  message: IncomingMessage,
+  url: URL,
+  parts: Exchange,
+  call: Call,
+): Omit<HttpAnswer, "conceal"> {
   const headers = Object.entries(message.headers).map(([name, value]) => [
     name,
     Array.isArray(value) ? value.join(", ") : value,
@@ -194,11 +217,10 @@ function hasNoBody({ statusCode }: IncomingMessage, { options }: Exchange): bool
   return options.method === "HEAD" || statusCode === 204 || statusCode === 304;
 }
 
-function openAgents({ certificateAuthorities }: HttpClientOptions) {
+function openAgents() {
   const kept = { keepAlive: true, maxFreeSockets: 4, timeout: 30_000 };
-  const trust = certificateAuthorities === undefined ? {} : { ca: certificateAuthorities };
   const plain = new HttpAgent(kept);
-  const secure = new HttpsAgent({ ...kept, ...trust });
+  const secure = new HttpsAgent(kept);
   const tunnels = new Map<string, HttpAgent>();
 
   return {
@@ -215,7 +237,7 @@ function openAgents({ certificateAuthorities }: HttpClientOptions) {
     const known = tunnels.get(proxy.href);
     if (known) return known;
     const { HttpsProxyAgent } = await import("https-proxy-agent");
-    const tunnel = new HttpsProxyAgent(proxy, { ...kept, ...trust });
+    const tunnel = new HttpsProxyAgent(proxy, kept);
     tunnels.set(proxy.href, tunnel);
     return tunnel;
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { proxyFor } from "./http-proxy.ts";
+import { checkProxies, proxyFor } from "./http-proxy.ts";
 
 const proxies = { HTTP_PROXY: "http://plain:3128", https_proxy: "secure:3129" };
 
@@ -35,5 +35,17 @@ describe("proxyFor", () => {
     expect(() => proxyFor(new URL("http://a.test/"), environment)).toThrow(
       "HTTP_PROXY: this is not the URL of an HTTP proxy",
     );
+  });
+});
+
+describe("checkProxies", () => {
+  it.each([["socks5://host"], ["http://user:100%@host"], ["http://"]])("refuses %s", (text) => {
+    expect(() => checkProxies({ https_proxy: text })).toThrow("HTTPS_PROXY: this is not");
+  });
+
+  it("takes what is right, and nothing at all", () => {
+    expect(() =>
+      checkProxies({ HTTPS_PROXY: "user:100%25@host:3128", HTTP_PROXY: "" }),
+    ).not.toThrow();
   });
 });

@@ -1,24 +1,45 @@
 import { BlockList, isIP } from "node:net";
+import type { Environment } from "./environment.ts";
 import { ConfigError } from "./errors.ts";
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * The proxy for `url` by `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, lower case first, as curl and
  * Go read them; `undefined` for none. This machine itself is never asked for through a proxy.
  */
 export function proxyFor(url: URL, environment: Environment): URL | undefined {
-  const setting = (name: string) => environment[name.toLowerCase()] || environment[name];
-  const variable = url.protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY";
-  const text = setting(variable);
-  if (!text || isExempt(url, setting("NO_PROXY") ?? "")) return undefined;
+  const proxy = proxyIn(url.protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY", environment);
+  if (proxy === undefined || isExempt(url, setting("NO_PROXY", environment))) return undefined;
+  return proxy;
+}
+
+/** @throws {ConfigError} when a variable does not hold what it should, for a start to find out */
+export function checkProxies(environment: Environment): void {
+  for (const variable of ["HTTP_PROXY", "HTTPS_PROXY"]) proxyIn(variable, environment);
+}
+
+function proxyIn(variable: string, environment: Environment): URL | undefined {
+  const text = setting(variable, environment);
+  if (text === "") return undefined;
   const href = text.includes("://") ? text : `http://${text}`;
-  if (!URL.canParse(href) || !/^https?:/.test(href)) {
-    throw new ConfigError(`${variable}: this is not the URL of an HTTP proxy`, {
-      hint: `set ${variable} to a URL such as http://proxy.example.com:3128, or unset it`,
-    });
+  if (/^https?:/.test(href) && URL.canParse(href) && hasReadableUser(new URL(href))) {
+    return new URL(href);
   }
-  return new URL(href);
+  throw new ConfigError(`${variable}: this is not the URL of an HTTP proxy`, {
+    hint: `set ${variable} to a URL such as http://proxy.example.com:3128, or unset it`,
+  });
+}
+
+function setting(name: string, environment: Environment): string {
+  return environment[name.toLowerCase()] || environment[name] || "";
+}
+
+function hasReadableUser({ username, password }: URL): boolean {
+  try {
+    decodeURIComponent(username + password);
+    return true;
+  } catch {
+    return false; // a % that stands for itself has to be written %25
+  }
 }
 
 function isExempt(url: URL, noProxy: string): boolean {

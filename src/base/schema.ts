@@ -19,7 +19,7 @@ export function parseDuration(text: string): number | undefined {
   for (const [, count = "", unit = ""] of text.matchAll(/([\d.]+)([a-zµ]+)/g)) {
     ms += Number(count) * (unitMs[unit] ?? 0);
   }
-  return ms;
+  return Number.isFinite(ms) ? ms : undefined;
 }
 
 /** A duration, or a plain count of seconds: `10` and `10s` are the same. In milliseconds. */

@@ -1,6 +1,7 @@
 import type { Command as CommanderCommand } from "commander";
 import type * as v from "valibot";
 import type { Clock } from "../base/clock.ts";
+import type { Environment } from "../base/environment.ts";
 import { parse } from "../base/schema.ts";
 
 /** What a command is given of the world outside, so that no other file touches `process`. */
@@ -11,7 +12,7 @@ export interface CommandContext {
   note(line: string): void;
   /** Where a progress bar may be drawn; `undefined` when nobody is looking. */
   terminal: Terminal | undefined;
-  environment: Readonly<Record<string, string | undefined>>;
+  environment: Environment;
   /** The directory the command was called in. */
   directory: string;
   /** Aborts when the process is told to end. */

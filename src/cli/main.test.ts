@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../base/clock.ts";
+import { serve } from "../base/local-server.fake.ts";
 import { serveFakeOciRegistry } from "../oci/oci.fake.ts";
 import { main } from "./main.ts";
 import { version } from "./version.ts";
@@ -19,6 +20,15 @@ describe("dewy", () => {
     ["server --registry img://127.0.0.1:5000/app?pre-relase=true -- app", "pre-release"],
     ["server --registry img://127.0.0.1:5000/app?pre-release=perhaps -- app", "pre-release"],
     ["server --registry img://127.0.0.1:5000/app", "there is no command to run"],
+    ["server --registry img://127.0.0.1:99999/app -- app", "127.0.0.1:99999/app is not host/repo"],
+    ["server --registry img://[::::::::::]/app -- app", "is not host/repository"],
+    ["server --registry img://127.0.0.1:5000/app -p , -- app", "--port: there is no port in it"],
+    [
+      `server --registry img://127.0.0.1:5000/app -i ${"9".repeat(400)} -- app`,
+      "--interval: write",
+    ],
+    ["push /dev/zero img://127.0.0.1:5000/app:v1.0.0", "/dev/zero: it is not a regular file"],
+    ["push /dev img://127.0.0.1:5000/app:v1.0.0", "/dev: it is not a regular file"],
     ["server --registri ghr://a/b -- app", "unknown option '--registri'"],
     [
       "server --registry img://127.0.0.1:5000/app --interval soon -- app",
@@ -30,13 +40,14 @@ describe("dewy", () => {
     ],
     ["server --registry img://127.0.0.1:5000/app -p 70000 -- app", "70000"],
     ["server --registry img://127.0.0.1:5000/app -p 8002-8001 -- app", "8002-8001"],
-    ["server --registry img://127.0.0.1:5000/app --port= -- app", "--port: there is no port"],
     ["server --registry img://127.0.0.1:5000/app -l loud -- app", "--log-level: choose one of"],
     ["server --registry ghr://owner/app -- app", "GITHUB_TOKEN"],
     ["push", "name at least one file"],
     ["push app.tar.gz", "img://"],
     ["push missing.tar.gz img://127.0.0.1:5000/app:v1.0.0", "missing.tar.gz"],
     ["push missing.tar.gz img://127.0.0.1:5000/app", "tag"],
+    [`push missing.tar.gz img://127.0.0.1:5000/app:v1@sha256:${"0".repeat(64)}`, "digest"],
+    ["push missing.tar.gz img://127.0.0.1:99999/app:v1", "no registry host"],
     ["registry", "no command"],
     ["registry serve missing.yml", "missing.yml"],
     ["registry serve one.yml two.yml", "too many arguments"],
@@ -47,6 +58,38 @@ describe("dewy", () => {
     expect(noted[0]).not.toContain("\n");
     expect(status).toBe(2);
     expect(left).toEqual([]);
+  });
+
+  it.each([
+    [["-d", "", "--", "app"], "--directory: name a directory"],
+    [["-p", "", "--", "app"], "--port: there is no port in it"],
+    [["--", ""], "there is no command to run"],
+  ])("refuses %j, as of a variable that is not set", async (args, expected) => {
+    const registry = ["--registry", "img://127.0.0.1:5000/app"];
+    const { status, noted, left } = await run(["server", ...registry, ...args]);
+
+    expect(noted[0]).toContain(expected);
+    expect(status).toBe(2);
+    expect(left).toEqual([]);
+  });
+
+  it("does not fail when an agent is told to stop", async () => {
+    const { url } = await serve(() => stop.abort(new Error("told to stop by SIGTERM")));
+    const stop = new AbortController();
+    const line = ["server", "--registry", `img://${url.host}/app`, "-l", "error", "--", "app"];
+
+    expect(await run(line, { signal: stop.signal })).toMatchObject({ status: 0, noted: [] });
+  });
+
+  it("refuses to push an empty file", async () => {
+    const directory = await temporaryDirectory();
+    await writeFile(join(directory, "app_linux_amd64"), "");
+    const line = ["push", "app_linux_amd64", "img://127.0.0.1:1/app:v1.0.0"];
+
+    expect(await run(line, { directory })).toMatchObject({
+      status: 2,
+      noted: [expect.stringContaining("it is empty")],
+    });
   });
 
   it.each([

@@ -1,7 +1,7 @@
 import type { AuthClient } from "google-auth-library";
 import { type Call, orAborted, TimeoutError, withTimeout } from "../base/call.ts";
+import type { Environment } from "../base/environment.ts";
 import { systemCodeOf } from "../base/errors.ts";
-import type { Environment } from "../base/http-client.ts";
 import { Secret } from "../base/secret.ts";
 import { ObjectStoreError } from "./object-store.ts";
 

@@ -104,6 +104,7 @@ function tokenRequest(realm: URL, query: Record<string, string>, credential?: Cr
       headers,
       body: form.toString(),
       redirect: "manual",
+      secrets: [credential.token],
     } as const;
   }
   const url = new URL(realm);

@@ -11,6 +11,9 @@ export interface BlobSource {
   open(): Bytes;
 }
 
+/** A registry on an object store copies the whole blob to its place before it answers. */
+const commitLimitMs = 600_000;
+
 /**
  * Pushes a blob in two requests, POST and PUT (distribution specification, "Pushing a blob
  * monolithically", POST then PUT).
@@ -49,6 +52,7 @@ export async function pushBlob(
         "content-length": String(source.sizeBytes),
       },
       body: () => counted(source.open(), progress),
+      responseMs: commitLimitMs,
     },
     { signal },
   );

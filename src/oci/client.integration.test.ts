@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import { collect, streamOf } from "../base/bytes.ts";
 import { FakeClock } from "../base/clock.fake.ts";
-import { openHttpClient } from "../base/http-client.ts";
+import { type HttpClient, type HttpRequest, openHttpClient } from "../base/http-client.ts";
 import { serve } from "../base/local-server.fake.ts";
 import { openOciClient } from "./client.ts";
 import { withPassword } from "./credential.ts";
@@ -97,6 +97,16 @@ describe("an OCI client", () => {
     );
   });
 
+  it("gives a registry the time to put a large blob in its place", async ({ signal }) => {
+    const fake = await serveFakeOciRegistry();
+    const waits: (number | undefined)[] = [];
+    const client = open(fake, { onRequest: ({ timeouts }) => waits.push(timeouts?.responseMs) });
+
+    await client.pushBlob("app", sourceOf(Buffer.from("bytes")), { signal });
+
+    expect(waits).toEqual([undefined, 600_000]);
+  });
+
   it("passes on why a blob was refused", async ({ signal }) => {
     const fake = await serveFakeOciRegistry();
     const source = { ...sourceOf(Buffer.from("abc")), digest: digestOf("other") };
@@ -183,6 +193,18 @@ describe("an OCI client", () => {
     expect(seen).toEqual([undefined]);
   });
 
+  it("does not repeat credentials that the server repeats", async ({ signal }) => {
+    const { url } = await serve((request, response) => {
+      const { authorization = "" } = request.headers;
+      const errors = [{ code: "DENIED", message: `you sent ${authorization}` }];
+      response.writeHead(401, { "www-authenticate": "Basic" }).end(JSON.stringify({ errors }));
+    });
+
+    await expect(open({ host: url.host }).tags("app", { signal })).rejects.toMatchObject({
+      message: expect.stringMatching(/: you sent Basic \*\*\*$/),
+    });
+  });
+
   it("passes on how long it is to stay away", async ({ signal }) => {
     const fake = await serveFakeOciRegistry();
     fake.refuse = { status: 429, headers: { "retry-after": "7" } };
@@ -201,10 +223,24 @@ describe("an OCI client", () => {
   });
 });
 
-function open({ host }: Pick<FakeOciRegistry, "host">, { clock = new FakeClock() } = {}) {
+function open(
+  { host }: Pick<FakeOciRegistry, "host">,
+  {
+    clock = new FakeClock(),
+    onRequest = () => {},
+  }: { clock?: FakeClock; onRequest?: (request: HttpRequest) => void } = {},
+) {
   const http = openHttpClient({ userAgent: "dewy/test" });
   onTestFinished(() => http.close());
-  return openOciClient({ host, credentials: async () => withPassword("u", "p"), http, clock });
+  const watched: HttpClient = {
+    ...http,
+    request(request, call) {
+      onRequest(request);
+      return http.request(request, call);
+    },
+  };
+  const credentials = async () => withPassword("u", "p");
+  return openOciClient({ host, credentials, http: watched, clock });
 }
 
 const sourceOf = (bytes: Buffer) => ({

@@ -17,6 +17,8 @@ export interface OciRequest {
   /** The answers that are no error. */
   accept: readonly number[];
   headers?: Readonly<Record<string, string>>;
+  /** How long the answer may take, where that is longer than usual. */
+  responseMs?: number;
   /** Called again when the request has to be. */
   body?: () => Uint8Array | Bytes;
 }
@@ -44,7 +46,12 @@ export function openConnection(parts: AuthorizerParts): Connection {
       let answer = await sendOnce(request, authorizer.header(request.scope), call);
       const challenge = answer.headers["www-authenticate"];
       if (answer.status === 401 && challenge !== undefined && request.url.origin === origin) {
-        const authorization = await authorizer.answer(challenge, request.scope, call);
+        const authorization = await authorizer
+          .answer(challenge, request.scope, call)
+          .catch((error) => {
+            answer.discard();
+            throw error;
+          });
         if (authorization) {
           answer.discard();
           answer = await sendOnce(request, authorization, call);
@@ -58,13 +65,14 @@ export function openConnection(parts: AuthorizerParts): Connection {
 
   /** A registry may send an upload to another host; our credentials stay here. */
   function sendOnce(
-    { method = "GET", url, headers, body }: OciRequest,
+    { method = "GET", url, headers, body, responseMs }: OciRequest,
     authorization: ReturnType<typeof authorizer.header>,
     call: Call,
   ): Promise<HttpAnswer> {
     const credential = url.origin === origin ? { authorization } : {};
+    const timeouts = responseMs === undefined ? {} : { responseMs };
     return http.request(
-      { method, url, headers: { ...headers, ...credential }, body: body?.() },
+      { method, url, headers: { ...headers, ...credential }, body: body?.(), timeouts },
       call,
     );
   }

@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
 import * as v from "valibot";
 import { type Call, withTimeout } from "../base/call.ts";
+import type { Environment } from "../base/environment.ts";
 import { ConfigError, systemCodeOf } from "../base/errors.ts";
-import type { Environment } from "../base/http-client.ts";
 import { type Credential, withIdentityToken, withPassword } from "./credential.ts";
 
 const Answer = v.object({ Username: v.string(), Secret: v.string() });
@@ -48,6 +48,7 @@ function run(
     const options = { signal, env: { ...environment }, maxBuffer: 64 * 1024 };
     const child = execFile(program, ["get"], options, (error, output) => {
       if (error === null) return resolve(output);
+      child.kill("SIGKILL"); // one that heeds no other would stay, and each poll would add another
       if (signal.aborted) return reject(error);
       // Helpers say so on standard output, and exit with status 1.
       if (/credentials not found/i.test(output)) return resolve(undefined);

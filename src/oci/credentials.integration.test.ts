@@ -1,7 +1,8 @@
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { identityOf } from "../base/process-identity.ts";
 import { credentialsFrom } from "./credentials.ts";
 
 const base64 = (text: string) => Buffer.from(text).toString("base64");
@@ -71,6 +72,24 @@ describe("credentials", () => {
 
     expect(failure.message).toContain(`docker-credential-broken: ${why}`);
     expect(failure.message).not.toContain("s3cret");
+  });
+
+  it.skipIf(process.platform !== "linux")("ends a helper that heeds no signal", async () => {
+    const home = await homeWith({ ".docker/config.json": '{"credsStore":"deaf"}' });
+    await helper(home, "deaf", `trap "" TERM; echo $$ > ${home}/pid; while :; do :; done`);
+    const call = new AbortController();
+    const environment = { HOME: home, PATH: `${home}:/bin` };
+    const asking = credentialsFrom(environment)("a.test", call).catch(() => "given up");
+    const pid = await vi.waitFor(async () => {
+      const text = await readFile(join(home, "pid"), "utf8");
+      expect(text).toMatch(/\d\n/);
+      return Number(text);
+    });
+
+    call.abort();
+
+    expect(await asking).toBe("given up");
+    await vi.waitFor(async () => expect(await identityOf(pid)).toBeUndefined());
   });
 
   it("names a file that it cannot read, without showing what is in it", async () => {

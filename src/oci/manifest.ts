@@ -26,6 +26,14 @@ const DigestField = v.pipe(
 );
 const Annotations = v.record(v.string(), v.string());
 
+/** Go programs write a list or field they have not set as `null`. */
+function unset<const S extends v.GenericSchema>(schema: S) {
+  return v.pipe(
+    v.nullish(schema),
+    v.transform((value) => value ?? undefined),
+  );
+}
+
 /** A platform as the image index names it: Go's words for operating system and architecture. */
 const PlatformField = v.object({
   os: v.string(),
@@ -38,10 +46,10 @@ const Descriptor = v.object({
   mediaType: v.string(),
   digest: DigestField,
   size: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
-  urls: v.optional(v.array(v.string())),
-  annotations: v.optional(Annotations),
+  urls: unset(v.array(v.string())),
+  annotations: unset(Annotations),
   artifactType: v.optional(v.string()),
-  platform: v.optional(PlatformField),
+  platform: unset(PlatformField),
 });
 export type Descriptor = v.InferOutput<typeof Descriptor>;
 
@@ -49,11 +57,15 @@ const shared = {
   schemaVersion: v.literal(2),
   mediaType: v.optional(v.string()),
   artifactType: v.optional(v.string()),
-  subject: v.optional(Descriptor),
-  annotations: v.optional(Annotations),
+  subject: unset(Descriptor),
+  annotations: unset(Annotations),
 };
-const ImageManifest = v.object({ ...shared, config: Descriptor, layers: v.array(Descriptor) });
-const ImageIndex = v.object({ ...shared, manifests: v.array(Descriptor) });
+const ImageManifest = v.object({
+  ...shared,
+  config: Descriptor,
+  layers: v.nullable(v.array(Descriptor), []),
+});
+const ImageIndex = v.object({ ...shared, manifests: v.nullable(v.array(Descriptor), []) });
 
 export type ImageManifest = v.InferOutput<typeof ImageManifest>;
 export type ImageIndex = v.InferOutput<typeof ImageIndex>;

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
 import type { Bytes } from "../base/bytes.ts";
 import { streamOf } from "../base/bytes.ts";
 import type { Call } from "../base/call.ts";
@@ -91,6 +92,7 @@ async function pushEmptyConfig(client: OciClient, repository: string, call: Call
 async function measure(file: PushFile, { signal }: Call) {
   const hash = createHash("sha256");
   let sizeBytes = 0;
+  await checkRegular(file.path);
   try {
     for await (const chunk of createReadStream(file.path, { signal }) as Bytes) {
       hash.update(chunk);
@@ -104,7 +106,20 @@ async function measure(file: PushFile, { signal }: Call) {
     });
   }
   const { path, name, platform } = file;
+  if (sizeBytes === 0) throw unfit(path, "it is empty");
   return { path, name, platform, sizeBytes, digest: endDigest("sha256", hash) };
+}
+
+/** A directory has no bytes of its own, and a device no end of them. */
+async function checkRegular(path: string): Promise<void> {
+  const stats = await stat(path).catch(() => undefined); // reading it tells what is wrong
+  if (stats && !stats.isFile()) throw unfit(path, "it is not a regular file");
+}
+
+function unfit(path: string, why: string): ConfigError {
+  return new ConfigError(`cannot push ${path}: ${why}`, {
+    hint: "name an archive or an executable file",
+  });
 }
 
 function checkedTag({ repository, tag, files }: PushRequest): string {

@@ -54,7 +54,8 @@ export function parseReference(text: string): Reference {
 }
 
 function isHost(text: string): boolean {
-  return /^(?:[a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\])(?::\d{1,5})?$/.test(text);
+  const isOfForm = /^(?:[a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\])(?::\d{1,5})?$/.test(text);
+  return isOfForm && URL.canParse(`https://${text}/`);
 }
 
 /** Whether `host` (with or without a port) is this machine, where plain HTTP is safe. */

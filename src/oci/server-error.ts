@@ -32,7 +32,7 @@ export interface Asked {
 export async function refusal(answer: HttpAnswer, asked: Asked): Promise<OciError> {
   const said = await errorIn(answer);
   const code = codeOf(answer.status, said?.code, asked.missing);
-  const words = said?.message ? `: ${said.message.slice(0, 500)}` : "";
+  const words = said?.message ? `: ${answer.conceal(said.message).slice(0, 500)}` : "";
   const wait = retryAfterMs(answer.headers, asked.now);
   return new OciError(code, `cannot ${asked.what}: ${sentenceOf(answer, asked)}${words}`, {
     status: answer.status,

@@ -6,8 +6,9 @@ import {
   isScalar,
   LineCounter,
   parseDocument as parseYaml,
+  visit,
 } from "yaml";
-import { ConfigError } from "../base/errors.ts";
+import { ConfigError, messageOf } from "../base/errors.ts";
 import { nearest } from "../base/nearest.ts";
 import { overridden } from "./config-overrides.ts";
 
@@ -27,17 +28,14 @@ export function parseDocument<const S extends v.GenericSchema>(
   { file, text, environment }: Source,
 ): v.InferOutput<S> {
   const lines = new LineCounter();
-  const document = parseYaml(text, { lineCounter: lines, prettyErrors: false });
+  const document = parseYaml(text, { lineCounter: lines, prettyErrors: false, merge: true });
   const place = (offset: number) => {
     const { line, col } = lines.linePos(offset);
     return `${file}:${line}:${col}`;
   };
-  if (document.errors.length > 0) {
-    throw new ConfigError(
-      document.errors.map(({ pos, message }) => `${place(pos[0])}: ${message}`).join("\n"),
-    );
-  }
-  const { value, overrides } = overridden(document.toJS({ maxAliasCount: 100 }), environment);
+  const [broken] = document.errors; // what comes after the first is mostly its consequence
+  if (broken) throw new ConfigError(`${place(broken.pos[0])}: ${broken.message.slice(0, 300)}`);
+  const { value, overrides } = overridden(contentOf(document, place), environment);
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
   const problems = result.issues.flatMap((issue) =>
@@ -47,6 +45,21 @@ export function parseDocument<const S extends v.GenericSchema>(
     }),
   );
   throw new ConfigError(problems.join("\n"));
+}
+
+function contentOf(document: Document, place: (offset: number) => string): unknown {
+  visit(document, {
+    Alias(_key, alias) {
+      if (alias.resolve(document) !== undefined) return;
+      const where = place(alias.range?.[0] ?? 0);
+      throw new ConfigError(`${where}: no anchor is called ${alias.source}`);
+    },
+  });
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    throw new ConfigError(`${place(0)}: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 /** Valibot stops at the first unknown key of a mapping; people want to hear of all of them. */
@@ -73,7 +86,7 @@ function sentenceFor(issue: v.BaseIssue<unknown>, schema: v.GenericSchema, path:
     return `this registry knows no such key; ${end}`;
   }
   if (issue.type === "strict_object" && issue.received === "undefined") return "is missing";
-  if (issue.type === "strict_object") return "write a mapping";
+  if (["strict_object", "record"].includes(issue.type)) return "write a mapping";
   if (issue.type === "picklist")
     return `choose one of: ${issue.expected?.replace(/[()"]/g, "").replaceAll(" | ", ", ")}`;
   return issue.message;

@@ -3,11 +3,14 @@ import { ConfigError, messageOf } from "../base/errors.ts";
 
 const variablePrefix = "REGISTRY_";
 
-/** Not overrides: where Distribution looks for its file. */
-const reserved = ["REGISTRY_CONFIGURATION_PATH"];
+/**
+ * Not overrides: where the file is, and what Kubernetes and Docker tell every container about a
+ * service that is called `registry`.
+ */
+const reserved = /^REGISTRY_(?:CONFIGURATION_PATH|(?:PORT|SERVICE_HOST|SERVICE_PORT)(?:_.*)?)$/;
 
 export interface Overrides {
-  /** The variable that set `path`, or what holds it. */
+  /** The variable that set `path`, what holds it, or what is in it. */
   nameOf(path: readonly string[]): string | undefined;
 }
 
@@ -23,7 +26,7 @@ export function overridden(
   environment: Readonly<Record<string, string | undefined>>,
 ): { value: unknown; overrides: Overrides } {
   const names = Object.keys(environment)
-    .filter((name) => name.startsWith(variablePrefix) && !reserved.includes(name))
+    .filter((name) => name.startsWith(variablePrefix) && !reserved.test(name))
     .sort();
   const paths = new Map<string, string>();
   let value = document;
@@ -41,12 +44,13 @@ function nameFor(path: readonly string[], names: Map<string, string>): string | 
     const name = names.get(path.slice(0, length).join(".").toLowerCase());
     if (name !== undefined) return name;
   }
-  return undefined;
+  const inside = `${path.join(".").toLowerCase()}.`;
+  return [...names].find(([set]) => path.length > 0 && set.startsWith(inside))?.[1];
 }
 
 function parsedValue(name: string, text: string): unknown {
   try {
-    return parseYaml(text);
+    return parseYaml(text, { prettyErrors: false });
   } catch (error) {
     throw new ConfigError(`${name}: this is not YAML: ${messageOf(error)}`);
   }

@@ -76,10 +76,17 @@ it.each([
   ],
   [
     "http:\n  addr: '5000'\n",
-    "config.yml:4:1: http: addr: write an address as :5000 or 127.0.0.1:5000",
+    "config.yml:5:3: http.addr: write an address as :5000 or 127.0.0.1:5000",
   ],
   ["http:\n  draintimeout: soon\n", "config.yml:5:3: http.draintimeout: write a duration"],
   ["log:\n  level: loud\n", "config.yml:5:3: log.level: choose one of: error, warn, info, debug"],
+  ["http:\n  draintimeout: 9999999h\n", "http.draintimeout: write a duration of at most 1h"],
+  ["http:\n  headers: {Content-Length: ['1']}\n", "this header is the server's own to set"],
+  ["http:\n  headers: 5\n", "config.yml:5:3: http.headers: write a mapping"],
+  ["tags: {maxtags: -1}\n", "config.yml:4:8: tags.maxtags: write a number above 0"],
+  ["http: *none\n", "config.yml:4:7: no anchor is called none"],
+  ["http:\n\taddr: ':1'\n", "config.yml:5:1: Tabs are not allowed as indentation"],
+  ["---\nversion: 0.1\n", "config.yml:4:1: Source contains multiple documents"],
   ["http: 5\n", "config.yml:4:1: http: write a mapping"],
   ["http:\n  headers:\n    X: nosniff\n", "config.yml:6:5: http.headers.X: write a list of texts"],
   ["catalog:\n  maxentries: 0\n", "config.yml:5:3: catalog.maxentries: "],
@@ -120,14 +127,31 @@ it.each([
   ],
   [{ REGISTRY_HTTP_HEADERS_Vary: "[Accept]" }, { http: { headers: { vary: ["Accept"] } } }],
   [{ REGISTRY_CONFIGURATION_PATH: "/etc/x" }, { http: { addr: ":5000" } }],
+  [
+    { REGISTRY_PORT: "tcp://10.0.0.1:5000", REGISTRY_SERVICE_HOST: "10.0.0.1" },
+    { http: { addr: ":5000" } },
+  ],
+  [{ REGISTRY_HTTP_SECRET: "123" }, { http: { secret: 123 } }],
 ])("lets %j override the file", (environment, expected) => {
   expect(read(smallest, environment)).toMatchObject(expected);
 });
 
-it("names the variable that is wrong", () => {
-  expect(() => read(smallest, { REGISTRY_HTTP_NET: "carrier-pigeon" })).toThrow(
-    "REGISTRY_HTTP_NET: http.net: choose one of: tcp, unix",
-  );
+it.each([
+  [{ REGISTRY_HTTP_NET: "pigeon" }, "REGISTRY_HTTP_NET: http.net: choose one of: tcp, unix"],
+  [{ REGISTRY_HTTP_ADDR: "x" }, "REGISTRY_HTTP_ADDR: http.addr: write an address"],
+  [{ REGISTRY_HTP_ADDR: ":1" }, "REGISTRY_HTP_ADDR: htp: this registry knows no such key"],
+  [{ REGISTRY_HTTP: "{" }, /^REGISTRY_HTTP: this is not YAML: [^\n]*$/],
+])("names the variable in %j", (environment, message) => {
+  expect(() => read(smallest, environment)).toThrow(message);
+});
+
+it("takes anchors and merges", () => {
+  const text = `${smallest}http:\n  headers: {X: &x [a], Y: *x}\nlog:\n  fields: {<<: {a: 1}, b: 2}\n`;
+
+  const { http, log } = read(text);
+
+  expect(http.headers).toEqual({ X: ["a"], Y: ["a"] });
+  expect(log.fields).toEqual({ a: 1, b: 2 });
 });
 
 it("serves this machine only when there is no file", () => {
@@ -135,6 +159,8 @@ it("serves this machine only when there is no file", () => {
     http: { addr: "127.0.0.1:5000" },
     storage: { delete: { enabled: true }, choice: { options: { rootdirectory: "/data" } } },
   });
+  const environment = { REGISTRY_HTTP_ADDR: "127.0.0.1:6000" };
+  expect(defaultRegistryConfig("/data", environment).http.addr).toBe("127.0.0.1:6000");
 });
 
 it("shows every key with its default in the example", async () => {

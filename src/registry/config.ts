@@ -3,16 +3,24 @@ import { parseDuration } from "../base/schema.ts";
 import { parseDocument, type Source } from "./config-document.ts";
 import { type StorageChoice, storageOptions } from "./storage/index.ts";
 
+/** The most that `http.draintimeout` may ask for, so that a stop always ends. */
+export const longestDrainMs = 3_600_000;
+
 /** As Distribution reads it: Go's notation, or a bare number of nanoseconds. In milliseconds. */
 const GoDuration = v.pipe(
   v.union([v.string(), v.number()], "write a duration such as 30s or 1h30m"),
   v.transform((value) => (typeof value === "number" ? value / 1e6 : parseDuration(value))),
   v.number("write a duration such as 30s or 1h30m"),
   v.minValue(0, "write a duration that is not negative"),
+  v.maxValue(longestDrainMs, "write a duration of at most 1h"),
 );
 
 const YesOrNo = v.boolean("write true or false");
-const Count = v.pipe(v.number("write a number"), v.integer("write a whole number"), v.minValue(1));
+const Count = v.pipe(
+  v.number("write a number"),
+  v.integer("write a whole number"),
+  v.minValue(1, "write a number above 0"),
+);
 const Pattern = v.pipe(
   v.string("write a regular expression"),
   v.check(isPattern, "this is not a regular expression"),
@@ -46,36 +54,47 @@ const Storage = v.pipe(
   ),
 );
 
+const addressForm = "write an address as :5000 or 127.0.0.1:5000";
 const HeaderValue = v.pipe(
   v.string("write a text"),
   v.regex(/^[\t\x20-\x7e]*$/, "a header is one line of ASCII"),
 );
 const Http = v.pipe(
   v.strictObject({
-    addr: v.optional(v.pipe(v.string("write an address as :5000"), v.nonEmpty()), ":5000"),
+    addr: v.optional(v.pipe(v.string(addressForm), v.nonEmpty(addressForm)), ":5000"),
     net: v.optional(v.picklist(["tcp", "unix"]), "tcp"),
     host: v.optional(
-      v.pipe(v.string(), v.regex(/^https?:\/\/[^/\s]+/, "write it as https://host")),
+      v.pipe(
+        v.string("write it as https://host"),
+        v.regex(/^https?:\/\/[^/\s]+/, "write it as https://host"),
+      ),
     ),
     prefix: v.optional(
-      v.pipe(v.string(), v.regex(/^\/(?:[\w.~-]+\/)*$/, "write it as /path/")),
+      v.pipe(v.string("write it as /path/"), v.regex(/^\/(?:[\w.~-]+\/)*$/, "write it as /path/")),
       "/",
     ),
     relativeurls: v.optional(YesOrNo, false),
     headers: v.optional(
       v.record(
-        v.pipe(v.string(), v.regex(/^[\w!#$%&'*+.^`|~-]+$/, "this is not the name of a header")),
+        v.pipe(
+          v.string(),
+          v.regex(/^[\w!#$%&'*+.^`|~-]+$/, "this is not the name of a header"),
+          v.regex(
+            /^(?!(?:content-length|transfer-encoding|connection)$)/i,
+            "this header is the server's own to set",
+          ),
+        ),
         v.array(HeaderValue, "write a list of texts"),
       ),
       {},
     ),
     draintimeout: v.optional(GoDuration, "30s"),
     /** Taken so that old files work; the state of an upload is in its file, and needs no signature. */
-    secret: v.optional(v.string()),
+    secret: v.optional(v.union([v.string(), v.number(), v.boolean()], "write a text")),
   }),
-  v.check(
-    ({ addr, net }) => net === "unix" || isAddress(addr),
-    "addr: write an address as :5000 or 127.0.0.1:5000",
+  v.forward(
+    v.check(({ addr, net }) => net === "unix" || isAddress(addr), addressForm),
+    ["addr"],
   ),
 );
 
@@ -125,14 +144,21 @@ export function parseRegistryConfig(source: Source): RegistryConfig {
   return decided(parseDocument(RegistryFile, source));
 }
 
-/** What `dewy registry serve` does without a file: this machine only, in `directory`. */
-export function defaultRegistryConfig(directory: string): RegistryConfig {
-  const file = v.parse(RegistryFile, {
+/**
+ * What `dewy registry serve` does without a file: this machine only, in `directory`. The variables
+ * override that as well.
+ */
+export function defaultRegistryConfig(
+  directory: string,
+  environment: Source["environment"] = {},
+): RegistryConfig {
+  const file = {
     version: 0.1,
     storage: { filesystem: { rootdirectory: directory }, delete: { enabled: true } },
     http: { addr: "127.0.0.1:5000" },
-  });
-  return decided(file);
+  };
+  const text = JSON.stringify(file); // which is YAML as well
+  return parseRegistryConfig({ file: "defaults", text, environment });
 }
 
 function decided({ storage, ...rest }: v.InferOutput<typeof RegistryFile>): RegistryConfig {

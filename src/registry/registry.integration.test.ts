@@ -97,6 +97,12 @@ it("never removes a file that stands where its socket is to be", async () => {
   expect(await readFile(path, "utf8")).toBe("precious");
 });
 
+it("refuses a socket path that the system would cut off", async () => {
+  const opening = openHere("", `net: unix, addr: /tmp/${"x".repeat(120)}`);
+
+  await expect(opening).rejects.toMatchObject({ code: "CANNOT_LISTEN" });
+});
+
 it("lets a request end before it closes", async ({ signal }) => {
   const registry = await openHere();
   const location = await begin(registry.address, "a");

@@ -7,11 +7,15 @@ import type { RegistryConfig } from "./config.ts";
 /** The address could not be listened on. */
 export class RegistryError extends DewyError<"CANNOT_LISTEN"> {}
 
+/** `sun_path` on macOS; Linux has four bytes more. */
+const longestSocketPath = 103;
+
 /** Listens where the configuration says, and resolves to the address a client would use. */
 export async function listen(
   server: Server,
   { addr, net }: RegistryConfig["http"],
 ): Promise<string> {
+  if (net === "unix") checkSocketPath(addr);
   const where = net === "unix" ? { path: addr } : hostAndPort(addr);
   try {
     if (net === "unix") await removeAbandoned(addr);
@@ -29,6 +33,16 @@ export async function listen(
   if (address === null || typeof address === "string") return `unix:${addr}`;
   const host = ["::", "0.0.0.0"].includes(address.address) ? "127.0.0.1" : address.address;
   return `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`;
+}
+
+/** Node binds what is left of a longer path once the system's limit has cut it off. */
+function checkSocketPath(path: string): void {
+  if (Buffer.byteLength(path) <= longestSocketPath) return;
+  throw new RegistryError(
+    "CANNOT_LISTEN",
+    `the address ${path} is longer than the ${longestSocketPath} bytes a socket's path may have`,
+    { hint: hintFor("unix", undefined) },
+  );
 }
 
 /**

@@ -2,12 +2,13 @@ import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/logger.ts";
+import { digestOf } from "../../src/oci/digest.ts";
 import { defaultRegistryConfig } from "../../src/registry/config.ts";
 import { openRegistry, type Registry } from "../../src/registry/registry.ts";
 import { describeWith } from "../component.ts";
 import { startDockerRegistry } from "./docker-registry.ts";
 import { startDockerd } from "./dockerd.ts";
-import { writeLayout } from "./oci-layout.ts";
+import { writeIndexLayout, writeLayout } from "./oci-layout.ts";
 import { podmanIn } from "./podman.ts";
 import { freePort, run, temporaryDirectory } from "./program.ts";
 
@@ -39,6 +40,33 @@ describeWith("docker-registry", "skopeo")("the image registry and Distribution 2
     expect(await filesCopiedFrom(`127.0.0.1:${port}/team/app:v1`)).toBeGreaterThan(2);
     const catalog = await fetch(`http://127.0.0.1:${port}/v2/_catalog`);
     expect(await catalog.json()).toEqual({ repositories: ["team/app"] });
+  });
+});
+
+describeWith("skopeo")("the image registry and skopeo", () => {
+  it("takes an image for several platforms, gives it back, and deletes it", async () => {
+    const { host } = await openOurs(await temporaryDirectory("registry"));
+    const layout = `oci:${await writeIndexLayout("v1")}:v1`;
+    const image = (reference: string) => `docker://${host}/team/app${reference}`;
+    const skopeo = (command: string, ...args: string[]) => run("skopeo", [command, ...args]);
+    await skopeo("copy", "--all", "--dest-tls-verify=false", layout, image(":v1"));
+    await skopeo("copy", "--all", "--dest-tls-verify=false", layout, image(":v2"));
+    await skopeo("copy", "--dest-tls-verify=false", layout, image(":one"));
+    const both = ["--src-tls-verify=false", "--dest-tls-verify=false"];
+    await skopeo("copy", "--all", ...both, image(":v1"), `docker://${host}/elsewhere:v1`);
+
+    const raw = ["--tls-verify=false", "--raw"];
+    const index = await skopeo("inspect", ...raw, image(":v1"));
+    expect(await skopeo("inspect", ...raw, `docker://${host}/elsewhere:v1`)).toBe(index);
+    expect(JSON.parse(index).manifests).toHaveLength(2);
+    const copy = await temporaryDirectory("copy");
+    await skopeo("copy", "--all", "--src-tls-verify=false", image(":v1"), `dir:${copy}`);
+    expect(await tagsOf(host)).toEqual(["one", "v1", "v2"]);
+
+    await skopeo("delete", "--tls-verify=false", image(`@${digestOf(index)}`));
+    expect(await tagsOf(host)).toEqual(["one"]);
+    await skopeo("delete", "--tls-verify=false", image(":one"));
+    expect(await tagsOf(host)).toEqual([]);
   });
 });
 

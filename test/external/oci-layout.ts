@@ -1,19 +1,42 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Digest, digestOf } from "../../src/oci/digest.ts";
+import { type Digest, digestOf, hexOf } from "../../src/oci/digest.ts";
 import { mediaTypes } from "../../src/oci/manifest.ts";
 import { run, temporaryDirectory } from "./program.ts";
 
 /** Writes an image of one file, `/bin/busybox`, as an OCI image layout; resolves to its directory. */
 export async function writeLayout(tag: string): Promise<string> {
+  const { directory, blobs, layer } = await beginLayout();
+  await endLayout(directory, tag, await writeImage(blobs, layer, "amd64"));
+  return directory;
+}
+
+/** Writes that image for two platforms, below an index. */
+export async function writeIndexLayout(tag: string): Promise<string> {
+  const { directory, blobs, layer } = await beginLayout();
+  const manifests: object[] = [];
+  for (const architecture of ["amd64", "arm64"]) {
+    const image = await writeImage(blobs, layer, architecture);
+    manifests.push({ ...image, platform: { os: "linux", architecture } });
+  }
+  const index = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests });
+  await writeFile(join(blobs, hexOf(digestOf(index))), index);
+  await endLayout(directory, tag, descriptor(mediaTypes.ociIndex, index));
+  return directory;
+}
+
+async function beginLayout() {
   const directory = await temporaryDirectory("layout");
   const blobs = join(directory, "blobs", "sha256");
   await mkdir(blobs, { recursive: true });
   const archive = join(directory, "layer.tar");
   await run("tar", ["-C", "/", "-cf", archive, "bin/busybox", "--dereference"]);
-  const layer = await readFile(archive);
+  return { directory, blobs, layer: await readFile(archive) };
+}
+
+async function writeImage(blobs: string, layer: Uint8Array, architecture: string) {
   const config = JSON.stringify({
-    architecture: "amd64",
+    architecture,
     os: "linux",
     config: { Cmd: ["/bin/busybox"] },
     rootfs: { type: "layers", diff_ids: [digestOf(layer)] },
@@ -25,16 +48,19 @@ export async function writeLayout(tag: string): Promise<string> {
     layers: [descriptor("application/vnd.oci.image.layer.v1.tar", layer)],
   });
   for (const bytes of [layer, config, manifest]) {
-    await writeFile(join(blobs, digestOf(bytes).slice(7)), bytes);
+    await writeFile(join(blobs, hexOf(digestOf(bytes))), bytes);
   }
+  return descriptor(mediaTypes.ociManifest, manifest);
+}
+
+async function endLayout(directory: string, tag: string, top: object): Promise<void> {
   const annotations = { "org.opencontainers.image.ref.name": tag };
-  const entry = { ...descriptor(mediaTypes.ociManifest, manifest), annotations };
+  const entry = { ...top, annotations };
   await writeFile(join(directory, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
   await writeFile(
     join(directory, "index.json"),
     JSON.stringify({ schemaVersion: 2, manifests: [entry] }),
   );
-  return directory;
 }
 
 function descriptor(mediaType: string, bytes: Uint8Array | string) {

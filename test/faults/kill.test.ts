@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ask } from "../../bench/load.ts";
 import { built, freePort, openStage, type Stage, until } from "../../bench/stage.ts";
+import { phases } from "../../src/agent/ledger/ledger.ts";
 
-const phases = ["fetch", "unpack", "switch", "start", "commit", "prune"] as const;
 const committed: readonly string[] = ["prune"];
 /** `current` names it already and there is nothing better: it stays, beside the one that follows. */
 const unproven: readonly string[] = ["start", "commit"];

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdir, readFile, readlink } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { freePort } from "../../bench/stage.ts";
 import { ask, directoryWithApp, until } from "../../src/agent/supervisor/sample-app.fake.ts";
 
 const program = fileURLToPath(
@@ -83,13 +83,4 @@ async function workersIn(directory: string): Promise<number[]> {
     here.map((pid) => readFile(`/proc/${pid}/stat`, "utf8").catch(() => ") Z")),
   );
   return here.filter((_pid, index) => !states[index]?.includes(") Z")).map(Number);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0);
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

@@ -85,7 +85,7 @@ describe("choose", () => {
     await expect(ask()).rejects.toMatchObject({
       code: "NOT_FOUND",
       message:
-        "fake://app: v1.11.0 has no artifact for linux/amd64 among: app.deb, nor do the 9 before it",
+        "fake://app: v1.11.0 cannot be taken: no artifact for linux/amd64 among: app.deb, nor can the 9 before it",
     });
     expect(registry.asked.length).toBe(10);
   });
@@ -109,7 +109,7 @@ describe("choose", () => {
 
     expect(await ask()).toMatchObject({
       tag: "v1.0.0",
-      passedOver: [{ tag: "v1.1.0", reason: "it is gone" }],
+      passedOver: [{ tag: "v1.1.0", reason: "no release any more" }],
     });
   });
 });

@@ -69,7 +69,7 @@ export async function choose(
       return { tag, version, release, artifact, passedOver };
     }
     if (release) incomplete.push(release);
-    passedOver.push({ tag, reason: release ? reasonFor(release, rules) : "it is gone" });
+    passedOver.push({ tag, reason: release ? reasonFor(release, rules) : "no release any more" });
   }
   const [newest] = incomplete;
   if (newest && isInGrace(newest, parts)) {
@@ -125,8 +125,9 @@ function noVersion(registry: ReleaseRegistry, tags: readonly string[], rules: Ch
 }
 
 function nothingComplete(registry: ReleaseRegistry, [newest, ...older]: PassedOver[]) {
-  const others = older.length > 0 ? `, nor do the ${older.length} before it` : "";
-  const message = `${registry.name}: ${newest?.tag} has ${newest?.reason}${others}`;
+  const others = older.length > 0 ? `, nor can the ${older.length} before it` : "";
+  const why = `${newest?.tag} cannot be taken: ${newest?.reason}`;
+  const message = `${registry.name}: ${why}${others}`;
   return new ReleaseRegistryError("NOT_FOUND", message, {
     hint: "publish a file named for this platform, or name one with ?artifact= in the registry URL",
   });

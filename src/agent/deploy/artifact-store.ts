@@ -6,8 +6,8 @@ import * as v from "valibot";
 import { removeDrafts, syncDirectory, writeFileWhole } from "../../base/atomic-file.ts";
 import type { Bytes } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
-import { systemCodeOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
+import { statsOf } from "../../base/path-stats.ts";
 import {
   algorithmOf,
   type Digest,
@@ -162,11 +162,6 @@ function keyOf({ name, url, identity }: Artifact): string {
 }
 
 async function sizeOf(path: string): Promise<number | undefined> {
-  try {
-    const stats = await lstat(path);
-    return stats.isFile() ? stats.size : undefined;
-  } catch (error) {
-    if (systemCodeOf(error) === "ENOENT") return undefined;
-    throw error;
-  }
+  const stats = await statsOf(path);
+  return stats?.isFile() ? stats.size : undefined;
 }

@@ -10,7 +10,7 @@ import { FakeLogger } from "../../base/logger.fake.ts";
 import { digestOf } from "../../oci/digest.ts";
 import type { Choice } from "../choose/choose.ts";
 import { beginAttempt } from "../ledger/attempt.ts";
-import { openLedger, type Phase } from "../ledger/ledger.ts";
+import { openLedger, type Phase, phases } from "../ledger/ledger.ts";
 import { openArtifactStore } from "./artifact-store.ts";
 import { deploy } from "./deploy.ts";
 import type { HookFacts } from "./hook.ts";
@@ -21,7 +21,7 @@ it("goes through the phases in order, and commits", async ({ signal }) => {
 
   await host.deploy("v1.0.0", { signal });
 
-  expect(host.phases).toEqual(["fetch", "unpack", "switch", "start", "commit", "prune"]);
+  expect(host.phases).toEqual(phases);
   expect(host.started).toEqual(["v1.0.0 started", "v1.0.0 committed"]);
   expect(await host.serves()).toBe("v1.0.0");
   expect(host.state()).toMatchObject({ active: { tag: "v1.0.0" } });
@@ -71,20 +71,6 @@ it("stops the new process when the commit cannot be written", async ({ signal })
   expect(await host.serves()).toBe("v1.0.0");
 });
 
-it("stops the new process, and keeps its release, when current cannot be put back", async ({
-  signal,
-}) => {
-  const host = await openHost();
-  await host.deploy("v1.0.0", { signal });
-  host.failAt = "commit";
-  host.switches = 1;
-
-  await expect(host.deploy("v1.1.0", { signal })).rejects.toThrow("no space left");
-
-  expect(host.started.slice(2)).toEqual(["v1.1.0 started", "v1.1.0 undone"]);
-  expect(await host.serves()).toBe("v1.1.0");
-});
-
 it("takes the commit back when the new process has died meanwhile", async ({ signal }) => {
   const host = await openHost();
   await host.deploy("v1.0.0", { signal });
@@ -94,6 +80,37 @@ it("takes the commit back when the new process has died meanwhile", async ({ sig
 
   expect(host.state()).toMatchObject({ active: { tag: "v1.0.0" }, attempt: { tag: "v1.1.0" } });
   expect(await host.serves()).toBe("v1.0.0");
+});
+
+it("stops the new process, and keeps its files, when current cannot be put back", async ({
+  signal,
+}) => {
+  const host = await openHost();
+  await host.deploy("v1.0.0", { signal });
+  host.failAt = "commit";
+  host.switchFailure = new Error("no space left on device");
+
+  await expect(host.deploy("v1.1.0", { signal })).rejects.toThrow("at commit");
+  expect(host.started.slice(2)).toEqual(["v1.1.0 started", "v1.1.0 undone"]);
+  expect(await host.serves()).toBe("v1.1.0");
+
+  host.switchFailure = undefined;
+  await expect(host.deploy("v1.2.0", { signal })).rejects.toThrow("at commit");
+  expect(await host.serves()).toBe("v1.0.0");
+});
+
+it("keeps no artifact of a release that failed, beside the one that is being tried", async ({
+  signal,
+}) => {
+  const host = await openHost();
+  await host.deploy("v1.0.0", { signal });
+  host.startFailure = new Error("exited with status 1");
+
+  for (const tag of ["v1.1.0", "v1.1.1", "v1.1.2"]) {
+    await expect(host.deploy(tag, { signal })).rejects.toThrow("exited with status 1");
+  }
+
+  expect(await readdir(join(host.root, ".dewy/artifacts/sha256"))).toHaveLength(2);
 });
 
 it.each(["fetch", "unpack", "switch", "start"] as const)(
@@ -183,11 +200,11 @@ async function openHost() {
     startFailure: undefined as Error | undefined,
     commitFailure: undefined as Error | undefined,
     failAt: undefined as Phase | undefined,
+    /** Of the putting back: the second switch of a deployment. */
+    switchFailure: undefined as Error | undefined,
     tamper: false,
     hooks: [] as string[],
     hookFailure: undefined as "before" | "after" | undefined,
-    /** How many more times `current` can be switched. */
-    switches: Number.POSITIVE_INFINITY,
     state: () => ledger.state,
     serves: () => readFile(join(root, "current/VERSION"), "utf8"),
     async deploy(tag: string, call: { signal: AbortSignal }) {
@@ -205,7 +222,8 @@ async function openHost() {
     releases: {
       ...releases,
       async switchTo(directory: string) {
-        if (host.switches-- === 0) throw new Error("no space left");
+        const isPutBack = directory === ledger.state.active?.directory;
+        if (isPutBack && host.switchFailure) throw host.switchFailure;
         await releases.switchTo(directory);
       },
     },

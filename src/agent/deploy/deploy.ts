@@ -47,8 +47,7 @@ export async function deploy(choice: Choice, parts: DeployParts, call: Call): Pr
     await parts.hooks.before?.(facts, call);
     await takeIntoService(release, parts, call);
   } catch (error) {
-    const current = await parts.releases.current();
-    if (current?.directory !== release.directory) await removeTree(release.directory);
+    await discard(release.directory, parts);
     throw error;
   }
   await afterwards(facts, parts, call);
@@ -72,6 +71,7 @@ async function prepare(choice: Choice, parts: DeployParts, call: Call): Promise<
   const { tag, artifact } = choice;
 
   await enter("fetch", parts);
+  await makeRoom(choice, parts);
   const fetched = await fetchArtifact({ registry, artifact, store, clock, logger }, call);
   logger.info("Cached artifact", { tag, artifact: artifact.name, digest: fetched.digest });
 
@@ -92,7 +92,7 @@ async function takeIntoService(
 ): Promise<void> {
   const { releases, supervisor, ledger, logger } = parts;
   const { tag, directory } = release;
-  const before = await releases.current();
+  const before = await proven(parts);
   let replacement: Replacement | undefined;
   try {
     await enter("switch", parts);
@@ -108,13 +108,40 @@ async function takeIntoService(
     logger.info("Server started", { tag, pid, generation });
   } catch (error) {
     // In this order: what is started again after the undoing is what `current` leads to.
-    try {
-      if (before?.complete) await releases.switchTo(before.directory);
-      else await releases.unlinkCurrent();
-    } finally {
-      await replacement?.undo();
-    }
+    await putBack(before, parts);
+    await replacement?.undo();
     throw error;
+  }
+}
+
+/** The directory that `current` is to name when this deployment fails. */
+async function proven({ releases, ledger }: DeployParts): Promise<string | undefined> {
+  const { active } = ledger.state;
+  if (active && (await releases.isComplete(active.directory))) return active.directory;
+  const current = await releases.current();
+  return current?.complete ? current.directory : undefined;
+}
+
+/** A disk that is full may refuse even this: then the release stays until `current` lets go of it. */
+async function putBack(
+  directory: string | undefined,
+  { releases, logger }: DeployParts,
+): Promise<void> {
+  try {
+    if (directory === undefined) await releases.unlinkCurrent();
+    else await releases.switchTo(directory);
+  } catch (error) {
+    logger.error("current could not be put back", { directory, error });
+  }
+}
+
+/** Removes a release that failed, unless `current` still names it. */
+async function discard(directory: string, { releases, logger }: DeployParts): Promise<void> {
+  try {
+    const current = await releases.current();
+    if (current?.directory !== directory) await removeTree(directory);
+  } catch (error) {
+    logger.warn("a release that failed could not be removed", { directory, error });
   }
 }
 
@@ -144,6 +171,20 @@ async function enter(
   }
   logger.debug("deployment enters a phase", { phase });
   entered?.(phase);
+}
+
+/** The artifacts of releases that failed: a row of them would fill the disk before one succeeds. */
+async function makeRoom(
+  { artifact }: Choice,
+  { ledger, store, logger }: DeployParts,
+): Promise<void> {
+  try {
+    const wanted = artifact.digest ?? (await store.knownDigest(artifact));
+    const kept = ledger.state.releases.map(({ digest }) => digest);
+    await store.prune(wanted ? [wanted, ...kept] : kept);
+  } catch (error) {
+    logger.warn("old artifacts could not be removed", { error });
+  }
 }
 
 /** What is left over costs disk and nothing else: a failure is logged, and the next one tries again. */

@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { lstat, mkdir, readdir, readlink, rename, rm, symlink } from "node:fs/promises";
+import { mkdir, readdir, readlink, rename, rm, symlink } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { syncDirectory } from "../../base/atomic-file.ts";
 import type { Clock } from "../../base/clock.ts";
-import { DewyError, systemCodeOf } from "../../base/errors.ts";
+import { DewyError } from "../../base/errors.ts";
+import { statsOf } from "../../base/path-stats.ts";
 import { removeInPlace, removeTree } from "./removal.ts";
 
 const releaseName = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/;
@@ -49,7 +50,7 @@ export async function openReleases(root: string, clock: Clock): Promise<Releases
       const afterMs = newest === undefined ? 0 : timeOf(basename(newest)) + 1_000;
       for (let at = Math.max(clock.now().getTime(), afterMs); ; at += 1_000) {
         const candidate = join(directory, nameOf(new Date(at)));
-        if (!(await statOf(candidate))) return candidate;
+        if (!(await statsOf(candidate))) return candidate;
       }
     },
 
@@ -105,11 +106,11 @@ export async function openReleases(root: string, clock: Clock): Promise<Releases
   async function isComplete(release: string): Promise<boolean> {
     const path = resolve(release);
     if (dirname(path) !== directory || !releaseName.test(basename(path))) return false;
-    return (await statOf(path))?.isDirectory() ?? false;
+    return (await statsOf(path))?.isDirectory() ?? false;
   }
 
   async function current(): Promise<CurrentRelease | undefined> {
-    const stats = await statOf(link);
+    const stats = await statsOf(link);
     if (!stats) return undefined;
     if (!stats.isSymbolicLink()) {
       throw new ReleasesError("CURRENT_IS_NOT_A_LINK", `${link} is not a symbolic link`, {
@@ -127,13 +128,4 @@ function nameOf(at: Date): string {
 
 function timeOf(name: string): number {
   return Date.parse(name.replace(releaseName, "$1-$2-$3T$4:$5:$6Z")) || 0;
-}
-
-async function statOf(path: string): Promise<Awaited<ReturnType<typeof lstat>> | undefined> {
-  try {
-    return await lstat(path);
-  } catch (error) {
-    if (systemCodeOf(error) === "ENOENT") return undefined;
-    throw error;
-  }
 }

@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { lstat, mkdir, rename, stat } from "node:fs/promises";
+import { mkdir, rename, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { syncDirectory } from "../../base/atomic-file.ts";
 import type { Call } from "../../base/call.ts";
 import { DewyError, messageOf, systemCodeOf } from "../../base/errors.ts";
+import { statsOf } from "../../base/path-stats.ts";
 import { ArchiveError, type ArchiveLimits, withinLimits } from "./archives/archive.ts";
 import { decompressed } from "./archives/decompress.ts";
 import { confirmKind, kindOf } from "./archives/kind.ts";
@@ -34,7 +35,7 @@ export async function unpack(
   limits: ArchiveLimits,
   call: Call,
 ): Promise<void> {
-  if (await exists(directory)) throw new UnpackError("EXISTS", `${directory} exists already`);
+  if (await statsOf(directory)) throw new UnpackError("EXISTS", `${directory} exists already`);
   const parent = dirname(directory);
   const draft = join(parent, `.${basename(directory)}.${randomUUID()}.unpacking`);
   try {
@@ -97,14 +98,4 @@ function named(artifactName: string, parent: string, cause: unknown): unknown {
   }
   const message = `${artifactName}: it could not be unpacked in ${parent} (${messageOf(cause)})`;
   return new UnpackError("UNWRITABLE", message, { cause });
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if (systemCodeOf(error) === "ENOENT") return false;
-    throw error;
-  }
 }

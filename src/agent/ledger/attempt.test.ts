@@ -25,6 +25,12 @@ describe("an attempt", () => {
     expect(isDue(failed, target, later(10_000))).toBe(true);
   });
 
+  it("is due when the clock was set back to before it", () => {
+    const failed = failAttempt(beginAttempt(empty, target, start), new Error("no"), start);
+
+    expect(isDue(failed, target, later(-3_600_000))).toBe(true);
+  });
+
   it.each([
     ["another tag", { ...target, tag: "v3" }],
     ["the same tag published again", { ...target, identity: "b" }],

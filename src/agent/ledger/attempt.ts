@@ -50,14 +50,17 @@ export function failAttempt(
   return { ...state, attempt };
 }
 
-/** Whether `target` may be tried at `now`: it has not just failed, or has waited long enough. */
+/**
+ * Whether `target` may be tried at `now`: it has not just failed, or has waited long enough. After
+ * the clock was set back to before the attempt, nobody knows, and it is tried.
+ */
 export function isDue(
   state: Readonly<LedgerState>,
   target: Pick<Target, "tag" | "identity">,
   now: Date,
 ): boolean {
   if (!isSame(state.attempt, target) || state.attempt.retryAt === undefined) return true;
-  return now >= new Date(state.attempt.retryAt);
+  return now >= new Date(state.attempt.retryAt) || now < new Date(state.attempt.startedAt);
 }
 
 /**

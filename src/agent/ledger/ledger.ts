@@ -22,7 +22,9 @@ const DeployedRelease = v.object({
   since: Time,
 });
 
-const Phase = v.picklist(["fetch", "unpack", "switch", "start", "commit", "prune"]);
+/** The steps of a deployment, in order. */
+export const phases = ["fetch", "unpack", "switch", "start", "commit", "prune"] as const;
+const Phase = v.picklist(phases);
 
 const Attempt = v.object({
   tag: v.string(),

@@ -20,6 +20,8 @@ const deepestClaim = 4;
 const claimPrefix = "claim-";
 
 export interface Lock {
+  /** Whether the file is ours; not when the disk had no room for it. */
+  readonly held: boolean;
   /** Lets the next one in. */
   close(): Promise<void>;
 }
@@ -33,12 +35,21 @@ export interface Lock {
  * start at once. Processes that do not see each other (two containers on one volume) are not told
  * apart from dead ones.
  *
+ * On a full disk a living holder still keeps everybody out; without one this goes on unlocked, as
+ * two that start at that very moment are less likely than an app that nobody starts.
+ *
  * @throws {ConfigError} when another process holds it
  */
 export async function openLock(lockPath: string, root: string, call: Call): Promise<Lock> {
   await mkdir(dirname(lockPath), { recursive: true, mode: 0o700 });
   const content = await ownContent();
-  const holder = await acquire(lockPath, content, 0, call);
+  let held = true;
+  const holder = await acquire(lockPath, content, 0, call).catch(async (error) => {
+    if (!["ENOSPC", "EDQUOT"].includes(systemCodeOf(error) ?? "")) throw error;
+    held = false;
+    const found = await read(lockPath);
+    return found === "gone" ? undefined : found.holder;
+  });
   if (holder) {
     throw new ConfigError(`another dewy (pid ${holder.pid}) looks after ${root}`, {
       hint: "stop that one first, or give this one a directory of its own",
@@ -46,7 +57,7 @@ export async function openLock(lockPath: string, root: string, call: Call): Prom
   }
   await removeDrafts(lockPath);
   await removeOld(dirname(lockPath), (name) => name.startsWith(claimPrefix));
-  return { close: () => release(lockPath, content) };
+  return { held, close: () => release(lockPath, content) };
 }
 
 /** Resolves to `undefined` once `path` holds `content`, else to the process that keeps it. */

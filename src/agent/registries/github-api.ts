@@ -91,7 +91,7 @@ async function messageIn(answer: HttpAnswer): Promise<string> {
   const bytes = await collect(answer.body, maximumErrorBytes).catch(() => Buffer.alloc(0));
   try {
     const { message } = JSON.parse(bytes.toString()) as { message?: unknown };
-    return typeof message === "string" ? message.slice(0, 300) : "";
+    return typeof message === "string" ? answer.conceal(message).slice(0, 300) : "";
   } catch {
     return ""; // a proxy's page: the status has to do
   }

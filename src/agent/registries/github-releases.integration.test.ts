@@ -90,6 +90,15 @@ it.each([
   await expect(tags).rejects.toMatchObject({ code: "RATE_LIMITED", retryAfterMs: expected });
 });
 
+it("does not repeat the token when GitHub, or a proxy before it, does", async ({ signal }) => {
+  const fake = await serveFakeGithub();
+  fake.refuse = { status: 403, headers: {}, message: `no rights for ${fake.token}` };
+
+  await expect((await follow(fake)).tags({ signal })).rejects.toMatchObject({
+    message: expect.stringContaining("no rights for ***"),
+  });
+});
+
 async function follow(fake: FakeGithub) {
   const http = openHttpClient({ userAgent: "dewy/test" });
   onTestFinished(() => http.close());

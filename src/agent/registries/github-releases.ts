@@ -1,8 +1,9 @@
 import * as v from "valibot";
 import { BytesError, collect } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
+import type { Environment } from "../../base/environment.ts";
 import { ConfigError } from "../../base/errors.ts";
-import type { Environment, HttpAnswer } from "../../base/http-client.ts";
+import type { HttpAnswer } from "../../base/http-client.ts";
 import { Secret } from "../../base/secret.ts";
 import { isDigest } from "../../oci/digest.ts";
 import { nextPage } from "../../oci/page-link.ts";
@@ -41,21 +42,29 @@ export async function openGithubReleases(
 ): Promise<OpenedReleaseRegistry> {
   const query = parseQuery(location, commonQuery);
   const [owner, repository] = ownerAndRepository(location);
-  const token = environment.GH_TOKEN || environment.GITHUB_TOKEN;
-  if (!token) {
-    throw new ConfigError("--registry: ghr:// needs a token, and neither variable has one", {
-      hint: "set GH_TOKEN or GITHUB_TOKEN to a token that may read the repository",
-    });
-  }
+  const token = tokenIn(environment);
   const name = `ghr://${owner}/${repository}`;
   const base = `${apiOf(environment)}/repos/${owner}/${repository}/releases`;
   return {
-    registry: followReleases({ name, token: new Secret(token), http, clock }, base),
+    registry: followReleases({ name, token, http, clock }, base),
     rules: {
       preRelease: query["pre-release"],
       artifact: query.artifact ?? (environment.GITHUB_ARTIFACT || undefined),
     },
   };
+}
+
+function tokenIn({ GH_TOKEN, GITHUB_TOKEN }: Environment): Secret {
+  const [variable, token] = GH_TOKEN ? ["GH_TOKEN", GH_TOKEN] : ["GITHUB_TOKEN", GITHUB_TOKEN];
+  if (!token) {
+    throw new ConfigError("--registry: ghr:// needs a token, and neither variable has one", {
+      hint: "set GH_TOKEN or GITHUB_TOKEN to a token that may read the repository",
+    });
+  }
+  if (/^[\x21-\x7e]+$/.test(token)) return new Secret(token);
+  throw new ConfigError(`${variable}: there is a space, a line end or the like in the token`, {
+    hint: `set ${variable} to the token alone`,
+  });
 }
 
 function ownerAndRepository({ place }: Location): [string, string] {
@@ -74,8 +83,9 @@ function apiOf({ GITHUB_API_URL, GITHUB_ENDPOINT }: Environment): string {
   const [variable, url] = GITHUB_API_URL
     ? ["GITHUB_API_URL", GITHUB_API_URL]
     : ["GITHUB_ENDPOINT", GITHUB_ENDPOINT || "https://api.github.com"];
-  if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url.replace(/\/+$/, "");
-  throw new ConfigError(`${variable}: this is not an http or https URL`, {
+  const { protocol, username, password } = URL.canParse(url) ? new URL(url) : new URL("none:");
+  if (/^https?:$/.test(protocol) && !username && !password) return url.replace(/\/+$/, "");
+  throw new ConfigError(`${variable}: this is not an http or https URL without credentials`, {
     hint: `set ${variable} to a URL such as https://github.example.com/api/v3, or unset it`,
   });
 }

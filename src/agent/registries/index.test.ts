@@ -69,6 +69,12 @@ describe("openReleaseRegistry", () => {
     ["gs://a_bucket/team/app", "not a bucket of a project", "gs://a_bucket/team%2Fapp"],
     ["gs://releases/%zz", "escapes nothing", "%25"],
     ["gs://releases?endpoint=x", "takes no endpoint", "choose from: pre-release, artifact"],
+    ["img://a.test:99999/app", "is not host/repository", "ghcr.io/acme/app"],
+    ["img://user:s3cret@a.test/app", "takes no user or password", "leave out what is before the @"],
+    ["img://s3cret@a.test/app", "takes no user or password", "leave out what is before the @"],
+    ["ghr://user:s3cret@acme/app", "takes no user or password", "leave out what is before the @"],
+    ["user:s3cret@a.test/app", "***@a.test/app is not of the form", "img://host/repository"],
+    ["img://app@sha256:00", "names no repository", "img://host/repository"],
     ["img://a.test/App", "is not host/repository", "use lower-case letters"],
   ])("refuses %j: %s", async (url, message, hint) => {
     await expect(open(url)).rejects.toMatchObject({
@@ -85,11 +91,21 @@ describe("openReleaseRegistry", () => {
     });
   });
 
-  it("refuses an API URL that is none", async () => {
-    const environment = { GH_TOKEN: "t", GITHUB_ENDPOINT: "github.example.com" };
-
-    await expect(open("ghr://a/b", environment)).rejects.toThrow("GITHUB_ENDPOINT: ");
+  it("names the variable whose token cannot be sent, and not what it holds", async () => {
+    await expect(open("ghr://a/b", { GITHUB_TOKEN: "secret\r\n" })).rejects.toMatchObject({
+      name: "ConfigError",
+      message: "GITHUB_TOKEN: there is a space, a line end or the like in the token",
+    });
   });
+
+  it.each([["github.example.com"], ["https://user:100%@github.example.com"]])(
+    "refuses %s for the URL of the API",
+    async (url) => {
+      const environment = { GH_TOKEN: "t", GITHUB_ENDPOINT: url };
+
+      await expect(open("ghr://a/b", environment)).rejects.toThrow("GITHUB_ENDPOINT: ");
+    },
+  );
 });
 
 function open(url: string, environment: Record<string, string> = { GH_TOKEN: "t" }) {

@@ -1,6 +1,10 @@
 import { ConfigError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
+import { bucketArtifactPlace, githubArtifactPlace, ociArtifactPlace } from "./artifact-place.ts";
+import { artifactInRelease, type OpenArtifactUrl } from "./artifact-source.ts";
 import { openGithubReleases } from "./github-releases.ts";
+import { openGrpcRegistry } from "./grpc.ts";
+import { openHttpArtifact } from "./http-artifact.ts";
 import { type Location, parseLocation } from "./location.ts";
 import { openGcsRegistry, openS3Registry } from "./objects.ts";
 import { openOciRegistry } from "./oci.ts";
@@ -15,6 +19,17 @@ const drivers: Record<string, Open> = {
   img: openOciRegistry,
   s3: openS3Registry,
   gs: openGcsRegistry,
+  grpc: (location, parts) => openGrpcRegistry(location, parts, openArtifactUrl),
+};
+
+/** What the URL of an artifact may begin with, where a registry announces files of other places. */
+const artifactUrls: Record<string, OpenArtifactUrl> = {
+  https: openHttpArtifact,
+  http: openHttpArtifact,
+  ghr: artifactInRelease(githubArtifactPlace, openGithubReleases),
+  img: artifactInRelease(ociArtifactPlace, openOciRegistry),
+  s3: artifactInRelease(bucketArtifactPlace, openS3Registry),
+  gs: artifactInRelease(bucketArtifactPlace, openGcsRegistry),
 };
 
 /**
@@ -36,6 +51,17 @@ export async function openReleaseRegistry(
     hint: meant ? `write ${meant}:// instead` : `choose from: ${known.join("://, ")}://`,
   });
 }
+
+/** Opens the artifact that another registry announced by its URL. */
+const openArtifactUrl: OpenArtifactUrl = async (url, parts, rules) => {
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(url)?.[1]?.toLowerCase() ?? "";
+  const open = Object.hasOwn(artifactUrls, scheme) ? artifactUrls[scheme] : undefined;
+  if (open) return open(url, parts, rules);
+  const known = Object.keys(artifactUrls).filter((one) => one !== "http");
+  throw new ConfigError(scheme ? `nothing is fetched by ${scheme}://` : "this is no URL", {
+    hint: `let the server answer with one of: ${known.join("://, ")}://`,
+  });
+};
 
 /** What people, and the original's help text, call them. */
 const aliases: Record<string, string | undefined> = {

@@ -21,8 +21,14 @@ export function parseLocation(url: string): Location {
   const [, scheme, place = "", query = ""] =
     /^([a-z][a-z0-9+.-]*):\/\/([^?#]*)(?:\?(.*))?$/i.exec(url) ?? [];
   if (scheme === undefined) {
-    throw new ConfigError(`--registry: ${url || "(nothing)"} is not of the form scheme://place`, {
+    const shown = url.replace(/^.*@/s, "***@") || "(nothing)"; // it may hold a password
+    throw new ConfigError(`--registry: ${shown} is not of the form scheme://place`, {
       hint: "write it as ghr://owner/repository or img://host/repository",
+    });
+  }
+  if (/^[^/]*:[^/]*@|^[^/@]*@[^/]*\//.test(place)) {
+    throw new ConfigError(`--registry: ${scheme}:// takes no user or password in the URL`, {
+      hint: "leave out what is before the @: credentials are read from the environment",
     });
   }
   const pairs = new Map<string, string>();

@@ -7,7 +7,7 @@ import { credentialsFrom } from "../../oci/credentials.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { isDockerHub } from "../../oci/docker-hub.ts";
 import { type ImageIndex, parseManifest } from "../../oci/manifest.ts";
-import { parseReference } from "../../oci/reference.ts";
+import { isTag, parseReference } from "../../oci/reference.ts";
 import {
   createdIn,
   filesIn,
@@ -85,7 +85,7 @@ function followRepository(client: OciClient, repository: string, name: string): 
       translated(name, async () => {
         const unlessMatch = list.entityTag;
         list = (await client.tags(repository, { signal, unlessMatch })) ?? list;
-        return list.tags.map(versionFor);
+        return list.tags.filter(isTag).map(versionFor);
       }),
 
     release: (tag, call) =>

@@ -1,5 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
-import type { Environment, HttpClient } from "../../base/http-client.ts";
+import type { Environment } from "../../base/environment.ts";
+import type { HttpClient } from "../../base/http-client.ts";
 import type { CredentialSource } from "../../oci/credentials.ts";
 import type { ReleaseRegistry } from "../release.ts";
 

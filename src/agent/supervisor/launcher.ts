@@ -1,6 +1,6 @@
+import type { Environment } from "../../base/environment.ts";
 import type { Logger } from "../../base/logger.ts";
 import { findCommand } from "./command-path.ts";
-import type { Environment } from "./worker-environment.ts";
 
 interface Launcher {
   shell: string;

@@ -71,12 +71,11 @@ async function endingOf(
   { drainMs, clock = systemClock }: OrphansOptions,
   call: Call,
 ): Promise<GroupEnding> {
-  const untilMs = clock.now().getTime() + drainMs;
   tell(worker.pid);
   let leftMs = drainMs;
   while (leftMs > 0 && (await isStill(worker))) {
     await clock.sleep(Math.min(pollMs, leftMs), call);
-    leftMs = untilMs - clock.now().getTime();
+    leftMs -= pollMs;
   }
   const cut = (await isStill(worker)) && signalGroup(worker.pid, "SIGKILL");
   const ending = await endGroup(worker.pid, { graceMs: Math.max(0, leftMs), clock });

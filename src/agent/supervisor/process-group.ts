@@ -36,11 +36,11 @@ export async function endGroup(
 
 async function groupEndsWithin(group: number, ms: number, clock: Clock): Promise<boolean> {
   const { signal } = new AbortController();
-  const untilMs = clock.now().getTime() + ms;
+  let leftMs = ms; // counted, and not told by the time of day, which may be set back meanwhile
   while (await groupLives(group)) {
-    const leftMs = untilMs - clock.now().getTime();
     if (leftMs <= 0) return false;
     await clock.sleep(Math.min(pollMs, leftMs), { signal });
+    leftMs -= pollMs;
   }
   return true;
 }

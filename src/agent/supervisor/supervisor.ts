@@ -1,12 +1,12 @@
 import { type Call, isEchoOf } from "../../base/call.ts";
 import { type Clock, systemClock } from "../../base/clock.ts";
+import type { Environment } from "../../base/environment.ts";
 import type { Logger } from "../../base/logger.ts";
 import { backoffMs } from "../../base/retry.ts";
 import { Candidate, type Replacement } from "./candidate.ts";
 import type { Listeners } from "./listeners.ts";
 import { SupervisorError } from "./supervisor-error.ts";
 import { startWorker, type Worker } from "./worker.ts";
-import type { Environment } from "./worker-environment.ts";
 import { exitPhrase, type WorkerExit } from "./worker-exit.ts";
 import type { WorkerRecord } from "./worker-record.ts";
 

@@ -26,18 +26,19 @@ export async function takeOver(
 ): Promise<Takeover> {
   const orphans = await endOrphans(options, call);
   const { logger, clock = systemClock } = options;
-  const since = clock.now().getTime();
-  let waited = false;
+  let waitedMs = 0;
   for (;;) {
-    const mayWait = orphans.alive.length > 0 || clock.now().getTime() - since < startingLimitMs;
+    const mayWait = orphans.alive.length > 0 || waitedMs < startingLimitMs;
     try {
       return { listeners: await openListeners(ports, call), orphans };
     } catch (error) {
       if (!mayWait || !isPortInUse(error)) throw error;
-      if (!waited) logger.warn("Waiting for a port that an earlier run may hold", { error });
-      waited = true;
+      if (waitedMs === 0) {
+        logger.warn("Waiting for a port that an earlier run may hold", { error });
+      }
     }
     await clock.sleep(retryMs, call);
+    waitedMs += retryMs;
   }
 }
 

@@ -1,6 +1,5 @@
+import type { Environment } from "../../base/environment.ts";
 import type { Listeners } from "./listeners.ts";
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The first descriptor that a worker inherits after its standard input, output and error. */
 const firstFd = 3;

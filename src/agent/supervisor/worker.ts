@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Call } from "../../base/call.ts";
 import { type Clock, settlesWithin } from "../../base/clock.ts";
+import type { Environment } from "../../base/environment.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { identityOf } from "../../base/process-identity.ts";
@@ -10,7 +11,7 @@ import { launcherFor } from "./launcher.ts";
 import type { Listeners } from "./listeners.ts";
 import { endGroup, type GroupEnding, killLimitMs, signalGroup } from "./process-group.ts";
 import { SupervisorError } from "./supervisor-error.ts";
-import { type Environment, workerEnvironment } from "./worker-environment.ts";
+import { workerEnvironment } from "./worker-environment.ts";
 import type { WorkerExit } from "./worker-exit.ts";
 import type { WorkerRecord } from "./worker-record.ts";
 
@@ -157,7 +158,8 @@ class ChildWorker implements Worker {
   async #finish(): Promise<GroupEnding> {
     const { clock, drainMs, logger } = this.#plan;
     const nowMs = clock.now().getTime();
-    const graceMs = Math.max(0, (this.#stopAtMs ?? nowMs + drainMs) - nowMs);
+    const leftMs = (this.#stopAtMs ?? nowMs + drainMs) - nowMs;
+    const graceMs = Math.min(drainMs, Math.max(0, leftMs)); // the clock may have been set back
     const { pid } = this;
     try {
       const ending = await endGroup(pid, { graceMs, clock });

@@ -97,7 +97,8 @@ function sortOut(
     throw new ConfigError("name at least one file to push", { hint: `as in: ${example}` });
   }
   if (!target.startsWith("img://")) {
-    throw new ConfigError(`the last word says where to push, and ${target} is not an img:// URL`, {
+    const shown = target.replace(/^.*@/s, "***@"); // it may hold a password
+    throw new ConfigError(`the last word says where to push, and ${shown} is not an img:// URL`, {
       hint: `as in: ${example}`,
     });
   }
@@ -112,7 +113,12 @@ function sortOut(
 }
 
 function parsedTarget(url: string): Target {
-  const { host, repository, tag } = referenceIn(url);
+  const { host, repository, tag, digest } = referenceIn(url);
+  if (digest !== undefined) {
+    throw new ConfigError(`${url} names a digest, which a push finds out by itself`, {
+      hint: "leave out what begins with @",
+    });
+  }
   if (tag === undefined) {
     throw new ConfigError(`${url} has no tag`, {
       hint: `write the version behind a colon: ${url}:v1.0.0`,

@@ -5,19 +5,20 @@ import { asConfigError, ConfigError, DewyError, messageOf } from "../../base/err
 import { openLogger } from "../../base/pino-logger.ts";
 import {
   defaultRegistryConfig,
+  longestDrainMs,
   parseRegistryConfig,
   type RegistryConfig,
 } from "../../registry/config.ts";
 import { openRegistry } from "../../registry/registry.ts";
 import { type CommandContext, command } from "../command.ts";
 
-/** Above what `http.draintimeout` asks for, so that a stop always ends. */
-const longestDrainMs = 3_600_000;
-
 export const registryServe = command({
   operands: "[config.yml]",
   flags: {},
-  epilogue: "Without a file it listens on 127.0.0.1:5000 and stores in .dewy/registry.",
+  epilogue: [
+    "Without a file, which REGISTRY_CONFIGURATION_PATH may name as well, it listens on",
+    "127.0.0.1:5000 and stores in .dewy/registry.",
+  ].join("\n"),
   input: v.strictObject({
     operands: v.pipe(v.array(v.string()), v.maxLength(1, "give one config file at the most")),
   }),
@@ -41,16 +42,19 @@ export const registryServe = command({
 });
 
 async function configOf(
-  file: string | undefined,
+  operand: string | undefined,
   { environment, directory }: CommandContext,
 ): Promise<RegistryConfig> {
-  if (file === undefined) return defaultRegistryConfig(join(directory, ".dewy", "registry"));
+  const file = operand ?? (environment.REGISTRY_CONFIGURATION_PATH || undefined);
+  if (file === undefined) {
+    return defaultRegistryConfig(join(directory, ".dewy", "registry"), environment);
+  }
   try {
     const text = await readFile(resolve(directory, file), "utf8");
     return parseRegistryConfig({ file, text, environment });
   } catch (error) {
     if (error instanceof DewyError) throw error;
-    throw new ConfigError(`the config file cannot be read: ${messageOf(error)}`, {
+    throw new ConfigError(`the config file ${file} cannot be read: ${messageOf(error)}`, {
       cause: error,
       hint: "name a config.yml that is there, or none for the defaults",
     });

@@ -56,7 +56,7 @@ export const server = command({
     registry: v.optional(v.string()),
     port: v.array(v.string()),
     interval: v.optional(v.pipe(Seconds, v.minValue(1000, "ask once a second at the most")), "10"),
-    directory: v.optional(v.string()),
+    directory: v.optional(v.pipe(v.string(), v.minLength(1, "name a directory, or leave it out"))),
     drainTime: v.optional(Seconds, "30"),
     beforeDeployHook: v.optional(v.string()),
     afterDeployHook: v.optional(v.string()),
@@ -82,7 +82,7 @@ export const server = command({
       });
     }
     const [program, ...args] = input.operands;
-    if (program === undefined) {
+    if (!program || input.operands.some((word) => word.includes("\0"))) {
       throw new ConfigError("there is no command to run", {
         hint: "write it after --, such as: dewy server --registry … -- current/app",
       });

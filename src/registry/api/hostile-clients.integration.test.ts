@@ -1,6 +1,9 @@
+import { once } from "node:events";
+import { readdirSync } from "node:fs";
 import { connect } from "node:net";
-import { beforeEach, describe, expect, it } from "vitest";
-import { begin, openHere } from "../served-registry.fake.ts";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { digestOf } from "../../oci/digest.ts";
+import { absent, begin, openHere, push } from "../served-registry.fake.ts";
 
 const large = 20 * 1024 * 1024;
 
@@ -15,6 +18,8 @@ describe("the registry, with clients that do not behave", () => {
     ["PUT", "/v2/a/manifests/-", "400"],
     ["PATCH", "/v2/a/blobs/uploads/1234", "404"],
     ["GET", "/v2/", "200"],
+    ["GET", "http://elsewhere/v2/?x", "200"],
+    ["GET", "*", "404"],
   ])(
     "answers %s %s, whose body nobody wants, and the next request",
     async (method, path, status) => {
@@ -32,6 +37,48 @@ describe("the registry, with clients that do not behave", () => {
     expect(await statusesOf(base, [head, ...body, next])).toEqual(["413", "200"]);
   });
 });
+
+describe("the registry, with hundreds of clients", () => {
+  it("loses no file and no answer when they all break off", async () => {
+    const { address } = await openHere();
+    const port = Number(new URL(address).port);
+    await push(address, "a", Buffer.alloc(large));
+    const { pathname } = new URL(await begin(address, "a"));
+    const before = readdirSync("/proc/self/fd").length;
+    const requests = [
+      `GET /v2/a/blobs/${digestOf(Buffer.alloc(large))}`,
+      `POST /v2/a/blobs/uploads/?digest=${absent}`,
+      `PUT /v2/a/manifests/v1`,
+      `PATCH ${pathname}`,
+    ];
+
+    await Promise.all(
+      Array.from({ length: 200 }, (_, index) => {
+        const request = requests[index % requests.length] ?? "";
+        const length = request.startsWith("GET") ? 0 : large;
+        return breakOff(
+          port,
+          `${request} HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n`,
+        );
+      }),
+    );
+
+    await vi.waitFor(() =>
+      expect(readdirSync("/proc/self/fd").length).toBeLessThanOrEqual(before + 2),
+    );
+    expect((await fetch(`${address}/v2/`)).status).toBe(200);
+  });
+});
+
+/** Sends a part of a request, or reads a part of its answer, and resets the connection. */
+async function breakOff(port: number, head: string): Promise<void> {
+  const socket = connect(port, "127.0.0.1");
+  socket.on("error", () => {});
+  socket.write(head);
+  if (head.startsWith("GET")) await once(socket, "data");
+  else await new Promise((resolve) => socket.write(Buffer.alloc(100_000), resolve));
+  socket.resetAndDestroy();
+}
 
 const next = "GET /v2/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 

@@ -76,7 +76,7 @@ export function apiListener(parts: ListenerParts): RequestListener {
 
   async function answerOf(request: IncomingMessage): Promise<Answer> {
     try {
-      const [path = "", query = ""] = splitOnce(request.url ?? "", "?");
+      const [path = "", query = ""] = splitOnce(targetOf(request), "?");
       const { headers } = request;
       return await answerFor(
         parseRoute(withoutPrefix(path, parts.location.prefix)),
@@ -113,6 +113,11 @@ function accessLine(
     remote: request.socket.remoteAddress,
     agent: request.headers["user-agent"],
   };
+}
+
+/** A server has to take a whole URL as well (RFC 9112, section 3.2.2). */
+function targetOf({ url = "" }: IncomingMessage): string {
+  return url.startsWith("/") ? url : url.replace(/^https?:\/\/[^/?]*/i, "");
 }
 
 /** Without the query, which may hold what was never meant for a log. */

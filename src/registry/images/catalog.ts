@@ -3,6 +3,7 @@ import { isRepository } from "../../oci/reference.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import type { Page, PageRequest } from "./page.ts";
 import { repositoriesPath, repositoryPath } from "./paths.ts";
+import { isRepositoryThere } from "./repository.ts";
 
 /** Lists the repositories, in Distribution's order: name by name, so `a/b` comes before `a-b`. */
 export interface Catalog {
@@ -36,7 +37,7 @@ export function catalogOn(storage: StorageDriver): Catalog {
     for (const child of children) {
       const name = parent === "" ? child : `${parent}/${child}`;
       const isPassed = child === first && rest.length > 0;
-      if (!isPassed && (await hasContent(name, call))) yield name;
+      if (!isPassed && (await isRepositoryThere(storage, name, call))) yield name;
       yield* repositoriesBelow(name, child === first ? rest : [], call);
     }
   }
@@ -48,12 +49,5 @@ export function catalogOn(storage: StorageDriver): Catalog {
       if (isRepository(name)) children.push(name);
     }
     return children.sort();
-  }
-
-  async function hasContent(repository: string, call: Call): Promise<boolean> {
-    for (const part of ["_manifests", "_layers"] as const) {
-      if (await storage.stat(`${repositoryPath(repository)}/${part}`, call)) return true;
-    }
-    return false;
   }
 }

@@ -4,7 +4,8 @@ import { isTag } from "../../oci/reference.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import { readLink, writeLink } from "./link.ts";
 import { type Page, type PageRequest, pageOf } from "./page.ts";
-import { repositoryPath, tagIndexLinkPath, tagLinkPath, tagPath, tagsPath } from "./paths.ts";
+import { tagIndexLinkPath, tagLinkPath, tagPath, tagsPath } from "./paths.ts";
+import { isRepositoryThere } from "./repository.ts";
 
 /** What the tags of each repository mean. Read from storage each time: others may write to it. */
 export interface Tags {
@@ -40,8 +41,8 @@ export function tagsOn(storage: StorageDriver): Tags {
       const isThere = async (tag: string) =>
         isTag(tag) && (await read(repository, tag, call)) !== undefined;
       const page = await pageOf(names, isThere, request);
-      if (page.names.length > 0 || request.last !== undefined) return page;
-      return (await isRepositoryThere(repository, call)) ? page : undefined;
+      if (page.names.length > 0) return page;
+      return (await isRepositoryThere(storage, repository, call)) ? page : undefined;
     },
 
     async *of(repository, digest, call) {
@@ -53,12 +54,5 @@ export function tagsOn(storage: StorageDriver): Tags {
 
   function read(repository: string, tag: string, call: Call): Promise<Digest | undefined> {
     return readLink(storage, tagLinkPath(repository, tag), call);
-  }
-
-  async function isRepositoryThere(repository: string, call: Call): Promise<boolean> {
-    for (const part of ["_manifests", "_layers"] as const) {
-      if (await storage.stat(`${repositoryPath(repository)}/${part}`, call)) return true;
-    }
-    return false;
   }
 }

@@ -3,7 +3,7 @@ import type { Bytes } from "../../base/bytes.ts";
 import { StorageError, type StoragePath } from "../storage-driver.ts";
 import { failureAt } from "./file-failure.ts";
 
-const readBytes = 1024 * 1024;
+const readBytes = 512 * 1024;
 const gatherBytes = 512 * 1024;
 
 /**

@@ -18,7 +18,10 @@ import { chunksOf, readUpTo, writeGathered } from "./file-stream.ts";
 
 /** `storage.filesystem` of the configuration. */
 export const FilesystemOptions = v.strictObject({
-  rootdirectory: v.optional(v.pipe(v.string(), v.nonEmpty()), "/var/lib/registry"),
+  rootdirectory: v.optional(
+    v.pipe(v.string("write a path"), v.nonEmpty("write a path")),
+    "/var/lib/registry",
+  ),
 });
 export type FilesystemOptions = v.InferOutput<typeof FilesystemOptions>;
 
@@ -55,8 +58,7 @@ export async function openFilesystemStorage(
       const place = placeOf(path);
       await told(path, async () => {
         const parents = await makeDirectory(dirname(place));
-        await writeFileWhole(place, bytes, { mode: 0o666 });
-        await Promise.all(parents.map(syncDirectory));
+        await writeFileWhole(place, bytes, { mode: 0o666, parents });
       });
     },
 

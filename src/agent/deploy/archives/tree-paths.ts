@@ -1,7 +1,7 @@
-import type { Stats } from "node:fs";
-import { lstat, mkdir, rmdir, unlink } from "node:fs/promises";
+import { mkdir, rmdir, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { systemCodeOf } from "../../../base/errors.ts";
+import { statsOf } from "../../../base/path-stats.ts";
 import { ArchiveError, type ArchiveLimits } from "./archive.ts";
 import { parseEntryPath, refusal } from "./entry-path.ts";
 
@@ -57,7 +57,7 @@ export function openTreePaths(
 
   async function makeRoom(name: string, components: string[], source?: string): Promise<string> {
     const path = await parentOf(name, components);
-    const existing = await statOf(path);
+    const existing = await statsOf(path);
     if (path === source || !existing) return path;
     if (existing.isDirectory()) await replaceDirectory(name, path);
     else await unlink(path);
@@ -89,7 +89,7 @@ export function openTreePaths(
   }
 
   async function makeParent(name: string, parent: string): Promise<void> {
-    const existing = await statOf(parent);
+    const existing = await statsOf(parent);
     if (existing?.isDirectory()) return;
     if (existing?.isSymbolicLink()) throw refusal(name, "its name leads through a symbolic link");
     if (existing) throw refusal(name, "its name leads through a file");
@@ -102,20 +102,10 @@ export function openTreePaths(
     let path = root;
     for (const component of components.slice(0, -1)) {
       path = join(path, component);
-      if (!(await statOf(path))?.isDirectory()) {
+      if (!(await statsOf(path))?.isDirectory()) {
         throw refusal(name, `a hard link to ${target}, which is not in the archive yet`);
       }
     }
     return join(root, ...components);
-  }
-}
-
-/** `undefined` where there is nothing. Does not follow links. */
-export async function statOf(path: string): Promise<Stats | undefined> {
-  try {
-    return await lstat(path);
-  } catch (error) {
-    if (systemCodeOf(error) === "ENOENT") return undefined;
-    throw error;
   }
 }

@@ -14,10 +14,11 @@ import {
 import { syncDirectory } from "../../../base/atomic-file.ts";
 import type { Bytes } from "../../../base/bytes.ts";
 import type { Call } from "../../../base/call.ts";
+import { statsOf } from "../../../base/path-stats.ts";
 import type { ArchiveLimits } from "./archive.ts";
 import { checkLinkTarget, refusal } from "./entry-path.ts";
 import { openSyncQueue } from "./sync-queue.ts";
-import { type EntryAttributes, implicitAttributes, openTreePaths, statOf } from "./tree-paths.ts";
+import { type EntryAttributes, implicitAttributes, openTreePaths } from "./tree-paths.ts";
 
 /**
  * A directory being filled from an archive. Whatever the entries are called, nothing outside of it
@@ -50,7 +51,7 @@ export function openTree(root: string, limits: ArchiveLimits, { signal }: Call):
       const components = paths.accept(name);
       if (components.length === 0) return;
       const path = await paths.parentOf(name, components);
-      const existing = await statOf(path);
+      const existing = await statsOf(path);
       if (!existing?.isDirectory()) {
         if (existing) await unlink(path);
         await mkdir(path, 0o700);
@@ -79,7 +80,7 @@ export function openTree(root: string, limits: ArchiveLimits, { signal }: Call):
     async hardLink(name, target) {
       const components = paths.acceptLeaf(name);
       const source = await paths.inside(name, target);
-      const stats = await statOf(source);
+      const stats = await statsOf(source);
       if (!stats) throw refusal(name, `a hard link to ${target}, which is not in the archive yet`);
       if (stats.isSymbolicLink()) {
         // A relative link means something else in another directory: checked as if it were new.
