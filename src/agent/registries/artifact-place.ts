@@ -17,6 +17,32 @@ export function githubArtifactPlace(url: string): ArtifactPlace {
   return { registry: { ...location, place: `${owner}/${repository}` }, tag, artifact };
 }
 
+/** `s3://region/bucket/prefix/TAG/FILE` or `gs://bucket/prefix/TAG/FILE`, without a project. */
+export function bucketArtifactPlace(url: string): ArtifactPlace {
+  const location = parseLocation(url);
+  const parts = location.place.split("/");
+  const [tag, artifact] = parts.splice(-2);
+  const roots = location.scheme === "s3" ? 2 : 1;
+  if (parts.length < roots || !tag || !artifact) {
+    throw new ConfigError("this names no file of a release in a bucket", {
+      hint: `write it as ${location.scheme}://${roots === 2 ? "region/" : ""}bucket/prefix/v1.2.3/app_linux_amd64.tar.gz`,
+    });
+  }
+  const root = parts.slice(0, roots).join("/");
+  const prefix = parts.slice(roots).join("%2F"); // as one part, for gs:// to see no project in it
+  const place = prefix === "" ? root : `${root}/${prefix}`;
+  return { registry: { ...location, place }, tag: decoded(tag), artifact: decoded(artifact) };
+}
+
+/** As it stands where it escapes nothing: a file of a bucket may have any name. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** `img://host/repository:TAG` or `img://host/repository@sha256:…` */
 export function ociArtifactPlace(url: string): ArtifactPlace {
   const location = parseLocation(url);

@@ -213,7 +213,11 @@ describe("grpc://", () => {
   });
 
   it.each([
-    ["ftp://a.test/b.zip", "nothing is fetched by ftp://", "https://, ghr://, img://"],
+    [
+      "ftp://a.test/b.zip",
+      "nothing is fetched by ftp://",
+      "https://, ghr://, img://, s3://, gs://",
+    ],
     ["app.zip", "this is no URL", "https://, ghr://, img://"],
     ["http://a.test/b.zip?sig=s3cret", "a.test is not this machine", "https://"],
     ["https://a.test/", "names no file", "app_linux_amd64.tar.gz"],

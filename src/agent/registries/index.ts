@@ -1,6 +1,6 @@
 import { ConfigError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
-import { githubArtifactPlace, ociArtifactPlace } from "./artifact-place.ts";
+import { bucketArtifactPlace, githubArtifactPlace, ociArtifactPlace } from "./artifact-place.ts";
 import { artifactInRelease, type OpenArtifactUrl } from "./artifact-source.ts";
 import { openGithubReleases } from "./github-releases.ts";
 import { openGrpcRegistry } from "./grpc.ts";
@@ -28,6 +28,8 @@ const artifactUrls: Record<string, OpenArtifactUrl> = {
   http: openHttpArtifact,
   ghr: artifactInRelease(githubArtifactPlace, openGithubReleases),
   img: artifactInRelease(ociArtifactPlace, openOciRegistry),
+  s3: artifactInRelease(bucketArtifactPlace, openS3Registry),
+  gs: artifactInRelease(bucketArtifactPlace, openGcsRegistry),
 };
 
 /**
