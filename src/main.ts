@@ -8,6 +8,8 @@ const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGQUIT"] as const) {
   process.on(signal, () => stop.abort(new Error(`told to stop by ${signal}`)));
 }
+// A terminal that goes away takes no deployment with it.
+process.on("SIGHUP", () => {});
 
 process.exitCode = await main(process.argv.slice(2), {
   print: (line) => process.stdout.write(`${line}\n`),

@@ -33,26 +33,42 @@ export async function serveReleases(options: ReleaseServerOptions): Promise<{
   port: number;
   close(): Promise<void>;
 }> {
-  const { directory, secure, report } = options;
+  const { directory, secure, artifactsUrl } = options;
   const files = createServer((request, response) => {
     sendFile(directory, request, response).catch(() => response.destroy());
   });
   const filesPort = await listen(files, 0, "127.0.0.1");
-  const artifacts = options.artifactsUrl ?? `http://127.0.0.1:${filesPort}/`;
+  const adapter = adapterFor(options, artifactsUrl ?? `http://127.0.0.1:${filesPort}/`);
+  const server = secure ? createSecureServer(secure, adapter) : createPlainServer(adapter);
+  const sessions = new Set<{ destroy(): void }>();
+  server.on("session", (session) => {
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
+  });
+  const port = await listen(server, options.port);
 
-  const adapter = connectNodeAdapter({
+  return {
+    port,
+    async close() {
+      for (const session of sessions) session.destroy();
+      files.closeAllConnections();
+      await Promise.all([server, files].map((each) => new Promise((done) => each.close(done))));
+    },
+  };
+}
+
+function adapterFor({ directory, report }: ReleaseServerOptions, artifactsUrl: string) {
+  return connectNodeAdapter({
     routes: (router) =>
       router.service(RegistryService, {
         async current({ os, arch, arifactName }) {
           const platform = { os, architecture: arch };
           const { tag, name, changedAt, size } = await newest(directory, platform, arifactName);
+          const path = `${encodeURIComponent(tag)}/${encodeURIComponent(name)}`;
           return {
             id: `${tag}/${name}@${changedAt.getTime()}-${size}`,
             tag,
-            artifactUrl: new URL(
-              `${encodeURIComponent(tag)}/${encodeURIComponent(name)}`,
-              artifacts,
-            ).href,
+            artifactUrl: new URL(path, artifactsUrl).href,
             createdAt: timestampFromDate(changedAt),
           };
         },
@@ -62,21 +78,6 @@ export async function serveReleases(options: ReleaseServerOptions): Promise<{
         },
       }),
   });
-  const server = secure ? createSecureServer(secure, adapter) : createPlainServer(adapter);
-  const sessions = new Set<{ destroy(): void }>();
-  server.on("session", (session) => {
-    sessions.add(session);
-    session.once("close", () => sessions.delete(session));
-  });
-  const port = await listen(server, options.port);
-  return {
-    port,
-    async close() {
-      for (const session of sessions) session.destroy();
-      files.closeAllConnections();
-      await Promise.all([server, files].map((each) => new Promise((done) => each.close(done))));
-    },
-  };
 }
 
 async function newest(

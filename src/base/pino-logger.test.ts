@@ -1,7 +1,8 @@
+import { open } from "node:fs/promises";
 import { expect, it } from "vitest";
 import { ConfigError } from "./errors.ts";
 import type { Logger } from "./logger.ts";
-import { type LoggerOptions, openLogger } from "./pino-logger.ts";
+import { type LoggerOptions, lossyOutput, openLogger } from "./pino-logger.ts";
 import { Secret } from "./secret.ts";
 
 it.each([
@@ -76,3 +77,13 @@ function written(options: LoggerOptions, log: (logger: Logger) => void): string 
   log(openLogger(options, { write }));
   return output;
 }
+
+it.skipIf(process.platform !== "linux")("survives a file that takes no more", async () => {
+  const full = await open("/dev/full", "w");
+  const logger = openLogger({ level: "info", format: "text" }, lossyOutput(full.fd));
+
+  for (let count = 0; count < 3; count++) logger.info("Dewy started");
+  await new Promise((resolve) => setImmediate(resolve)); // errors may come as events
+
+  await full.close();
+});

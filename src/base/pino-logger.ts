@@ -17,13 +17,25 @@ export interface LoggerOptions {
  */
 export function openLogger(
   { level, format, fields }: LoggerOptions,
-  output: DestinationStream = destination({ fd: 2, sync: true }),
+  output: DestinationStream = lossyOutput(2),
 ): Logger {
   const root = pino(
     { level, ...(format === "logstash" ? logstashShape : slogShape) },
     format === "text" ? { write: (line: string) => output.write(textOf(line)) } : output,
   );
   return loggerOn(fields ? root.child(plain(fields)) : root);
+}
+
+const maximumUnwrittenBytes = 1024 * 1024;
+
+/**
+ * Lines that the file behind `fd` does not take, as on a full disk, wait for the next one to be
+ * written, up to a limit: nobody stops serving because a log cannot be written.
+ */
+export function lossyOutput(fd: number): DestinationStream {
+  const output = destination({ fd, sync: true, maxLength: maximumUnwrittenBytes });
+  output.on("error", () => {});
+  return output;
 }
 
 const slogShape = {

@@ -5,7 +5,7 @@ import type { Logger } from "../base/logger.ts";
 import { apiListener } from "./api/listener.ts";
 import type { RegistryConfig } from "./config.ts";
 import { imageStoreOn } from "./images/image-store.ts";
-import { drain } from "./server-drain.ts";
+import { drain, openAnswers } from "./server-drain.ts";
 import { listen } from "./server-listen.ts";
 import { openStorage } from "./storage/index.ts";
 
@@ -50,6 +50,7 @@ export async function openRegistry(
     keepAliveTimeout: idleConnectionMs,
   });
   server.setTimeout(idleRequestMs);
+  const open = openAnswers(server);
   const store = imageStoreOn(storage, { clock, validation: validationOf(config) });
   const call = { signal: stop.signal };
   server.on("request", apiListener({ ...settingsOf(config), store, clock, logger, call }));
@@ -58,7 +59,7 @@ export async function openRegistry(
     return {
       address,
       async close(call) {
-        await drain(server, { timeoutMs: config.http.draintimeout, clock }, call);
+        await drain(server, { timeoutMs: config.http.draintimeout, clock, open }, call);
         stop.abort();
         await storage.close();
       },

@@ -195,7 +195,7 @@ describe("fetchArtifact", () => {
     expect((await readFile(path)).equals(body)).toBe(true);
     expect(logger.lines).toContainEqual(
       expect.objectContaining({
-        fields: expect.objectContaining({ reason: "nothing came for 0.03 s" }),
+        fields: expect.objectContaining({ reason: "next to nothing came for 0.03 s" }),
       }),
     );
   });

@@ -1,4 +1,4 @@
-import { setImmediate as turn } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, it } from "vitest";
@@ -27,6 +27,22 @@ it("holds no chunk that it has written", async ({ signal }) => {
 
   expect(chunks).toHaveLength(100);
   expect(held).toBeLessThan(5);
+});
+
+it("lets go of a source that only drips", async ({ signal }) => {
+  async function* source() {
+    for (;;) {
+      yield new Uint8Array(1);
+      await sleep(5);
+    }
+  }
+  const registry = new FakeReleaseRegistry();
+  registry.open = async () => ({ bytes: source(), from: 0 });
+  const options = { registry, artifact: fakeArtifact("app"), maximumBytes: 1e6, stallMs: 100 };
+
+  await expect(transfer(forgetfulFile(), options, { signal })).rejects.toMatchObject({
+    code: "TIMEOUT",
+  });
 });
 
 /** Takes bytes, and keeps only their number. */

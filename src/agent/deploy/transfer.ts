@@ -8,9 +8,12 @@ export interface TransferOptions {
   registry: ReleaseRegistry;
   artifact: Artifact;
   maximumBytes: number;
-  /** How long the source may send nothing. */
+  /** How long the source may take for the next 16 KiB, or for all that is left of the artifact. */
   stallMs: number;
 }
+
+/** A byte now and then is no progress: a source that drips must not hold up newer releases. */
+const leastBytes = 16 * 1024;
 
 /**
  * Appends to `partial` what it lacks. Ends when the source has ended with everything it promised.
@@ -32,7 +35,8 @@ export async function transfer(
     if (!stall.signal.aborted || call.signal.aborted) throw error;
     if (!isEchoOf(signal, error)) throw error;
     const seconds = options.stallMs / 1000;
-    throw new TimeoutError("TIMEOUT", `nothing came for ${seconds} s`, { cause: error });
+    const message = `next to nothing came for ${seconds} s`;
+    throw new TimeoutError("TIMEOUT", message, { cause: error });
   } finally {
     clearTimeout(timer);
   }
@@ -50,11 +54,16 @@ async function receive(
   if (from !== partial.sizeBytes) throw new FetchError("CUT", `the source began at byte ${from}`);
   const limit = Math.min(maximumBytes, artifact.sizeBytes ?? maximumBytes);
   const source = bytes[Symbol.asyncIterator]();
+  let newBytes = 0;
   try {
     for (;;) {
       const { done, value } = await orAborted(source.next(), signal);
       if (done) break;
-      onSignOfLife();
+      newBytes += value.length;
+      if (newBytes >= leastBytes) {
+        newBytes = 0;
+        onSignOfLife();
+      }
       if (partial.sizeBytes + value.length > limit) throw tooLarge(artifact, limit);
       await partial.append(value).catch(failToWrite);
     }

@@ -72,7 +72,8 @@ export async function serveFakeGithub(): Promise<FakeGithub> {
       const id = /^\/api\/v3\/repos\/acme\/app\/releases\/assets\/(\d+)$/.exec(
         target.pathname,
       )?.[1];
-      const isWanted = id !== undefined && headers.accept === "application/octet-stream";
+      const isThere = fake.releases.some(({ assets }) => assets.some((one) => `${one.id}` === id));
+      const isWanted = isThere && headers.accept === "application/octet-stream";
       if (isWanted) response.writeHead(302, { location: `${storage.url}${id}` }).end();
       else response.writeHead(404).end('{"message":"Not Found"}');
     }

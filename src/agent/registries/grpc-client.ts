@@ -47,28 +47,24 @@ const keepAlive = { pingIntervalMs: 60_000, pingTimeoutMs: 4_000 };
  * connection that broke is made anew at the next.
  */
 export async function openGrpcClient(options: GrpcClientOptions): Promise<GrpcClient> {
-  const { name, authority, tls, clock, deadlineMs = defaultDeadlineMs } = options;
+  const { authority, tls } = options;
   const [connect, { createGrpcTransport, Http2SessionManager }, { RegistryService }] =
     await Promise.all([
       import("@connectrpc/connect"),
       import("@connectrpc/connect-node"),
       import("./grpc-schema.ts"),
     ]);
-  const { Code, ConnectError } = connect;
   const baseUrl = `${tls ? "https" : "http"}://${authority}`;
   const sessionManager = new Http2SessionManager(baseUrl, keepAlive, tls?.options);
-  const transport = createGrpcTransport({
-    baseUrl,
-    sessionManager,
-    readMaxBytes: maximumAnswerBytes,
-  });
+  const readMaxBytes = maximumAnswerBytes;
+  const transport = createGrpcTransport({ baseUrl, sessionManager, readMaxBytes });
   const client = connect.createClient(RegistryService, transport);
+  const asked = askWith(connect, options, () => sessionManager.abort());
 
   return {
     async current(request, call) {
-      const { id, tag, artifactUrl, createdAt } = await asked(call, (limited) =>
-        client.current(request, limited),
-      );
+      const answer = await asked(call, (limited) => client.current(request, limited));
+      const { id, tag, artifactUrl, createdAt } = answer;
       return { id, tag, artifactUrl, createdAt: createdAt && dateOf(createdAt) };
     },
 
@@ -78,46 +74,50 @@ export async function openGrpcClient(options: GrpcClientOptions): Promise<GrpcCl
 
     close: () => sessionManager.abort(),
   };
+}
 
-  async function asked<Answer>(
-    { signal }: Call,
-    ask: (limited: Call & { timeoutMs: number }) => Promise<Answer>,
-  ): Promise<Answer> {
+type Ask<Answer> = (limited: Call & { timeoutMs: number }) => Promise<Answer>;
+
+/** Sends one call with its deadline, and says what became of it in the words of the port. */
+function askWith(
+  { Code, ConnectError }: typeof import("@connectrpc/connect"),
+  { name, clock, deadlineMs = defaultDeadlineMs }: GrpcClientOptions,
+  disconnect: () => void,
+) {
+  return async <Answer>({ signal }: Call, ask: Ask<Answer>): Promise<Answer> => {
     signal.throwIfAborted();
     try {
-      return await withTimeout(name, deadlineMs, { signal }, (limited) =>
-        again(() => ask({ ...limited, timeoutMs: deadlineMs })),
+      return await withTimeout(name, deadlineMs, { signal }, ({ signal: limited }) =>
+        again(() => ask({ signal: limited, timeoutMs: deadlineMs })),
       );
     } catch (error) {
       throw signal.aborted ? signal.reason : translated(error);
     }
-  }
-
-  /**
-   * The server has gone, and the connection does not know yet: what was refused like this was never
-   * looked at, so it may be sent again (RFC 9113, 8.7).
-   */
-  async function again<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
-    try {
-      return await ask();
-    } catch (error) {
-      if (!messageOf(error).includes("NGHTTP2_REFUSED_STREAM")) throw error;
-      return await ask();
-    }
-  }
+  };
 
   function translated(error: unknown): unknown {
-    if (error instanceof TimeoutError) {
-      sessionManager.abort(); // it may be a connection whose other end is gone: the next is a new one
-      return grpcFailure({ name, code: "DeadlineExceeded", deadlineMs, cause: error }, clock.now());
-    }
-    if (!(error instanceof ConnectError)) return error;
-    if (error.code === Code.DeadlineExceeded) sessionManager.abort();
-    const { rawMessage: said, metadata } = error;
-    const retryAfter = metadata.get("retry-after") ?? undefined;
-    const code = Code[error.code] ?? "Unknown";
+    const isOurs = error instanceof TimeoutError;
+    if (!isOurs && !(error instanceof ConnectError)) return error;
+    const code = isOurs ? "DeadlineExceeded" : (Code[error.code] ?? "Unknown");
+    // The other end of the connection may be gone without a word: the next call makes a new one.
+    if (code === "DeadlineExceeded") disconnect();
     const cause = error.cause ?? error;
+    const retryAfter = isOurs ? undefined : (error.metadata.get("retry-after") ?? undefined);
+    const said = isOurs ? "" : error.rawMessage;
     return grpcFailure({ name, code, said, retryAfter, deadlineMs, cause }, clock.now());
+  }
+}
+
+/**
+ * The server has gone, and the connection does not know yet: what was refused like this was never
+ * looked at, so it may be sent again (RFC 9113, 8.7).
+ */
+async function again<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!messageOf(error).includes("NGHTTP2_REFUSED_STREAM")) throw error;
+    return await ask();
   }
 }
 

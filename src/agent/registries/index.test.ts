@@ -19,6 +19,9 @@ describe("openReleaseRegistry", () => {
     ["gs://releases/app", "gs://releases/app"],
     ["gs://my-project/releases/team/app", "gs://my-project/releases/team/app"],
     ["gs://releases/team%2Fapp", "gs://releases/team%2Fapp"],
+    ["grpc://a.test", "grpc://a.test:443"],
+    ["grpc://localhost:9000?no-tls=true", "grpc://localhost:9000"],
+    ["grpc://[::1]:9000?no-tls=true&artifact=a.zip", "grpc://[::1]:9000"],
     ["GHR://acme/app?pre-release=1", "ghr://acme/app"],
   ])("reads %s as %s", async (url, name) => {
     expect((await open(url)).registry.name).toBe(name);
@@ -28,6 +31,7 @@ describe("openReleaseRegistry", () => {
     ["ghr://a/b", { preRelease: false, artifact: undefined }],
     ["ghr://a/b?pre-release=true&artifact=app.zip", { preRelease: true, artifact: "app.zip" }],
     ["img://a.test/b?pre-release=on", { preRelease: true, artifact: undefined }],
+    ["grpc://a.test:1?no-tls=1&artifact=a.zip", { preRelease: true, artifact: undefined }],
     ["img://a.test/b?pre-release=0&insecure=1", { preRelease: false, artifact: undefined }],
   ])("reads the rules in %s", async (url, rules) => {
     expect((await open(url)).rules).toEqual(rules);
@@ -45,7 +49,11 @@ describe("openReleaseRegistry", () => {
     ["acme/app", "not of the form scheme://place", "ghr://owner/repository"],
     ["ghrr://a/b", "no release registry ghrr://", "write ghr:// instead"],
     ["docker://a/b", "no release registry docker://", "write img:// instead"],
-    ["ftp://a/b", "no release registry ftp://", "choose from: ghr://, img://, s3://, gs://"],
+    [
+      "ftp://a/b",
+      "no release registry ftp://",
+      "choose from: ghr://, img://, s3://, gs://, grpc://",
+    ],
     ["ghr://acme", "not an owner and a repository", "ghr://owner/repository"],
     ["ghr://a/b/c", "not an owner and a repository", "ghr://owner/repository"],
     ["ghr://a/..", "not an owner and a repository", "ghr://owner/repository"],
@@ -54,6 +62,12 @@ describe("openReleaseRegistry", () => {
     ["ghr://a/b?pre-release=maybe", "pre-release: write true or false", undefined],
     ["ghr://a/b?artifact=", "artifact: name a file", undefined],
     ["ghr://a/b?artifact=x&artifact=y", "has artifact twice", "leave one out"],
+    ["grpc://", "not a host and a port", "grpc://host:port"],
+    ["grpc://a.test:9000/app", "not a host and a port", "grpc://host:port"],
+    ["grpc://a.test:99999", "not a host and a port", "grpc://host:port"],
+    ["grpc://a.test?pre-release=true", "takes no pre-release", "the server decides"],
+    ["grpc://a.test?region=x", "takes no region", "choose from: no-tls, ca, cert, key"],
+    ["grpc://a.test?ca=", "ca: name something", undefined],
     ["img://a.test", "names no repository", "img://host/repository"],
     ["img://localhost:5000", "names no repository", "img://host/repository"],
     ["img://", "names no repository", "img://host/repository"],

@@ -16,7 +16,7 @@ export const server = command({
   flags: {
     registry: {
       value: "URL",
-      help: "where releases are announced: ghr://owner/repository, img://host/repository, s3://region/bucket/prefix or gs://bucket/prefix",
+      help: "where releases are announced: ghr://owner/repository, img://host/repository, s3://region/bucket/prefix, gs://bucket/prefix or grpc://host:port",
     },
     port: {
       value: "PORTS",

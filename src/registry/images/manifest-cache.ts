@@ -8,6 +8,9 @@ export interface StoredManifest {
 
 const maximumBytes = 32 * 1024 * 1024;
 
+/** What a manifest costs beside its bytes: its entry, and the pool that small buffers are cut from. */
+const entryBytes = 1024;
+
 /** Remembers manifests by digest, which never change; the least recently used go first. */
 export class ManifestCache {
   readonly #manifests = new Map<Digest, StoredManifest>();
@@ -24,11 +27,11 @@ export class ManifestCache {
   keep(manifest: StoredManifest): void {
     if (this.#manifests.has(manifest.digest)) return;
     this.#manifests.set(manifest.digest, manifest);
-    this.#bytes += manifest.bytes.length;
+    this.#bytes += manifest.bytes.length + entryBytes;
     for (const [digest, { bytes }] of this.#manifests) {
       if (this.#bytes <= maximumBytes) return;
       this.#manifests.delete(digest);
-      this.#bytes -= bytes.length;
+      this.#bytes -= bytes.length + entryBytes;
     }
   }
 }
