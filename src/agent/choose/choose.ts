@@ -116,7 +116,9 @@ function reasonFor({ artifacts }: Release, { artifact, platform }: ChoiceRules):
 function noVersion(registry: ReleaseRegistry, tags: readonly string[], rules: ChoiceRules) {
   const { preRelease, slot } = rules;
   const kind = `${preRelease ? "" : "stable "}version${slot ? ` in slot ${slot}` : ""}`;
-  const message = `${registry.name} has no ${kind} among its ${tags.length} tags`;
+  const [only] = tags;
+  const seen = tags.length === 1 ? `: its one tag is ${only}` : ` among its ${tags.length} tags`;
+  const message = `${registry.name} has no ${kind}${seen}`;
   return new ReleaseRegistryError("NOT_FOUND", message, {
     hint: preRelease
       ? "publish a release with a tag such as v1.2.3"

@@ -37,7 +37,7 @@ interface Found {
 const remembered = 4;
 
 export function openAnnouncedArtifacts(options: AnnouncedArtifactsOptions): AnnouncedArtifacts {
-  const { name, parts, rules, openArtifactUrl } = options;
+  const { name, rules } = options;
   const known = new Map<string, Found>();
 
   return {
@@ -45,11 +45,14 @@ export function openAnnouncedArtifacts(options: AnnouncedArtifactsOptions): Anno
       const identity = `${id} ${withoutSecrets(url)}`.trim();
       const before = known.get(identity);
       if (before?.url === url) return before.artifact;
-      const source = await openedSource(url);
-      const original = await source.stat(call);
-      const { platform } = rules; // the server knows which platform asked
+      const source = await openedSource(options, url);
+      const original = await source.stat(call).catch(async (error) => {
+        await source.close();
+        throw error;
+      });
       const shown = withoutSecrets(url);
-      const artifact = { ...original, platform, identity, url: shown };
+      // The server knows which platform asked: whatever the name says, it is for this one.
+      const artifact = { ...original, platform: rules.platform, identity, url: shown };
       await before?.source.close();
       known.delete(identity);
       known.set(identity, { id, url, source, artifact, original });
@@ -81,23 +84,26 @@ export function openAnnouncedArtifacts(options: AnnouncedArtifactsOptions): Anno
     },
   };
 
-  /** What a server answers is no mistake in the command line. */
-  async function openedSource(url: string): Promise<ArtifactSource> {
-    try {
-      return await openArtifactUrl(url, parts, rules);
-    } catch (cause) {
-      if (!(cause instanceof ConfigError)) throw cause;
-      const reason = cause.message.replace(/^--registry: /, "");
-      const message = `${name} answered with ${withoutSecrets(url)}: ${reason}`;
-      throw failure("INVALID_ANSWER", message, { cause, hint: cause.hint });
-    }
-  }
-
   async function forgetOldest(): Promise<void> {
     const [oldest] = known;
     if (!oldest || known.size <= remembered) return;
     known.delete(oldest[0]);
     await oldest[1].source.close();
+  }
+}
+
+/** What a server answers is no mistake in the command line. */
+async function openedSource(
+  { name, parts, rules, openArtifactUrl }: AnnouncedArtifactsOptions,
+  url: string,
+): Promise<ArtifactSource> {
+  try {
+    return await openArtifactUrl(url, parts, rules);
+  } catch (cause) {
+    if (!(cause instanceof ConfigError)) throw cause;
+    const reason = cause.message.replace(/^--registry: /, "");
+    const message = `${name} answered with ${withoutSecrets(url)}: ${reason}`;
+    throw failure("INVALID_ANSWER", message, { cause, hint: cause.hint });
   }
 }
 

@@ -5,6 +5,8 @@ import { collect } from "../../base/bytes.ts";
 import { FakeClock } from "../../base/clock.fake.ts";
 import { openHttpClient } from "../../base/http-client.ts";
 import { serve } from "../../base/local-server.fake.ts";
+import { FakeLogger } from "../../base/logger.fake.ts";
+import { choose } from "../choose/choose.ts";
 import { thisHost } from "../host.ts";
 import type { ReleaseRegistry } from "../release.ts";
 import { releaseRegistryContract } from "../release-registry.contract.ts";
@@ -142,6 +144,20 @@ describe("grpc://", () => {
       code: "INVALID_ANSWER",
       message: `grpc://${fake.authority} answered without ${missing}`,
       hint: expect.stringContaining(missing),
+    });
+  });
+
+  it("takes no tag that is not a version, and shows it", async ({ signal }) => {
+    const fake = await serveFakeGrpcRegistry();
+    fake.answer.tag = "latest";
+    const rules = { ...thisHost(), preRelease: true };
+    const clock = new FakeClock(created);
+    const parts = { clock, logger: new FakeLogger(), warned: new Set<string>() };
+
+    await expect(choose(await follow(fake), rules, parts, { signal })).rejects.toMatchObject({
+      code: "NOT_FOUND",
+      message: expect.stringContaining("its one tag is latest"),
+      hint: expect.stringContaining("v1.2.3"),
     });
   });
 

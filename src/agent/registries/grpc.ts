@@ -70,21 +70,21 @@ interface ServerParts {
   rules: ArtifactRules;
 }
 
-function followServer({ name, client, artifacts, rules }: ServerParts): ReleaseRegistry {
-  const { platform, artifact: wanted } = rules;
+function followServer(server: ServerParts): ReleaseRegistry {
+  const { name, client, artifacts } = server;
   let last: Announcement | undefined;
 
   return {
     name,
 
     async tags(call) {
-      last = await current(call);
+      last = await currentOf(server, call);
       return [last.tag];
     },
 
     release: (tag, call) =>
       translated(name, async (): Promise<Release | undefined> => {
-        last ??= await current(call);
+        last ??= await currentOf(server, call);
         if (last.tag !== tag) return undefined;
         const { createdAt: publishedAt } = last;
         return { tag, publishedAt, artifacts: [await artifacts.find(last, call)] };
@@ -106,15 +106,15 @@ function followServer({ name, client, artifacts, rules }: ServerParts): ReleaseR
       await artifacts.close();
     },
   };
+}
 
-  async function current(call: Call): Promise<Announcement> {
-    const { os, architecture: arch } = platform;
-    const request = wanted === undefined ? { arch, os } : { arch, os, arifactName: wanted };
-    const answer = await client.current(request, call);
-    const missing = answer.tag === "" ? "tag" : answer.artifactUrl === "" ? "artifact_url" : "";
-    if (missing === "") return answer;
-    throw failure("INVALID_ANSWER", `${name} answered without ${missing}`, {
-      hint: `let the server answer with a ${missing} for ${os}/${arch}, or with NOT_FOUND`,
-    });
-  }
+async function currentOf({ name, client, rules }: ServerParts, call: Call): Promise<Announcement> {
+  const { os, architecture: arch } = rules.platform;
+  const wanted = rules.artifact === undefined ? {} : { arifactName: rules.artifact };
+  const answer = await client.current({ arch, os, ...wanted }, call);
+  const missing = answer.tag === "" ? "tag" : answer.artifactUrl === "" ? "artifact_url" : "";
+  if (missing === "") return answer;
+  throw failure("INVALID_ANSWER", `${name} answered without ${missing}`, {
+    hint: `let the server answer with a ${missing} for ${os}/${arch}, or with NOT_FOUND`,
+  });
 }
