@@ -13,15 +13,15 @@ describe("openReleaseRegistry", () => {
     ["img://nginx", "img://docker.io/library/nginx"],
     ["img://docker.io/nginx", "img://docker.io/library/nginx"],
     ["ghr://Acme/App.js/", "ghr://Acme/App.js"],
-    ["grpc://a.test", "grpc://a.test:443"],
-    ["grpc://localhost:9000?no-tls=true", "grpc://localhost:9000"],
-    ["grpc://[::1]:9000?no-tls=true&artifact=a.zip", "grpc://[::1]:9000"],
     ["s3://eu-west-1/releases", "s3://eu-west-1/releases"],
     ["s3://eu-west-1/releases/team/app/", "s3://eu-west-1/releases/team/app"],
     ["s3://eu-west-1/releases/app?region=x&endpoint=http://a.test", "s3://eu-west-1/releases/app"],
     ["gs://releases/app", "gs://releases/app"],
     ["gs://my-project/releases/team/app", "gs://my-project/releases/team/app"],
     ["gs://releases/team%2Fapp", "gs://releases/team%2Fapp"],
+    ["grpc://a.test", "grpc://a.test:443"],
+    ["grpc://localhost:9000?no-tls=true", "grpc://localhost:9000"],
+    ["grpc://[::1]:9000?no-tls=true&artifact=a.zip", "grpc://[::1]:9000"],
     ["GHR://acme/app?pre-release=1", "ghr://acme/app"],
   ])("reads %s as %s", async (url, name) => {
     expect((await open(url)).registry.name).toBe(name);
