@@ -54,18 +54,13 @@ export interface ServeParts {
  * @throws {ConfigError} for what cannot be meant or cannot be had, before anything was started.
  */
 export async function serve(options: ServeOptions, parts: ServeParts, call: Call): Promise<never> {
-  const { environment, directory } = options;
+  const { environment } = options;
   const http = openHttpClient({ userAgent: options.userAgent, environment });
   try {
     const source = await openReleaseRegistry(options.registry, { http, environment, ...parts });
-    const lock = await inPlace(directory, call, () =>
-      openLock(join(directory, ".dewy", "lock"), directory, call),
-    );
-    if (!lock.held) parts.logger.warn("The disk is full: going on without a lock", { directory });
     try {
-      return await withLock(options, { ...parts, source }, call);
+      return await withRegistry(options, { ...parts, source }, call);
     } finally {
-      await lock.close();
       await source.registry.close();
     }
   } finally {
@@ -73,9 +68,28 @@ export async function serve(options: ServeOptions, parts: ServeParts, call: Call
   }
 }
 
+type SourcedParts = ServeParts & { source: OpenedReleaseRegistry };
+
+async function withRegistry(
+  options: ServeOptions,
+  parts: SourcedParts,
+  call: Call,
+): Promise<never> {
+  const { directory } = options;
+  const lock = await inPlace(directory, call, () =>
+    openLock(join(directory, ".dewy", "lock"), directory, call),
+  );
+  if (!lock.held) parts.logger.warn("The disk is full: going on without a lock", { directory });
+  try {
+    return await withLock(options, parts, call);
+  } finally {
+    await lock.close();
+  }
+}
+
 async function withLock(
   options: ServeOptions,
-  { source, ...parts }: ServeParts & { source: OpenedReleaseRegistry },
+  { source, ...parts }: SourcedParts,
   call: Call,
 ): Promise<never> {
   const { clock, logger } = parts;
