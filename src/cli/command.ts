@@ -70,7 +70,7 @@ export function declare(target: CommanderCommand, description: Command): void {
     const long = `--${dashed(name)}${flag.value ? ` <${flag.value}>` : ""}`;
     const words = flag.short ? `-${flag.short}, ${long}` : long;
     if (flag.many) {
-      target.option(words, flag.help, (value: string, all: string[]) => [...all, value], []);
+      target.option(words, flag.help, (value: string, all: string[] = []) => [...all, value]);
     } else {
       target.option(words, flag.help);
     }

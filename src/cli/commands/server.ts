@@ -54,7 +54,7 @@ export const server = command({
     "  dewy server --registry ghr://owner/app --port 8000 -- current/app",
   input: v.strictObject({
     registry: v.optional(v.string()),
-    port: v.array(v.string()),
+    port: v.optional(v.array(v.string()), []),
     interval: v.optional(v.pipe(Seconds, v.minValue(1000, "ask once a second at the most")), "10"),
     directory: v.optional(v.pipe(v.string(), v.minLength(1, "name a directory, or leave it out"))),
     drainTime: v.optional(Seconds, "30"),
