@@ -17,6 +17,11 @@ export function openGcsCredentials({ GOOGLE_APPLICATION_CREDENTIALS: file }: Env
   let opening: Promise<AuthClient> | undefined;
 
   return {
+    /** What was not accepted is not used again: the key may be another by the next request. */
+    forget() {
+      opening = undefined;
+    },
+
     /** The value of the header. @throws {ObjectStoreError} `UNAUTHORIZED` */
     async authorization(call: Call): Promise<Secret> {
       try {

@@ -1,4 +1,5 @@
-import { writeFile } from "node:fs/promises";
+import { generateKeyPairSync } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { FakeClock } from "../base/clock.fake.ts";
 import { openHttpClient } from "../base/http-client.ts";
@@ -52,6 +53,21 @@ describe("Cloud Storage", () => {
     expect(error.message).toContain(file);
     expect(error.message + error.hint).not.toContain("s3cret");
     expect(fake.requests).toEqual([]);
+  });
+
+  it("takes a key that was renewed, without a restart", async () => {
+    const fake = await serveFakeGcs();
+    const file = fake.environment.GOOGLE_APPLICATION_CREDENTIALS ?? "";
+    const good = await readFile(file, "utf8");
+    const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+    const revoked = privateKey.export({ type: "pkcs8", format: "pem" });
+    await writeFile(file, JSON.stringify({ ...JSON.parse(good), private_key: revoked }));
+    const store = open(fake);
+
+    await expect(store.stat("key", calm())).rejects.toMatchObject({ code: "UNAUTHORIZED" });
+    await writeFile(file, good);
+
+    await expect(store.stat("key", calm())).resolves.toBeUndefined();
   });
 
   it("tells an answer that is not Cloud Storage's from an empty listing", async () => {

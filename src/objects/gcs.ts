@@ -98,6 +98,7 @@ export function openGcsStore(options: GcsOptions): ObjectStore {
     const answer = await http.request({ url, headers: { ...headers, authorization } }, call);
     if (statuses.includes(answer.status)) return answer;
     answer.discard();
+    if (answer.status === 401) credentials?.forget();
     throw gcsFailure(answer, bucket, options.clock.now());
   }
 }

@@ -1,3 +1,4 @@
+import { BytesError } from "../base/bytes.ts";
 import { DewyError } from "../base/errors.ts";
 import { retryAfterMs } from "../base/retry-after.ts";
 import { ObjectStoreError } from "./object-store.ts";
@@ -16,6 +17,12 @@ interface Asked {
  * The server's message may quote what was sent, so it is kept as the cause only.
  */
 export function s3Failure(error: unknown, asked: Asked): DewyError {
+  if (error instanceof BytesError) {
+    return new ObjectStoreError("INVALID_ANSWER", "the answer is longer than any of S3's", {
+      cause: error,
+      hint: "check the endpoint, and what a proxy before it answers",
+    });
+  }
   if (error instanceof DewyError) return error;
   const { status, headers } = answerIn(error);
   const name = error instanceof Error ? error.name : "";

@@ -1,8 +1,12 @@
 import { Readable } from "node:stream";
 import type { S3ClientConfig } from "@aws-sdk/client-s3";
-import type { HttpClient } from "../base/http-client.ts";
+import { limited } from "../base/bytes.ts";
+import type { HttpAnswer, HttpClient } from "../base/http-client.ts";
 
 type RequestHandler = NonNullable<S3ClientConfig["requestHandler"]>;
+
+/** A thousand keys that are as long as they may be, with each byte escaped, are 4 MB. */
+const maximumXmlBytes = 16 * 1024 * 1024;
 
 /** The part of the SDK's request that says where it goes; the path is escaped, the query is not. */
 interface SdkRequest {
@@ -28,7 +32,12 @@ export function s3RequestHandler(http: HttpClient): RequestHandler {
       const signal = abortSignal ?? new AbortController().signal;
       const sent = { method, url: urlOf(request), headers, redirect: "manual" } as const;
       const answer = await http.request(sent, { signal });
-      const body = Readable.from(answer.body, { objectMode: false });
+      const body = Readable.from(
+        isObject(request, answer) ? answer.body : limited(answer.body, maximumXmlBytes),
+        { objectMode: false },
+      );
+      // A stream that nobody began to read has nothing to break off.
+      body.on("close", () => body.readableEnded || answer.discard());
       return { response: { statusCode: answer.status, headers: answer.headers, body } };
     },
 
@@ -36,6 +45,11 @@ export function s3RequestHandler(http: HttpClient): RequestHandler {
     httpHandlerConfigs: () => ({}),
     destroy() {}, // the client is not ours to close
   } as RequestHandler;
+}
+
+/** A GET of a key that succeeded; the SDK holds whatever else it is answered as one text. */
+function isObject({ method, query = {} }: SdkRequest, { status }: HttpAnswer): boolean {
+  return method === "GET" && !("list-type" in query) && status >= 200 && status < 300;
 }
 
 function urlOf({ protocol, hostname, port, path, query = {} }: SdkRequest): string {

@@ -1,6 +1,8 @@
-import { describe, expect, it, onTestFinished } from "vitest";
+import type { ServerResponse } from "node:http";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { FakeClock } from "../base/clock.fake.ts";
 import { openHttpClient } from "../base/http-client.ts";
+import { serve } from "../base/local-server.fake.ts";
 import { objectStoreContract } from "./object-store.contract.ts";
 import { type FakeS3, serveFakeS3 } from "./s3.fake.ts";
 import { openS3Store } from "./s3.ts";
@@ -70,6 +72,41 @@ describe("S3", () => {
     });
   });
 
+  it.each([200, 403])("does not hold an answer of %i without end", async (status) => {
+    const { environment } = await serveFakeS3();
+    const { url: endpoint } = await serve((_request, response) => {
+      response.writeHead(status);
+      const page = Buffer.alloc(64 * 1024, " ");
+      const more = () => {
+        while (!response.destroyed && response.write(page)) {}
+      };
+      response.on("drain", more);
+      more();
+    });
+
+    await expect(first(open({ endpoint, environment }).list("", calm()))).rejects.toMatchObject({
+      name: "ObjectStoreError",
+      code: "INVALID_ANSWER",
+      message: "the answer is longer than any of S3's",
+    });
+  });
+
+  it("lets go of bytes that it did not ask for", async () => {
+    const { environment } = await serveFakeS3();
+    let open206: ServerResponse | undefined;
+    const { url: endpoint } = await serve(({ headers }, response) => {
+      if (headers.range === undefined) return void response.end("whole");
+      open206 = response.writeHead(206, { "content-range": "bytes 0-9/10" });
+      response.write("0");
+    });
+
+    const range = { version: '"1"', from: 4 };
+    const opened = await open({ endpoint, environment }).open("key", range, calm());
+
+    expect(opened?.from).toBe(0);
+    await vi.waitFor(() => expect(open206?.destroyed).toBe(true), 5000);
+  });
+
   it("stops when told to, whatever the SDK is waiting for", async () => {
     const fake = await serveFakeS3();
     const stop = new AbortController();
@@ -94,7 +131,7 @@ describe("S3", () => {
   });
 });
 
-function open({ endpoint, environment }: FakeS3) {
+function open({ endpoint, environment }: Pick<FakeS3, "endpoint" | "environment">) {
   const http = openHttpClient({ userAgent: "dewy/test" });
   onTestFinished(() => http.close());
   const clock = new FakeClock();

@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import type { S3Client } from "@aws-sdk/client-s3";
 import type { Bytes } from "../base/bytes.ts";
 import { type Call, orAborted } from "../base/call.ts";
@@ -59,6 +60,7 @@ export function openS3Store(options: S3Options): ObjectStore {
         return { bytes: part.Body as Bytes, from };
       }
       if (part?.Body && !part.ContentRange) return { bytes: part.Body as Bytes, from: 0 };
+      if (part?.Body) (part.Body as Readable).destroy(); // other bytes than those that were asked for
       const whole = await get({});
       return whole?.Body && { bytes: whole.Body as Bytes, from: 0 };
     },

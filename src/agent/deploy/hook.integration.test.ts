@@ -1,7 +1,7 @@
-import { mkdtemp, readFile, realpath } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, realpath } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { FakeLogger } from "../../base/logger.fake.ts";
 import { type HookParts, runHook } from "./hook.ts";
 
@@ -49,6 +49,29 @@ it("kills a hook that takes too long, and what it started", async ({ signal }) =
 
   await expect(result).rejects.toThrow("the before-deploy hook took longer than 0.5 s");
   expect(await isRunning(Number(lines()[0]))).toBe(false);
+});
+
+it("says so when the hook cannot even be started", async ({ signal }) => {
+  const { parts } = await host();
+  const directory = join(parts.directory, "gone");
+
+  const result = run("true", { ...parts, directory }, signal);
+
+  await expect(result).rejects.toMatchObject({
+    name: "HookError",
+    message: "the before-deploy hook could not be started (ENOENT)",
+    hint: expect.stringContaining("check the directory"),
+  });
+});
+
+it("leaves nothing beside a hook that has ended", async ({ signal }) => {
+  const { parts, lines } = await host();
+
+  await run("echo $$; test -e /proc/$$/fd/3 && echo held || echo free", parts, signal);
+
+  const [group, pipe] = lines();
+  expect(pipe).toBe("free");
+  await vi.waitFor(async () => expect(await runningIn(Number(group))).toEqual([]), 5000);
 });
 
 it("stops when told to", async () => {
@@ -104,4 +127,13 @@ function run(command: string, parts: HookParts, signal: AbortSignal): Promise<vo
 async function isRunning(pid: number): Promise<boolean> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
   return stat !== "" && !/\) [ZX] /.test(stat);
+}
+
+/** Those of a process group that still run. */
+async function runningIn(group: number): Promise<string[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const stats = await Promise.all(
+    pids.map((pid) => readFile(`/proc/${pid}/stat`, "utf8").catch(() => "")),
+  );
+  return stats.filter((stat) => new RegExp(`\\) [^ZX] \\d+ ${group} `).test(stat));
 }

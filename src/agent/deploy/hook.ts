@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { type Call, withTimeout } from "../../base/call.ts";
 import { settlesWithin, systemClock } from "../../base/clock.ts";
-import { DewyError } from "../../base/errors.ts";
+import { DewyError, messageOf, systemCodeOf } from "../../base/errors.ts";
 import { linesOf } from "../../base/lines.ts";
 import type { Logger } from "../../base/logger.ts";
 import { signalGroup } from "../supervisor/process-group.ts";
@@ -40,36 +40,39 @@ const longestLine = 2_000;
 const mostLines = 1_000;
 /** What a hook leaves running in the background may keep its output open for ever. */
 const lastWordsMs = 500;
+/**
+ * Runs `$1` with somebody beside it who waits for a line. Who hears the end of the pipe instead has
+ * lost the agent, and ends the hook and everything it started: the next agent runs it again, and two
+ * of them at a time may be one migration too many.
+ */
+const guarded =
+  '(exec >/dev/null 2>&1; (read -r line <&3 || kill -KILL 0) &); exec 3<&-; exec /bin/sh -c "$1"';
 
 /**
  * Runs a hook to its end. Each line it writes is logged as it comes.
  *
- * The hook and everything it started are killed when it takes too long or the call ends.
+ * The hook and everything it started are killed when it takes too long, the call ends, or this
+ * process is killed.
  *
  * @throws {HookError} when it does not end with status 0; the command itself, which may hold secrets,
  *   is not in the message.
  */
 export async function runHook(
-  { name, command }: Hook,
+  hook: Hook,
   facts: HookFacts,
   parts: HookParts,
   call: Call,
 ): Promise<void> {
-  const { directory, environment, logger, timeoutMs = defaultTimeoutMs } = parts;
+  const { name } = hook;
+  const { logger, timeoutMs = defaultTimeoutMs } = parts;
   call.signal.throwIfAborted();
   const began = performance.now();
-  const child = spawn("/bin/sh", ["-c", command], {
-    cwd: directory,
-    env: { ...environment, ...variablesFor(facts) },
-    detached: true,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const { pid, exited, outputs, guard } = start(hook, facts, parts);
   const budget = { lines: mostLines };
-  const written = [child.stdout, child.stderr].map((output) => log(name, output, budget, logger));
-  const exited = once(child, "exit");
+  const written = outputs.map((output) => log(name, output, budget, logger));
 
   await withTimeout(`the ${name} hook`, timeoutMs, call, async ({ signal }) => {
-    const kill = () => child.pid !== undefined && signalGroup(child.pid, "SIGKILL");
+    const kill = () => pid !== undefined && signalGroup(pid, "SIGKILL");
     signal.addEventListener("abort", kill, { once: true });
     try {
       const [status, killer] = await exited;
@@ -78,11 +81,28 @@ export async function runHook(
       if (status !== 0) throw failed(name, status, killer);
     } finally {
       signal.removeEventListener("abort", kill);
-      child.stdout.destroy();
-      child.stderr.destroy();
+      for (const output of outputs) output.destroy();
+      guard?.end("\n");
     }
   });
   logger.info("Execute hook", { hook: name, durationMs: Math.round(performance.now() - began) });
+}
+
+function start({ name, command }: Hook, facts: HookFacts, { directory, environment }: HookParts) {
+  const child = spawn("/bin/sh", ["-c", guarded, "sh", command], {
+    cwd: directory,
+    env: { ...environment, ...variablesFor(facts) },
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+  });
+  const exited = once(child, "exit").catch((cause) => {
+    throw unstarted(name, cause);
+  });
+  // Where the system has no process or file left to give, there are no pipes.
+  const guard = child.stdio?.[3] as Writable | undefined;
+  guard?.on("error", () => {}); // its reader was killed with the rest
+  const outputs = [child.stdout, child.stderr].filter((output) => !!output);
+  return { pid: child.pid, exited, outputs, guard };
 }
 
 function variablesFor({ tag, previousTag = "", releaseDirectory }: HookFacts) {
@@ -109,6 +129,14 @@ async function log(
   } catch (error) {
     if (!output.destroyed) throw error;
   }
+}
+
+function unstarted(name: string, cause: unknown): HookError {
+  const reason = systemCodeOf(cause) ?? messageOf(cause);
+  return new HookError("HOOK_FAILED", `the ${name} hook could not be started (${reason})`, {
+    cause,
+    hint: "check the directory, and how many files and processes dewy may have",
+  });
 }
 
 function failed(name: string, status: number | null, killer: string | null): HookError {

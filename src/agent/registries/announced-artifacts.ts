@@ -102,7 +102,9 @@ async function openedSource(
   } catch (cause) {
     if (!(cause instanceof ConfigError)) throw cause;
     const reason = cause.message.replace(/^--registry: /, "");
-    const message = `${name} answered with ${withoutSecrets(url)}: ${reason}`;
+    // What is no URL has its user and password anywhere before the last @ that is no digest's.
+    const shown = withoutSecrets(url).replace(/^.*@(?!sha\d+:)/is, "***@");
+    const message = `${name} answered with ${shown}: ${reason}`;
     throw failure("INVALID_ANSWER", message, { cause, hint: cause.hint });
   }
 }
@@ -112,5 +114,5 @@ async function openedSource(
  * secret, and another one at each poll although the file is the same.
  */
 function withoutSecrets(url: string): string {
-  return url.replace(/[?#].*$/s, "").replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@(?=[^/]*\/)/i, "$1");
+  return url.replace(/[?#].*$/s, "").replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, "$1");
 }

@@ -107,6 +107,21 @@ describe("an artifact announced by its URL", () => {
   });
 
   it.each([
+    ["https://user:s3cret@a.test", "https://a.test: this URL names no file"],
+    ["https://user:s3/cret@a.test/app.zip", "***@a.test/app.zip: this is no URL"],
+    ["https:\\\\user:s3cret@a.test\\app.zip", "***@a.test\\app.zip: this is no URL"],
+    ["img://user:s3cret@a.test/app@sha256:00", "img://a.test/app@sha256:00: "],
+  ])("shows no password of the artifact %s", async (artifactUrl, shown) => {
+    const { signal } = new AbortController();
+
+    const error = await announce(artifactUrl, {}, signal).catch((thrown) => thrown);
+
+    expect(error).toMatchObject({ name: "ReleaseRegistryError", code: "INVALID_ANSWER" });
+    expect(error.message).toContain(shown);
+    expect(`${error.message} ${error.hint}`).not.toMatch(/s3\/?cret/);
+  });
+
+  it.each([
     [401, "UNAUTHORIZED"],
     [403, "UNAUTHORIZED"],
     [404, "NOT_FOUND"],
