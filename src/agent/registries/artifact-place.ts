@@ -1,7 +1,8 @@
 import { ConfigError } from "../../base/errors.ts";
+import { isLoopback } from "../../oci/reference.ts";
 import { versionFor } from "../../oci/release-artifact.ts";
 import type { ArtifactPlace } from "./artifact-source.ts";
-import { parseLocation } from "./location.ts";
+import { type Location, parseLocation } from "./location.ts";
 
 /** `ghr://owner/repository/tag/TAG/ASSET`; the tag may have slashes of its own. */
 export function githubArtifactPlace(url: string): ArtifactPlace {
@@ -19,7 +20,7 @@ export function githubArtifactPlace(url: string): ArtifactPlace {
 
 /** `s3://region/bucket/prefix/TAG/FILE` or `gs://bucket/prefix/TAG/FILE`, without a project. */
 export function bucketArtifactPlace(url: string): ArtifactPlace {
-  const location = parseLocation(url);
+  const location = encrypted(parseLocation(url));
   const parts = location.place.split("/");
   const [tag, artifact] = parts.splice(-2);
   const roots = location.scheme === "s3" ? 2 : 1;
@@ -45,7 +46,7 @@ function decoded(text: string): string {
 
 /** `img://host/repository:TAG` or `img://host/repository@sha256:…` */
 export function ociArtifactPlace(url: string): ArtifactPlace {
-  const location = parseLocation(url);
+  const location = encrypted(parseLocation(url));
   const [, place, tag, digest] = /^(.+?)(?::([^/:@]+)|@([^/@]+))$/.exec(location.place) ?? [];
   if (place === undefined || (tag === undefined && digest === undefined)) {
     throw new ConfigError("this names no tag of an image repository", {
@@ -57,4 +58,15 @@ export function ociArtifactPlace(url: string): ArtifactPlace {
     tag: digest ?? versionFor(tag ?? ""),
     artifact: undefined,
   };
+}
+
+/** Who announces a URL must not make this host send its credentials where anybody can read them. */
+function encrypted(location: Location): Location {
+  const endpoint = location.query.get("endpoint") ?? "";
+  const isPlain =
+    /^http:/i.test(endpoint) && !(URL.canParse(endpoint) && isLoopback(new URL(endpoint).host));
+  if (!isPlain && !location.query.has("insecure")) return location;
+  throw new ConfigError("this would send credentials over plain HTTP", {
+    hint: "announce it without insecure, and with an endpoint that begins with https://",
+  });
 }
