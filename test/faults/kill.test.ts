@@ -26,8 +26,9 @@ describe("an agent killed by SIGKILL as it enters a phase", { timeout: 60_000 },
   it.each(phases)("%s, of the first deployment: the next agent deploys", async (phase) => {
     await killedAt(phase);
 
-    stage.startAgent(port);
+    const next = stage.startAgent(port);
 
+    await until("the next agent runs the app", async () => next.log().includes("Server started"));
     await answers("v1.0.0");
     await isCommitted("v1.0.0");
     await isTidy(unproven.includes(phase) ? 2 : 1);
