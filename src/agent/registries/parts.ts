@@ -2,6 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Environment } from "../../base/environment.ts";
 import type { HttpClient } from "../../base/http-client.ts";
 import type { CredentialSource } from "../../oci/credentials.ts";
+import type { Observe } from "../event.ts";
 import type { ReleaseRegistry } from "../release.ts";
 
 /** What a driver is given to work with. */
@@ -9,6 +10,8 @@ export interface RegistryParts {
   http: HttpClient;
   clock: Clock;
   environment: Environment;
+  /** Told of the rate limit, where the registry names one. */
+  observe?: Observe;
   /** Instead of those that the environment and Docker's config name. */
   credentials?: CredentialSource;
 }
@@ -17,6 +20,10 @@ export interface RegistryParts {
 export interface QueryRules {
   preRelease: boolean;
   artifact: string | undefined;
+  /** A range of versions (`^1.2`, `>=2 <3`), none outside of which is chosen. */
+  constraint?: string | undefined;
+  /** The format of calendar versions, such as `YYYY.0M.MICRO`; semantic versions without. */
+  calver?: string | undefined;
 }
 
 export interface OpenedReleaseRegistry {

@@ -1,0 +1,62 @@
+import type { Digest } from "../oci/digest.ts";
+import type { Phase } from "./ledger/ledger.ts";
+
+/** What the agent does with releases: keeps a process up, or places files. */
+export type Mode = "server" | "assets";
+
+/** One deployment, from the choice of a release to its commit or its undoing. */
+export interface Deployment {
+  tag: string;
+  /** The tag that was active before; `undefined` for the first. */
+  previousTag: string | undefined;
+  /** The artifact's name and identity, as the registry announced them. */
+  artifact: string;
+  identity: string;
+  /** Of the artifact's bytes; `undefined` when it did not come so far. */
+  digest: Digest | undefined;
+  /** Absolute, under `releases/`; `undefined` when it did not come so far. */
+  directory: string | undefined;
+  startedAt: Date;
+  durationMs: number;
+}
+
+/**
+ * Something that happened to one app. The log, the notices, the history and the metrics all get the
+ * same facts. None of them holds a secret, a command line or what an app or a hook has written.
+ */
+export type AgentEvent =
+  | { type: "started"; version: string; registry: string; ports: readonly number[] }
+  /** The registry has answered, and a release was chosen or there is none yet. */
+  | { type: "polled"; durationMs: number; tag: string | undefined }
+  /** `failures` counts from 1 since the last success; `error` is a `DewyError` or a bug. */
+  | { type: "poll failed"; error: unknown; failures: number }
+  /** What the registry lets us ask until `resetAt`, where it tells. */
+  | { type: "rate limit told"; remaining: number; limit: number; resetAt: Date }
+  | { type: "fetched"; tag: string; artifact: string; sizeBytes: number; from: FetchedFrom }
+  | { type: "phase ended"; phase: Phase; tag: string; durationMs: number }
+  | { type: "hook ended"; hook: HookName; tag: string; durationMs: number; error?: unknown }
+  | { type: "deployed"; deployment: Deployment }
+  | { type: "deployment failed"; deployment: Deployment; error: unknown; failures: number }
+  /** A generation is in service; `tag` is unknown where the ledger was lost. */
+  | { type: "app started"; reason: StartReason; tag: string | undefined; pid: number }
+  | { type: "app died"; how: string }
+  /** After failed polls or deployments all is well again. */
+  | { type: "recovered"; failures: number }
+  /** Told to end; `reason` names the signal. */
+  | { type: "stopping"; reason: string };
+
+export type FetchedFrom = "disk" | "cache" | "registry";
+export type HookName = "before-deploy" | "after-deploy" | "rollback";
+/** After a deployment, a SIGUSR1, a start of the agent, or a death of the app. */
+export type StartReason = "deploy" | "signal" | "boot" | "death";
+
+/** Takes an event in. Must neither throw nor wait: what takes time is queued behind it. */
+export type Observe = (event: AgentEvent) => void;
+
+/** Which app, on which host, an observer is told about. */
+export interface AppIdentity {
+  /** Unique on this host; by default the last part of the registry's place. */
+  app: string;
+  host: string;
+  mode: Mode;
+}
