@@ -38,7 +38,7 @@ it("remembers a failed deployment as failed, and waits before it tries again", a
     attempt: { tag: "v1.0.0", failures: 1, error: "disk full" },
   });
   expect(agent.ledger.state.active).toBeUndefined();
-  expect(agent.logger.messages("error")).toEqual(["deployment failed"]);
+  expect(agent.logger.messages("error")).toEqual(["Dewy run failure"]);
 
   await agent.clock.advance(1100);
   expect(agent.tried).toBe(1);
@@ -65,12 +65,12 @@ it("outlives a registry that is down, says so once, and says when it is back", a
   const agent = start("v1.0.0");
   agent.registryFailure = new ReleaseRegistryError("UNAVAILABLE", "no answer");
   await agent.polls(5);
-  expect(agent.logger.messages("error")).toEqual(["poll failed"]);
+  expect(agent.logger.messages("error")).toEqual(["Current failure"]);
 
   agent.registryFailure = undefined;
   await agent.clock.advance(300_000);
 
-  expect(agent.logger.messages("info")).toContain("the registry answers again");
+  expect(agent.logger.messages("info")).toContain("Current recovered");
   expect(agent.deployed).toEqual(["v1.0.0"]);
 });
 

@@ -66,7 +66,7 @@ async function poll(parts: FollowParts, ailments: Ailments, call: Call): Promise
     return Math.max(intervalMs, askedMs(error), backoffMs(pollBackoff, ailments.polls));
   }
   observe({ type: "polled", durationMs: performance.now() - began, tag: choice?.tag });
-  if (ailments.polls > 0) logger.info("the registry answers again", { failures: ailments.polls });
+  if (ailments.polls > 0) logger.info("Current recovered", { failures: ailments.polls });
   Object.assign(ailments, { polls: 0, lastMessage: "" });
   if (await isWell(choice, parts, call)) recovered(parts, ailments);
   else ailments.all++;
@@ -78,7 +78,7 @@ function failedPoll(error: unknown, { logger, observe }: FollowParts, ailments: 
   ailments.all++;
   const level = messageOf(error) === ailments.lastMessage ? "debug" : "error";
   ailments.lastMessage = messageOf(error);
-  logger[level]("poll failed", { error, failures: ailments.polls });
+  logger[level]("Current failure", { error, failures: ailments.polls });
   observe({ type: "poll failed", error, failures: ailments.polls });
 }
 
@@ -134,7 +134,7 @@ async function deployIfNew(choice: Choice, parts: FollowParts, call: Call): Prom
     if (isEchoOf(call.signal, error)) throw error;
     await ledger.update((state) => failAttempt(state, error, clock.now(), askedMs(error)));
     const { failures, retryAt } = ledger.state.attempt ?? {};
-    logger.error("deployment failed", { tag, error, failures, retryAt });
+    logger.error("Dewy run failure", { tag, error, failures, retryAt });
     return false;
   }
 }

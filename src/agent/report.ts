@@ -72,6 +72,7 @@ async function tell(
     await withTimeout("the report of a deployment", reportTimeoutMs, call, async (limited) =>
       registry.report?.(report, limited),
     );
+    logger.info("Report shipping", { tag });
   } catch (error) {
     if (call.signal.aborted) return;
     logger.warn("Report shipping failure", { tag, error });

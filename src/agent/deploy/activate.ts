@@ -58,7 +58,7 @@ export async function activate(
     await commit(release, started, ledger);
     const { pid, generation } = started;
     if (pid === undefined) return logger.info("Release in service", { tag, directory });
-    logger.info("Server started", { tag, pid, generation });
+    logger.info("Start server", { tag, pid, generation });
     observe({ type: "app started", reason: "deploy", tag, pid });
   } catch (error) {
     // In this order: what is started again after the undoing is what `current` leads to.

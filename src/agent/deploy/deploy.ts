@@ -65,7 +65,9 @@ async function prepare(
   await phases.enter("fetch");
   await makeRoom(artifact, parts);
   const fetched = await fetchArtifact({ registry, artifact, store, clock, logger }, call);
-  logger.info("Cached artifact", { tag, artifact: artifact.name, digest: fetched.digest });
+  const cache_key = `${tag}--${artifact.name}`;
+  logger.info("Cached artifact", { tag, cache_key, digest: fetched.digest });
+  logger.info("Download notification", { tag });
 
   const directory = await releases.reserve();
   await phases.enter("unpack", directory);

@@ -93,7 +93,7 @@ export async function openServerMode(
     const replacement = await supervisor.start(each);
     replacement.commit();
     const { pid, generation } = replacement;
-    logger.info("Server started", { tag, pid, generation, reason });
+    logger.info("Start server", { tag, pid, generation, reason });
     tellStarted(reason, tag, pid);
   }
 
