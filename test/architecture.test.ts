@@ -30,6 +30,7 @@ const homeOf: Record<string, string> = {
   "@aws-sdk/client-s3": "objects/s3",
   "@aws-sdk/core": "objects/s3.ts",
   "google-auth-library": "objects/gcs-credentials.ts",
+  semver: "agent/choose/constraint.ts",
   yauzl: "agent/deploy/archives/zip.ts",
   fzstd: "agent/deploy/archives/decoder-library.ts",
   "xz-decompress": "agent/deploy/archives/decoder-library.ts",

@@ -5,7 +5,8 @@ import type { Environment } from "../base/environment.ts";
 import { asConfigError, ConfigError, DewyError, messageOf, systemCodeOf } from "../base/errors.ts";
 import { openHttpClient } from "../base/http-client.ts";
 import type { Logger } from "../base/logger.ts";
-import { type Choice, choose } from "./choose/choose.ts";
+import { type Choice, type ChoiceRules, choose } from "./choose/choose.ts";
+import { rulesOf } from "./choose/rules.ts";
 import { openArtifactStore } from "./deploy/artifact-store.ts";
 import { type DeployParts, deploy } from "./deploy/deploy.ts";
 import { type Hook, type RunHook, runHook } from "./deploy/hook.ts";
@@ -59,7 +60,8 @@ export async function serve(options: ServeOptions, parts: ServeParts, call: Call
   try {
     const source = await openReleaseRegistry(options.registry, { http, environment, ...parts });
     try {
-      return await withRegistry(options, { ...parts, source }, call);
+      const rules = await rulesOf(source.rules, {}, thisHost());
+      return await withRegistry(options, { ...parts, source, rules }, call);
     } finally {
       await source.registry.close();
     }
@@ -68,7 +70,7 @@ export async function serve(options: ServeOptions, parts: ServeParts, call: Call
   }
 }
 
-type SourcedParts = ServeParts & { source: OpenedReleaseRegistry };
+type SourcedParts = ServeParts & { source: OpenedReleaseRegistry; rules: ChoiceRules };
 
 async function withRegistry(
   options: ServeOptions,
@@ -89,7 +91,7 @@ async function withRegistry(
 
 async function withLock(
   options: ServeOptions,
-  { source, ...parts }: SourcedParts,
+  { source, rules, ...parts }: SourcedParts,
   call: Call,
 ): Promise<never> {
   const { clock, logger } = parts;
@@ -103,7 +105,6 @@ async function withLock(
   });
   try {
     const { registry } = source;
-    const rules = { ...source.rules, ...thisHost() };
     const choosing = { clock, logger, warned: new Set<string>() };
     const hooks = hooksOf(options, logger);
     const deployParts = { ...parts, ...kept, registry, supervisor, hooks };
