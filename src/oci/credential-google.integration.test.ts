@@ -31,16 +31,19 @@ describe("credentials for Google's registries", () => {
   );
 
   it("are the token of the instance, kept while it is good", async () => {
-    const { ask, metadata, clock } = await setting();
+    const { ask, metadata } = await setting();
 
     expect(await ask("gcr.io")).toBe("oauth2accesstoken instance-1");
     expect(await ask("us-docker.pkg.dev")).toBe("oauth2accesstoken instance-1");
     expect(metadata.tokens).toBe(1);
+  });
 
-    await clock.advance(3_600_000);
-    metadata.status = 503;
-    await ask("gcr.io").catch(() => {}); // asked for again, at least
-    expect(metadata.tokens).toBeGreaterThan(0);
+  it("are another token when little is left of the first", async () => {
+    const { ask, metadata } = await setting();
+    metadata.lifeSeconds = 200;
+
+    expect(await ask("gcr.io")).toBe("oauth2accesstoken instance-1");
+    expect(await ask("gcr.io")).toBe("oauth2accesstoken instance-2");
   });
 
   it("are none on an instance without an account, and for a while it is not asked again", async () => {
@@ -73,6 +76,25 @@ describe("credentials for Google's registries", () => {
       message: `the credentials in ${file} (GOOGLE_APPLICATION_CREDENTIALS) cannot be used`,
     });
     expect(error.message).not.toContain("s3cret");
+
+    const { url } = await serve((_request, response) => {
+      const answer = { access_token: "federated", expires_in: 3600, token_type: "Bearer" };
+      const type = "urn:ietf:params:oauth:token-type:access_token";
+      response
+        .setHeader("content-type", "application/json")
+        .end(JSON.stringify({ ...answer, issued_token_type: type }));
+    });
+    await writeFile(join(directory, "subject"), "subject-token");
+    const federated = {
+      type: "external_account",
+      audience:
+        "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q",
+      subject_token_type: "urn:ietf:params:oauth:token-type:jwt",
+      token_url: `${url}v1/token`,
+      credential_source: { file: join(directory, "subject") },
+    };
+    await writeFile(file, JSON.stringify(federated));
+    expect(await ask("gcr.io")).toBe("oauth2accesstoken federated");
   });
 });
 
@@ -80,11 +102,12 @@ interface Metadata {
   status: number;
   requests: number;
   tokens: number;
+  lifeSeconds: number;
 }
 
 /** A metadata server, and nothing else that the library could find. */
 async function setting(environment: Record<string, string> = {}) {
-  const metadata: Metadata = { status: 200, requests: 0, tokens: 0 };
+  const metadata: Metadata = { status: 200, requests: 0, tokens: 0, lifeSeconds: 3600 };
   const { url } = await serve((request, response) => {
     metadata.requests++;
     response.setHeader("metadata-flavor", "Google");
@@ -93,7 +116,9 @@ async function setting(environment: Record<string, string> = {}) {
     const access_token = `instance-${++metadata.tokens}`;
     response
       .setHeader("content-type", "application/json")
-      .end(JSON.stringify({ access_token, expires_in: 3600, token_type: "Bearer" }));
+      .end(
+        JSON.stringify({ access_token, expires_in: metadata.lifeSeconds, token_type: "Bearer" }),
+      );
   });
   const home = await temporaryDirectory();
   vi.stubEnv("HOME", home);
@@ -109,7 +134,7 @@ async function setting(environment: Record<string, string> = {}) {
     const found = await source(host, { signal: AbortSignal.timeout(15_000) });
     return found?.kind === "password" ? `${found.username} ${found.password.reveal()}` : undefined;
   };
-  return { ask, metadata, clock };
+  return { ask, metadata };
 }
 
 async function temporaryDirectory(): Promise<string> {
