@@ -77,12 +77,12 @@ describe("calendarVersions", () => {
     expect(sorted.map(({ tag }) => tag)).toEqual(tags);
   });
 
-  it("knows a _ of its format in a tag whose first _ was taken for a slot's +", () => {
-    expect(read("YYYY_0M_MICRO")("2024+01_3")).toMatchObject({
-      tag: "2024+01_3",
-      numbers: ["2024", "01", "3"],
-      slot: undefined,
-    });
+  it.each([
+    ["2024+01_3", undefined],
+    ["2024+01_3-rc.1_blue", "blue"],
+    ["2024_01_3+blue", "blue"],
+  ])("knows the _ of its format in %s, although the first was taken for a +", (tag, slot) => {
+    expect(read("YYYY_0M_MICRO")(tag)).toMatchObject({ tag, numbers: ["2024", "01", "3"], slot });
   });
 });
 

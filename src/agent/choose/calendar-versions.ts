@@ -51,11 +51,16 @@ export function calendarVersions(format: string, origin: string): Versioning {
   };
 }
 
-/** An OCI tag's first `_` has been taken for the `+` of a slot, unless it belongs to the format. */
+/**
+ * An OCI tag has come with a `+` for its first `_`. Where the format has a `_` of its own, that one
+ * was none, and the `+` of a slot is the last.
+ */
 function parseTag(tag: string, pattern: RegExp, format: string): Version | undefined {
   const version = versionIn(tag, pattern);
   if (version || !format.includes("_")) return version;
-  const found = versionIn(tag.replace("+", "_"), pattern);
+  const written = tag.replace("+", "_");
+  const found =
+    versionIn(written, pattern) ?? versionIn(written.replace(/_([^_]*)$/, "+$1"), pattern);
   return found && { ...found, tag };
 }
 

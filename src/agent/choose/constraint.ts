@@ -19,8 +19,8 @@ interface Bound {
  *
  * Whether pre-releases count at all is not the range's business but that of `pre-release`. Where
  * they do, one is in the range when it is by its order: `>=1.2` holds 1.3.0-rc.1 and 2.0.0-rc.1, and
- * as it leaves out the patch number 1.2.0-rc.1 too; `>=1.2.0` does not hold 1.2.0-rc.1; `^1.2` and
- * `<2` hold no pre-release of 2.0.0. Slots do not count. Numbers in the range have sixteen digits at
+ * as it leaves out the patch number 1.2.0-rc.1 too, as does `1.2.0 - 2`; `>=1.2.0` does not hold
+ * 1.2.0-rc.1; `^1.2` and `<2` hold no pre-release of 2.0.0. Slots do not count. Numbers in the range have sixteen digits at
  * the most, those in tags any.
  *
  * @param origin for errors: where the range was given, such as `--constraint`
