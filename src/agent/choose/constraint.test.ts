@@ -1,3 +1,5 @@
+import fc from "fast-check";
+import satisfies from "semver/functions/satisfies.js";
 import { describe, expect, it } from "vitest";
 import { readConstraint } from "./constraint.ts";
 import { semanticVersions, type Version } from "./version.ts";
@@ -24,6 +26,27 @@ describe("readConstraint", () => {
 
     expect(versions(inside).filter((version) => !allows(version))).toEqual([]);
     expect(versions(outside).filter((version) => allows(version))).toEqual([]);
+  });
+
+  it("holds what npm's own comparison does, where the numbers are small enough for it", async () => {
+    const part = fc.integer({ min: 0, max: 3 });
+    const suffix = fc.constantFrom("", "-0", "-rc.1", "-rc.2", "-1.a");
+    const version = fc
+      .tuple(part, part, part, suffix)
+      .map(([major, minor, patch, rest]) => `${major}.${minor}.${patch}${rest}`);
+    const operator = fc.constantFrom("", "^", "~", ">", ">=", "<", "<=", "=");
+    const bound = fc.tuple(operator, version).map((parts) => parts.join(""));
+    const bounds = fc.array(bound, { minLength: 1, maxLength: 2 });
+
+    await fc.assert(
+      fc.asyncProperty(bounds, version, async (wanted, tag) => {
+        const range = wanted.join(" ");
+        const { allows } = await readConstraint(range, "");
+        const expected = satisfies(tag, range, { includePrerelease: true });
+        expect([range, tag, versions(tag).every(allows)]).toEqual([range, tag, expected]);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it.each([
