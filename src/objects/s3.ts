@@ -145,6 +145,7 @@ async function openSdk({ region, endpoint, environment, http }: S3Options) {
     ...(endpoint ? { endpoint: endpoint.href, forcePathStyle: true } : {}),
     ...credentialsIn(environment),
     requestHandler: s3RequestHandler(http),
+    logger: silent,
     expectContinueHeader: false, // our client does not wait for what it asks for
     maxAttempts: 1, // who follows a registry has a rhythm of its own for what failed
     requestChecksumCalculation: "WHEN_REQUIRED",
@@ -152,6 +153,9 @@ async function openSdk({ region, endpoint, environment, http }: S3Options) {
   });
   return { client, ...commands };
 }
+
+/** Without one the SDK tells the terminal of streams that it cannot send again. */
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** What the SDK's own chain begins with too; the rest of the chain is left to it. */
 function credentialsIn(environment: Environment) {
