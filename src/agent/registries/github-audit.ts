@@ -1,9 +1,9 @@
 import type { Call } from "../../base/call.ts";
 import type { HttpAnswer } from "../../base/http-client.ts";
-import { askGithub, type GithubParts } from "../registries/github-api.ts";
-import { failure } from "../registries/registry-failure.ts";
+import { recordName, recordText, surplusRecords } from "../audit/audit-record.ts";
 import { type DeploymentReport, ReleaseRegistryError } from "../release.ts";
-import { recordName, recordText, surplusRecords } from "./audit-record.ts";
+import { askGithub, type GithubParts } from "./github-api.ts";
+import { failure } from "./registry-failure.ts";
 
 /** A release, as far as it takes records in. */
 export interface AuditedRelease {
