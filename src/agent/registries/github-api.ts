@@ -10,6 +10,7 @@ export interface GithubRequest {
   url: URL;
   accept: string;
   headers?: Readonly<Record<string, string>>;
+  body?: string;
   /** The answers that are no error. */
   statuses: readonly number[];
 }
@@ -55,13 +56,13 @@ export async function askGithub(
 /** Asks with `bearer`, and once. */
 export function sendToGithub(
   { http }: GithubAccess,
-  { method = "GET", url, accept, headers }: GithubRequest,
+  { method = "GET", url, accept, headers, body }: GithubRequest,
   bearer: Secret,
   call: Call,
 ): Promise<HttpAnswer> {
   const authorization = new Secret(`Bearer ${bearer.reveal()}`);
   const versioned = { accept, authorization, "x-github-api-version": "2022-11-28" };
-  return http.request({ method, url, headers: { ...versioned, ...headers } }, call);
+  return http.request({ method, url, headers: { ...versioned, ...headers }, body }, call);
 }
 
 /** `answer`, unless it is an error. @throws {ReleaseRegistryError} */

@@ -6,8 +6,10 @@ import { ConfigError } from "../../base/errors.ts";
 import type { HttpAnswer } from "../../base/http-client.ts";
 import { isDigest } from "../../oci/digest.ts";
 import { nextPage } from "../../oci/page-link.ts";
+import { isRecordName, newestTags, parseRecordName } from "../audit/audit-record.ts";
 import type { Artifact, OpenedArtifact, Release, ReleaseRegistry } from "../release.ts";
 import { askGithub, type GithubParts } from "./github-api.ts";
+import { type AuditedRelease, openGithubAudit } from "./github-audit.ts";
 import { githubCredentials } from "./github-credentials.ts";
 import { openPages, type Page } from "./github-pages.ts";
 import { openRateLimit } from "./github-rate-limit.ts";
@@ -15,33 +17,34 @@ import { commonQuery, type Location, parseQuery } from "./location.ts";
 import type { OpenedReleaseRegistry, RegistryParts } from "./parts.ts";
 import { failure, translated } from "./registry-failure.ts";
 
+const AssetAnswer = v.object({
+  id: v.pipe(v.number(), v.safeInteger()),
+  name: v.string(),
+  size: v.number(),
+  state: v.optional(v.string(), "uploaded"),
+  updated_at: v.string(),
+  digest: v.optional(v.nullable(v.string())),
+});
 /** GitHub's REST API, "List releases"; what we do not use is dropped as it comes in. */
 const ReleaseAnswer = v.object({
   tag_name: v.string(),
   draft: v.boolean(),
   prerelease: v.optional(v.boolean(), false),
   published_at: v.nullable(v.string()),
-  assets: v.array(
-    v.object({
-      id: v.pipe(v.number(), v.safeInteger()),
-      name: v.string(),
-      size: v.number(),
-      state: v.optional(v.string(), "uploaded"),
-      updated_at: v.string(),
-      digest: v.optional(v.nullable(v.string())),
-    }),
-  ),
+  upload_url: v.optional(v.string()),
+  assets: v.array(AssetAnswer),
 });
 const ReleasesAnswer = v.array(ReleaseAnswer);
 
+interface ListedRelease {
+  release: Release;
+  /** Whether its author ticked "Set as a pre-release", whatever its tag says. */
+  isPreRelease: boolean;
+  audited: AuditedRelease;
+}
+
 /** A hundred releases of forty assets each are 7 MB. */
 const maximumPageBytes = 32 * 1024 * 1024;
-
-/** A release, and whether its author ticked "Set as a pre-release", whatever its tag says. */
-interface Listed {
-  release: Release;
-  isPreRelease: boolean;
-}
 
 /** `ghr://owner/repository[?pre-release=&artifact=&calver=&constraint=]` */
 export async function openGithubReleases(
@@ -95,7 +98,8 @@ function followReleases(
 ): ReleaseRegistry {
   const { name } = parts;
   const pages = openPages(new URL(`${base}?per_page=100`), fetchPage);
-  let listed: Listed[] | undefined;
+  const audit = openGithubAudit(parts);
+  let listed: ListedRelease[] | undefined;
 
   return {
     name,
@@ -115,6 +119,27 @@ function followReleases(
 
     open: (artifact, call) => translated(name, () => openAsset(parts, artifact, call)),
 
+    report: (report, call) =>
+      translated(name, async () => {
+        if (report.error !== undefined) return;
+        listed ??= await pages.current(call);
+        const reported = listed.find(({ release }) => release.tag === report.tag);
+        if (reported) return audit.record(reported.audited, report, call);
+        throw failure("NOT_FOUND", `${name}: there is no release ${report.tag} to record it`);
+      }),
+
+    async *audits(call) {
+      const all = await translated(name, () => pages.current(call));
+      listed = all;
+      for (const tag of newestTags(all.map(({ release }) => release.tag))) {
+        const found = all.find(({ release }) => release.tag === tag);
+        for (const file of found?.audited.records ?? []) {
+          const record = parseRecordName(file.name);
+          if (record) yield { ...record, tag };
+        }
+      }
+    },
+
     async close() {},
   };
 
@@ -123,7 +148,7 @@ function followReleases(
     url: URL,
     entityTag: string | undefined,
     call: Call,
-  ): Promise<Page<Listed> | undefined> {
+  ): Promise<Page<ListedRelease> | undefined> {
     const accept = "application/vnd.github+json";
     const headers = entityTag === undefined ? {} : { "if-none-match": entityTag };
     const statuses = entityTag === undefined ? [200] : [200, 304];
@@ -137,16 +162,15 @@ function followReleases(
   }
 }
 
-async function releasesIn(answer: HttpAnswer, base: string, name: string): Promise<Listed[]> {
+async function releasesIn(
+  answer: HttpAnswer,
+  base: string,
+  name: string,
+): Promise<ListedRelease[]> {
   try {
     const bytes = await collect(answer.body, maximumPageBytes);
     const page = v.parse(ReleasesAnswer, JSON.parse(bytes.toString()));
-    return page
-      .filter(({ draft }) => !draft)
-      .map((answer) => ({
-        release: releaseFrom(answer, base),
-        isPreRelease: answer.prerelease,
-      }));
+    return page.filter(({ draft }) => !draft).map((release) => listedFrom(release, base));
   } catch (error) {
     const isNonsense =
       error instanceof SyntaxError || error instanceof BytesError || v.isValiError(error);
@@ -158,21 +182,38 @@ async function releasesIn(answer: HttpAnswer, base: string, name: string): Promi
   }
 }
 
-function releaseFrom(answer: v.InferOutput<typeof ReleaseAnswer>, base: string): Release {
-  const { tag_name: tag, published_at, assets } = answer;
+function listedFrom(answer: v.InferOutput<typeof ReleaseAnswer>, base: string): ListedRelease {
+  const { tag_name: tag, prerelease: isPreRelease, published_at, upload_url, assets } = answer;
+  const uploaded = assets.filter(({ state }) => state === "uploaded");
+  const records = uploaded.filter(({ name }) => isRecordName(name));
   return {
-    tag,
-    publishedAt: published_at === null ? undefined : new Date(published_at),
-    artifacts: assets
-      .filter(({ state }) => state === "uploaded")
-      .map(({ id, name, size, updated_at, digest }) => ({
-        name,
-        platform: undefined,
-        sizeBytes: size,
-        digest: digest && isDigest(digest) ? digest : undefined,
-        identity: digest || `${id}@${updated_at}`,
-        url: `${base}/assets/${id}`,
-      })),
+    isPreRelease,
+    release: {
+      tag,
+      publishedAt: published_at === null ? undefined : new Date(published_at),
+      artifacts: uploaded
+        .filter((asset) => !records.includes(asset))
+        .map((asset) => artifactFrom(asset, base)),
+    },
+    audited: {
+      tag,
+      uploadUrl: upload_url?.replace(/\{.*$/, ""),
+      apiUrl: base,
+      assetCount: assets.length,
+      records: records.map(({ id, name }) => ({ name, url: `${base}/assets/${id}` })),
+    },
+  };
+}
+
+function artifactFrom(asset: v.InferOutput<typeof AssetAnswer>, base: string): Artifact {
+  const { id, name, size, updated_at, digest } = asset;
+  return {
+    name,
+    platform: undefined,
+    sizeBytes: size,
+    digest: digest && isDigest(digest) ? digest : undefined,
+    identity: digest || `${id}@${updated_at}`,
+    url: `${base}/assets/${id}`,
   };
 }
 

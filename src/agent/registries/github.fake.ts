@@ -2,8 +2,9 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { serve } from "../../base/local-server.fake.ts";
 import { digestOf } from "../../oci/digest.ts";
 import { type FakeGithubApp, fakeGithubApp } from "./github-app.fake.ts";
+import { removeAsset, takeAsset } from "./github-uploads.fake.ts";
 
-interface FakeRelease {
+export interface FakeRelease {
   tag: string;
   draft: boolean;
   preRelease: boolean;
@@ -22,6 +23,10 @@ export interface FakeGithub {
   pageSize: number;
   /** Whether assets carry their digest, as newer ones do. */
   tellsDigest: boolean;
+  /** Whether the token may write. */
+  mayWrite: boolean;
+  /** How many assets a release may have. */
+  maximumAssets: number;
   refuse: { status: number; headers: Record<string, string>; message: string } | undefined;
   /** Requests left until the limit begins anew; one that is answered 304 takes none. */
   rateLimit: { limit: number; remaining: number; reset: number } | undefined;
@@ -44,6 +49,9 @@ export async function serveFakeGithub(now: () => Date = () => new Date()): Promi
     const asset = fake.releases.flatMap(({ assets }) => assets).find((one) => one.id === id);
     sendRange(request, response, Buffer.from(asset?.content ?? ""));
   });
+  const uploads = await serve(
+    (request, response) => void takeAsset({ fake, nextId: () => ++lastId }, request, response),
+  );
   const { url } = await serve(reply);
   const fake: FakeGithub = {
     api: `${url}api/v3`,
@@ -53,6 +61,8 @@ export async function serveFakeGithub(now: () => Date = () => new Date()): Promi
     leaked,
     pageSize: 100,
     tellsDigest: true,
+    mayWrite: true,
+    maximumAssets: 1000,
     refuse: undefined,
     rateLimit: undefined,
     app: fakeGithubApp(now),
@@ -85,6 +95,8 @@ export async function serveFakeGithub(now: () => Date = () => new Date()): Promi
       response.writeHead(401).end('{"message":"Bad credentials"}');
     } else if (target.pathname === "/api/v3/repos/acme/app/releases") {
       sendPage(request, response, target);
+    } else if (headers.accept === "application/vnd.github+json" && method === "DELETE") {
+      removeAsset(fake, target, response);
     } else {
       const id = /^\/api\/v3\/repos\/acme\/app\/releases\/assets\/(\d+)$/.exec(
         target.pathname,
@@ -127,6 +139,7 @@ export async function serveFakeGithub(now: () => Date = () => new Date()): Promi
       tag_name: tag,
       draft,
       prerelease: preRelease,
+      upload_url: `${uploads.url}repos/acme/app/releases/${tag}/assets{?name,label}`,
       published_at: draft ? null : "2026-01-01T00:00:00Z",
       body: "notes",
       assets: assets.map(({ id, name, content }) => ({
