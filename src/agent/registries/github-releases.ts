@@ -38,7 +38,8 @@ const ReleasesAnswer = v.array(ReleaseAnswer);
 const maximumPageBytes = 32 * 1024 * 1024;
 
 /** A release, and whether its author ticked "Set as a pre-release", whatever its tag says. */
-interface Listed {
+interface ListedRelease {
+  tag: string;
   release: Release;
   isPreRelease: boolean;
 }
@@ -94,59 +95,61 @@ function followReleases(
   { preRelease }: { preRelease: boolean },
 ): ReleaseRegistry {
   const { name } = parts;
-  const pages = openPages(new URL(`${base}?per_page=100`), fetchPage);
-  let listed: Listed[] | undefined;
+  const pages = openPages(new URL(`${base}?per_page=100`), (url, entityTag, call) =>
+    fetchPage(parts, base, { url, entityTag }, call),
+  );
+  let releases: ListedRelease[] | undefined;
 
   return {
     name,
 
     tags: (call) =>
       translated(name, async () => {
-        listed = await pages.current(call);
-        const taken = listed.filter(({ isPreRelease }) => preRelease || !isPreRelease);
-        return taken.map(({ release }) => release.tag);
+        releases = await pages.current(call);
+        const taken = releases.filter(({ isPreRelease }) => preRelease || !isPreRelease);
+        return taken.map(({ tag }) => tag);
       }),
 
     release: (tag, call) =>
       translated(name, async () => {
-        listed ??= await pages.current(call);
-        return listed.find(({ release }) => release.tag === tag)?.release;
+        releases ??= await pages.current(call);
+        return releases.find((release) => release.tag === tag)?.release;
       }),
 
     open: (artifact, call) => translated(name, () => openAsset(parts, artifact, call)),
 
     async close() {},
   };
-
-  /** An answer of 304 is not counted against the rate limit, so an idle poll is free. */
-  async function fetchPage(
-    url: URL,
-    entityTag: string | undefined,
-    call: Call,
-  ): Promise<Page<Listed> | undefined> {
-    const accept = "application/vnd.github+json";
-    const headers = entityTag === undefined ? {} : { "if-none-match": entityTag };
-    const statuses = entityTag === undefined ? [200] : [200, 304];
-    const answer = await askGithub(parts, { url, accept, headers, statuses }, call);
-    if (answer.status === 200) {
-      const items = await releasesIn(answer, base, name);
-      return { items, entityTag: answer.headers.etag, next: nextPage(answer.headers.link, url) };
-    }
-    answer.discard();
-    return undefined;
-  }
 }
 
-async function releasesIn(answer: HttpAnswer, base: string, name: string): Promise<Listed[]> {
+/** An answer of 304 is not counted against the rate limit, so an idle poll is free. */
+async function fetchPage(
+  parts: GithubParts,
+  base: string,
+  { url, entityTag }: { url: URL; entityTag: string | undefined },
+  call: Call,
+): Promise<Page<ListedRelease> | undefined> {
+  const accept = "application/vnd.github+json";
+  const headers = entityTag === undefined ? {} : { "if-none-match": entityTag };
+  const statuses = entityTag === undefined ? [200] : [200, 304];
+  const answer = await askGithub(parts, { url, accept, headers, statuses }, call);
+  if (answer.status === 200) {
+    const items = await releasesIn(answer, base, parts.name);
+    return { items, entityTag: answer.headers.etag, next: nextPage(answer.headers.link, url) };
+  }
+  answer.discard();
+  return undefined;
+}
+
+async function releasesIn(
+  answer: HttpAnswer,
+  base: string,
+  name: string,
+): Promise<ListedRelease[]> {
   try {
     const bytes = await collect(answer.body, maximumPageBytes);
     const page = v.parse(ReleasesAnswer, JSON.parse(bytes.toString()));
-    return page
-      .filter(({ draft }) => !draft)
-      .map((answer) => ({
-        release: releaseFrom(answer, base),
-        isPreRelease: answer.prerelease,
-      }));
+    return page.filter(({ draft }) => !draft).map((release) => listedFrom(release, base));
   } catch (error) {
     const isNonsense =
       error instanceof SyntaxError || error instanceof BytesError || v.isValiError(error);
@@ -158,22 +161,20 @@ async function releasesIn(answer: HttpAnswer, base: string, name: string): Promi
   }
 }
 
-function releaseFrom(answer: v.InferOutput<typeof ReleaseAnswer>, base: string): Release {
-  const { tag_name: tag, published_at, assets } = answer;
-  return {
-    tag,
-    publishedAt: published_at === null ? undefined : new Date(published_at),
-    artifacts: assets
-      .filter(({ state }) => state === "uploaded")
-      .map(({ id, name, size, updated_at, digest }) => ({
-        name,
-        platform: undefined,
-        sizeBytes: size,
-        digest: digest && isDigest(digest) ? digest : undefined,
-        identity: digest || `${id}@${updated_at}`,
-        url: `${base}/assets/${id}`,
-      })),
-  };
+function listedFrom(answer: v.InferOutput<typeof ReleaseAnswer>, base: string): ListedRelease {
+  const { tag_name: tag, published_at, prerelease, assets } = answer;
+  const artifacts = assets
+    .filter(({ state }) => state === "uploaded")
+    .map(({ id, name, size, updated_at, digest }) => ({
+      name,
+      platform: undefined,
+      sizeBytes: size,
+      digest: digest && isDigest(digest) ? digest : undefined,
+      identity: digest || `${id}@${updated_at}`,
+      url: `${base}/assets/${id}`,
+    }));
+  const publishedAt = published_at === null ? undefined : new Date(published_at);
+  return { tag, release: { tag, publishedAt, artifacts }, isPreRelease: prerelease };
 }
 
 /** GitHub redirects to its object storage, which must not see the token: the client drops it there. */
