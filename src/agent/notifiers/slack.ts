@@ -20,7 +20,7 @@ import { readThread } from "./slack-thread.ts";
 const YesOrNoQuery = commonQuery.quiet;
 const Link = v.pipe(
   v.string(),
-  v.check((text) => /^https?:\/\/[^\s<>|]+$/.test(text) && URL.canParse(text), "write an http URL"),
+  v.check((text) => /^https?:\/\/[^\s<>]+$/.test(text) && URL.canParse(text), "write an http URL"),
   v.transform((text) => new URL(text).href.replaceAll("|", "%7C")),
 );
 const defaultBase = "https://slack.com/api/";
