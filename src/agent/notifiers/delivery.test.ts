@@ -3,7 +3,7 @@ import { FakeClock } from "../../base/clock.fake.ts";
 import { systemClock } from "../../base/clock.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
 import { aNotice, FakeNotifier } from "../notifier.fake.ts";
-import { openDelivery } from "./delivery.ts";
+import { Delivery, type DeliveryParts } from "./delivery.ts";
 import { failure } from "./notifier-failure.ts";
 
 const down = failure("UNAVAILABLE", "a.test does not answer", { hint: "wait" });
@@ -144,6 +144,21 @@ describe("the delivery of notices", () => {
     expect(logger.messages("info")).toEqual(["notices arrive again"]);
   });
 
+  it("calls it no error when the other side has too much to do for a moment", async () => {
+    const { delivery, notifier, logger, clock, settled } = open();
+    notifier.before = () => {
+      if (notifier.attempts === 1) throw failure("RATE_LIMITED", "slow", { retryAfterMs: 1_000 });
+    };
+
+    delivery.add(aNotice());
+    await settled();
+    await clock.advance(1_000);
+
+    expect(notifier.sent).toHaveLength(1);
+    expect(logger.messages("error")).toEqual([]);
+    expect(logger.messages("warn")).toEqual(["notice failed"]);
+  });
+
   it("ends an attempt that takes too long, even of a notifier that does not listen", async () => {
     const { delivery, notifier, logger, clock } = open({ sendTimeoutMs: 20 });
     notifier.before = () => (notifier.attempts === 1 ? new Promise(() => {}) : undefined);
@@ -244,11 +259,11 @@ describe("closing a delivery", () => {
   });
 });
 
-function open(change: Partial<Parameters<typeof openDelivery>[1]> = {}) {
+function open(change: Partial<DeliveryParts> = {}) {
   const clock = new FakeClock();
   const logger = new FakeLogger();
   const notifier = new FakeNotifier();
-  const delivery = openDelivery(notifier, { clock, logger, ...change });
+  const delivery = new Delivery(notifier, { clock, logger, ...change });
   /** Lets everything run that does not wait for the time. */
   const settled = () => clock.advance(0);
   return { delivery, notifier, logger, clock, settled };

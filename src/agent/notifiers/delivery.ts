@@ -19,94 +19,106 @@ export interface DeliveryParts {
   sendTimeoutMs?: number;
 }
 
-/** Carries notices to one notifier, one at a time and in order, behind whoever hands them in. */
-export interface Delivery {
-  /** Neither waits nor throws. */
-  add(notice: Notice): void;
-  /** Tries what is left once more, for at most 5 s and as long as the call lives, and closes. */
-  close(call: Call): Promise<void>;
-}
-
 /**
+ * Carries notices to one notifier, one at a time and in order, behind whoever hands them in.
+ *
  * What cannot be sent now is tried again for half an hour; what waits behind it is bounded, and the
  * oldest goes first. The next notice that arrives says how many did not.
  */
-export function openDelivery(notifier: Notifier, parts: DeliveryParts): Delivery {
-  const { clock, sendTimeoutMs = 10_000 } = parts;
-  const logger = parts.logger.with({ notifier: notifier.name });
-  const waiting: Notice[] = [];
-  const closing = new AbortController();
-  const ending = new AbortController();
-  let working: Promise<void> | undefined;
-  let missed = 0;
-  let lastFailure = "";
+export class Delivery {
+  readonly #notifier: Notifier;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #sendTimeoutMs: number;
+  readonly #closing = new AbortController();
+  readonly #ending = new AbortController();
+  readonly #waiting: Notice[] = [];
+  #working: Promise<void> | undefined;
+  #missed = 0;
+  #lastFailure = "";
 
-  return {
-    add(notice) {
-      if (closing.signal.aborted) return;
-      waiting.push(notice);
-      if (waiting.length > mostWaiting) {
-        waiting.shift();
-        missed++;
-      }
-      working ??= work();
-    },
-
-    async close({ signal }) {
-      closing.abort();
-      const flushed = settlesWithin(working ?? Promise.resolve(), flushMs, clock);
-      await orAborted(flushed, signal).catch(() => {});
-      ending.abort();
-      await working;
-      const count = waiting.length + missed;
-      if (count > 0) logger.warn("notices were not sent", { count });
-      await notifier.close();
-    },
-  };
-
-  async function work(): Promise<void> {
-    for (let notice = next(); notice !== undefined; notice = next()) await deliver(notice);
-    working = undefined;
+  constructor(notifier: Notifier, { clock, logger, sendTimeoutMs = 10_000 }: DeliveryParts) {
+    this.#notifier = notifier;
+    this.#clock = clock;
+    this.#logger = logger.with({ notifier: notifier.name });
+    this.#sendTimeoutMs = sendTimeoutMs;
   }
 
-  function next(): Notice | undefined {
-    return ending.signal.aborted ? undefined : waiting.shift();
+  /** Neither waits nor throws. */
+  add(notice: Notice): void {
+    if (this.#closing.signal.aborted) return;
+    this.#waiting.push(notice);
+    if (this.#waiting.length > mostWaiting) {
+      this.#waiting.shift();
+      this.#missed++;
+    }
+    this.#working ??= this.#work();
   }
 
-  async function deliver(notice: Notice): Promise<void> {
+  /** Tries what is left once more, for at most 5 s and as long as the call lives, and closes. */
+  async close({ signal }: Call): Promise<void> {
+    this.#closing.abort();
+    const flushed = settlesWithin(this.#working ?? Promise.resolve(), flushMs, this.#clock);
+    await orAborted(flushed, signal).catch(() => {});
+    this.#ending.abort();
+    await this.#working;
+    const count = this.#waiting.length + this.#missed;
+    if (count > 0) this.#logger.warn("notices were not sent", { count });
+    await this.#notifier.close();
+  }
+
+  async #work(): Promise<void> {
+    for (let notice = this.#next(); notice !== undefined; notice = this.#next()) {
+      await this.#deliver(notice);
+    }
+    this.#working = undefined;
+  }
+
+  #next(): Notice | undefined {
+    return this.#ending.signal.aborted ? undefined : this.#waiting.shift();
+  }
+
+  async #deliver(notice: Notice): Promise<void> {
     for (let attempts = 1; ; attempts++) {
-      const told = missed;
-      const error = await failureOf(withMissed(notice, told));
+      const told = this.#missed;
+      const error = await this.#failureOf(withMissed(notice, told));
       if (error === undefined) {
-        missed -= told;
+        this.#missed -= told;
         return;
       }
-      const isLast = attempts === mostAttempts || closing.signal.aborted;
+      const isLast = attempts === mostAttempts || this.#closing.signal.aborted;
       if (isLast || !isPassing(error)) {
-        missed++;
+        this.#missed++;
         return;
       }
       const waitMs = Math.max(askedMs(error), backoffMs(backoff, attempts));
-      await clock.sleep(waitMs, closing).catch(() => {});
+      await this.#clock.sleep(waitMs, this.#closing).catch(() => {});
     }
   }
 
   /** Sends once, and says what went wrong. A notifier with a bug in it is one that failed. */
-  async function failureOf(notice: Notice): Promise<unknown> {
+  async #failureOf(notice: Notice): Promise<unknown> {
+    const what = `${this.#notifier.name}: sending a notice`;
     try {
-      await withTimeout(`${notifier.name}: sending a notice`, sendTimeoutMs, ending, (call) =>
-        orAborted(notifier.send(notice, call), call.signal),
+      await withTimeout(what, this.#sendTimeoutMs, this.#ending, (call) =>
+        orAborted(this.#notifier.send(notice, call), call.signal),
       );
-      if (lastFailure !== "") logger.info("notices arrive again");
-      lastFailure = "";
+      if (this.#lastFailure !== "") this.#logger.info("notices arrive again");
+      this.#lastFailure = "";
       return undefined;
     } catch (error) {
-      if (isEchoOf(ending.signal, error)) return error;
-      const message = messageOf(error);
-      logger[message === lastFailure ? "debug" : "error"]("notice failed", { error });
-      lastFailure = message;
+      if (!isEchoOf(this.#ending.signal, error)) this.#report(error);
       return error ?? new Error("nothing was thrown");
     }
+  }
+
+  /** What lasts is an error once; a moment in which the other side has too much to do is none. */
+  #report(error: unknown): void {
+    const isBusy = error instanceof NotifierError && error.code === "RATE_LIMITED";
+    const message = messageOf(error);
+    const level = isBusy ? "warn" : "error";
+    this.#logger[message === this.#lastFailure ? "debug" : level]("notice failed", { error });
+    this.#lastFailure = message;
   }
 }
 

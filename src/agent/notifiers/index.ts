@@ -3,7 +3,7 @@ import { ConfigError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
 import type { Observe } from "../event.ts";
 import type { Notice } from "../notifier.ts";
-import { openDelivery } from "./delivery.ts";
+import { Delivery } from "./delivery.ts";
 import { type NotifierLocation, parseLocation } from "./location.ts";
 import { openMailNotifier } from "./mail.ts";
 import { openNotices } from "./notices.ts";
@@ -58,7 +58,7 @@ export function notifyAll(
   const noticeOf = openNotices(parts);
   const deliveries = opened.map(({ notifier, quiet }) => ({
     quiet,
-    delivery: openDelivery(notifier, parts),
+    delivery: new Delivery(notifier, parts),
   }));
 
   return {

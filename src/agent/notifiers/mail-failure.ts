@@ -57,11 +57,14 @@ function connectionFailure(error: NodemailerError, server: string, said: string)
       hint: "port 465 is for TLS from the start, 587 for STARTTLS: check port and tls in --notifier",
     });
   }
-  const reasons: Record<string, string | undefined> = {
-    ETIMEDOUT: "it does not answer in time",
-    EDNS: "there is no such host, or the name server does not answer",
-  };
-  return failure("UNAVAILABLE", `cannot reach ${server}: ${reasons[error.code ?? ""] ?? said}`, {
+  const reason = reasons[error.originalCode ?? ""] ?? reasons[error.code ?? ""] ?? said;
+  return failure("UNAVAILABLE", `cannot reach ${server}: ${reason}`, {
     hint: "check host, port and tls in --notifier, and the firewall",
   });
 }
+
+const reasons: Record<string, string | undefined> = {
+  ECONNREFUSED: "nothing listens there",
+  ETIMEDOUT: "it does not answer in time",
+  EDNS: "there is no such host, or the name server does not answer",
+};

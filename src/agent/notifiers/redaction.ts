@@ -3,14 +3,15 @@ import { DewyError, systemCodeOf } from "../../base/errors.ts";
 import { concealed, Secret } from "../../base/secret.ts";
 
 const longestSentence = 1_000;
-/** What is shorter under such a name is a setting, and would be found in innocent words. */
-const shortestSecret = 8;
+/** What is shorter under the name of a key is a setting, and would be found in innocent words. */
+const shortestKey = 16;
 
 /** The values in the environment that must not leave this host. */
 export function secretsIn(environment: Environment): Secret[] {
   return Object.entries(environment).flatMap(([name, value = ""]) => {
-    const isSecret = /(?:TOKEN|SECRET|PASSWORD|PASSWD|KEY)$/i.test(name);
-    return isSecret && value.length >= shortestSecret ? [new Secret(value)] : [];
+    const isSecret = /(?:TOKEN|SECRET|PASSWORD|PASSWD)$/i.test(name);
+    const isKey = /KEY$/i.test(name) && value.length >= shortestKey;
+    return isSecret || isKey ? [new Secret(value)] : [];
   });
 }
 

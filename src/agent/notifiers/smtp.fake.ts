@@ -56,20 +56,21 @@ export async function openFakeSmtp(
       }, done);
     },
   });
+  const smtp: FakeSmtp = { port: await listening(server), mails: [], before: () => {} };
+  return smtp;
+}
+
+/** Listens for the length of one test. */
+async function listening(server: SMTPServer): Promise<number> {
   server.on("error", () => {}); // clients that break off are part of the tests
-  const listening = await new Promise<Server>((resolve) => {
-    const socket = server.listen(0, "127.0.0.1", () => resolve(socket));
+  const socket = await new Promise<Server>((resolve) => {
+    const opened = server.listen(0, "127.0.0.1", () => resolve(opened));
   });
   onTestFinished(() => {
     for (const connection of server.connections) connection._socket.destroy();
     server.close();
   });
-  const smtp: FakeSmtp = {
-    port: (listening.address() as AddressInfo).port,
-    mails: [],
-    before: () => {},
-  };
-  return smtp;
+  return (socket.address() as AddressInfo).port;
 }
 
 /** The headers of a mail by lower-case name, unfolded, with encoded words (RFC 2047) read. */
