@@ -79,6 +79,7 @@ describe("openNotifiers", () => {
     ["mail://a.test/a@a.test?password=hidden&password-file=/x", "both password and", "leave one"],
     ["mail://a.test/a@a.test?password-file=/no/such", "/no/such cannot be read (ENOENT)", "check"],
     ["mail://a.test/a@a.test?ca=/no/such", "ca=/no/such cannot be read (ENOENT)", "check the path"],
+    ["mail://a.test/a@a.test?ca=/x&tls=false", "with tls=false nothing to check", "leave one"],
     ["mail://a.test/a@a.test?ca=/etc/hostname", "not a PEM file with a certificate", "openssl"],
   ])("refuses %j: %s", async (url, message, hint) => {
     const error = await opened([url]).catch((thrown) => thrown);
@@ -104,6 +105,7 @@ describe("openNotifiers", () => {
     ["slack://x", {}, "slack:// needs a token, and SLACK_TOKEN has none"],
     ["slack://x", { SLACK_TOKEN: "xoxb-hidden\n" }, "SLACK_TOKEN: there is a space, a line end"],
     ["slack://x", { ...complete, SLACK_API_URL: "http://a.test/" }, "not an https URL"],
+    ["slack://x", { ...complete, SLACK_API_URL: "https://a.test/?x" }, "not an https URL"],
     ["slack://x", { ...complete, SLACK_API_URL: "https://u:hidden@a.test/" }, "not an https URL"],
     ["mail://a.test/a@a.test", {}, "the mail has no sender"],
     ["mail://a.test/a@a.test", { ...complete, MAIL_USERNAME: "me" }, "the mail has no sender"],

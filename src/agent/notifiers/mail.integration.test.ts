@@ -71,6 +71,19 @@ describe("a notice by mail", () => {
     expect(mail?.raw).toMatch(/^\p{ASCII}*$/u);
   });
 
+  it("arrives whole, whatever its lines look like", async ({ signal }) => {
+    const smtp = await openFakeSmtp(account);
+    const { notifier } = await opened(`mail://127.0.0.1:${smtp.port}/me@a.test?tls=false`);
+    const text = `one\n.\nMAIL FROM:<x@a.test>\n\n..${"long ".repeat(500)}\nSubject: x`;
+
+    await notifier.send(aNotice({ text }), { signal });
+
+    const [mail] = smtp.mails;
+    expect(smtp.mails).toHaveLength(1);
+    expect(mail && textOf(mail).replaceAll("\r\n", "\n")).toContain(text);
+    expect(mail && headersOf(mail).subject).toBe("Dewy Notification");
+  });
+
   it.each([
     [true, "Dewy Before Deploy Hook SUCCESS"],
     [false, "Dewy Before Deploy Hook FAILED"],
@@ -214,6 +227,25 @@ describe("what a mail server refuses", () => {
 });
 
 describe("opening a mail notifier", () => {
+  it.each([
+    ["mail://a.test/me@a.test", false],
+    ["mail://10.0.0.1:587/me@a.test?quiet=true", true],
+    ["mail://[2001:db8::1]:25/me@a.test?quiet=1", true],
+    ["smtp://10.0.0.1/me@a.test?quiet=no", false],
+  ])("is as quiet as asked, also where the host is a number: %s", async (url, quiet) => {
+    expect((await opened(url)).quiet).toBe(quiet);
+  });
+
+  it.each([
+    ["mail://a.test/me@a.test", "mail://a.test:587/me@a.test"],
+    ["mail://a.test/me@a.test?tls=implicit", "mail://a.test:465/me@a.test"],
+    ["smtp://[::1]:25/me@a.test,you@a.test", "smtp://[::1]:25/me@a.test,you@a.test"],
+    ["mail:///?host=10.0.0.1&port=2525&to=me@a.test", "mail://10.0.0.1:2525/me@a.test"],
+    ["mail://a.test:25/?to=me@a.test&port=25", "mail://a.test:25/me@a.test"],
+  ])("reads %s as %s", async (url, name) => {
+    expect((await opened(url)).notifier.name).toBe(name);
+  });
+
   it.each<[string, Environment, string[]]>([
     ["mail://a.test/me@a.test", environment, []],
     ["mail://a.test/me@a.test?tls=false", environment, ["without TLS"]],
@@ -239,12 +271,12 @@ async function opened(url: string, variables: Environment = environment) {
   const logger = new FakeLogger();
   const http = openHttpClient({ userAgent: "dewy/test" });
   onTestFinished(() => http.close());
-  const { notifier } = await openMailNotifier(parseLocation(url), {
+  const { notifier, quiet } = await openMailNotifier(parseLocation(url), {
     ...{ http, logger, clock: systemClock, directory: "/srv/shop" },
     environment: variables,
     identity: { app: "shop", host: "web-1", mode: "server" },
   });
-  return { notifier, logger };
+  return { notifier, quiet, logger };
 }
 
 async function temporaryDirectory(): Promise<string> {

@@ -90,6 +90,11 @@ async function planOf(
   if (!host) throw missing(location, "the host of the mail server", "host");
   if (!to) throw missing(location, "a recipient", "to");
   const credentials = await readCredentials(query, environment);
+  if (query.ca !== undefined && query.tls === "no") {
+    throw new ConfigError("--notifier: there is a ca, and with tls=false nothing to check by it", {
+      hint: "leave one of them out",
+    });
+  }
   const ca = query.ca === undefined ? undefined : await readAuthorities(query.ca);
   return {
     transport: { route: routeTo(host, port, query.tls), credentials, ca },

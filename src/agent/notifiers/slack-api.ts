@@ -63,6 +63,8 @@ function requestFor({ base, token }: SlackApi, message: SlackMessage) {
     headers: {
       authorization: new Secret(`Bearer ${token.reveal()}`),
       "content-type": "application/json; charset=utf-8",
+      // Hours pass between notices: one sent over a connection that was closed meanwhile would fail.
+      connection: "close",
     },
     body: JSON.stringify(message),
     redirect: "manual",

@@ -3,6 +3,7 @@ import type { SlackMessage } from "./slack-message.ts";
 
 export interface SlackPost extends SlackMessage {
   authorization: string | undefined;
+  connection: string | undefined;
 }
 
 export type SlackAnswer = {
@@ -26,7 +27,8 @@ export async function openFakeSlack(token: string): Promise<FakeSlack> {
   const { url } = await serve(async (request, response) => {
     if (request.url !== "/api/chat.postMessage") return response.writeHead(404).end();
     const body = JSON.parse(String(await bodyOf(request))) as SlackMessage;
-    const post = { ...body, authorization: request.headers.authorization };
+    const { authorization, connection } = request.headers;
+    const post = { ...body, authorization, connection };
     slack.requests.push(post);
     const known = post.authorization === `Bearer ${token}`;
     const invalid: SlackAnswer = { body: { ok: false, error: "invalid_auth" } };

@@ -41,6 +41,7 @@ describe("a notice in Slack", () => {
     expect(slack.posts).toEqual([
       {
         authorization: `Bearer ${token}`,
+        connection: "close",
         channel: "deployments",
         username: "Dewy",
         icon_url: "https://raw.githubusercontent.com/linyows/dewy/main/misc/dewy-icon.512.png",
@@ -175,6 +176,14 @@ describe("a thread in Slack", () => {
   });
 });
 
+it.each([
+  ["slack://deployments", false],
+  ["slack://deployments?quiet=true", true],
+  ["slack://deployments?quiet=off", false],
+])("is as quiet as asked: %s", async (url, quiet) => {
+  expect((await opened(url)).quiet).toBe(quiet);
+});
+
 describe("what Slack refuses", () => {
   it.each([
     ["not_in_channel", "REFUSED", "is not in this channel", "/invite"],
@@ -252,12 +261,12 @@ async function opened(url: string, directory = "/nowhere", api?: string) {
   const slack = await openFakeSlack(token);
   const http = openHttpClient({ userAgent: "dewy/test" });
   onTestFinished(() => http.close());
-  const { notifier } = await openSlackNotifier(parseLocation(url), {
+  const { notifier, quiet } = await openSlackNotifier(parseLocation(url), {
     ...{ http, directory, clock: systemClock, logger: new FakeLogger() },
     environment: { SLACK_TOKEN: token, SLACK_API_URL: api ?? slack.url },
     identity: { app: "shop", host: "web-1", mode: "server" },
   });
-  return { slack, notifier };
+  return { slack, notifier, quiet };
 }
 
 async function deployedWith(thread: string): Promise<string> {

@@ -117,8 +117,9 @@ function baseIn({ SLACK_API_URL }: Environment): string {
   if (!SLACK_API_URL) return defaultBase;
   const url = URL.canParse(SLACK_API_URL) ? new URL(SLACK_API_URL) : undefined;
   const isSafe = url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback(url.host));
-  if (url === undefined || !isSafe || url.username !== "" || url.password !== "") {
-    throw new ConfigError("SLACK_API_URL: this is not an https URL without credentials", {
+  const { username, password, search, hash } = url ?? {};
+  if (url === undefined || !isSafe || username || password || search || hash) {
+    throw new ConfigError("SLACK_API_URL: this is not an https URL without credentials and query", {
       hint: "write it as https://slack.com/api/, or leave it out",
     });
   }
