@@ -12,8 +12,8 @@ export interface CountedError {
 export interface ErrorLimit {
   /** Counts one; `undefined` when enough were told. */
   next(): CountedError | undefined;
-  /** Begins anew, and says whether any had been told. */
-  reset(): boolean;
+  /** Begins anew, and says how many there were. */
+  reset(): number;
 }
 
 export function openErrorLimit(): ErrorLimit {
@@ -24,9 +24,9 @@ export function openErrorLimit(): ErrorLimit {
       return count > mostTold ? undefined : { count, isLast: count === mostTold };
     },
     reset() {
-      const told = count > 0;
+      const counted = count;
       count = 0;
-      return told;
+      return counted;
     },
   };
 }

@@ -47,6 +47,9 @@ describe("what people are told", () => {
     ],
     [died, "error", "App died (count: 1): was ended by SIGKILL"],
     [{ type: "stopping", reason: "SIGTERM" }, "normal", "Stop receiving by `terminated` signal"],
+    [stopping("told to stop by SIGTERM"), "normal", "Stop receiving by `terminated` signal"],
+    [stopping("SIGUSR2"), "normal", "Stop receiving by `SIGUSR2` signal"],
+    [stopping("the disk is gone"), "normal", "Stop receiving: the disk is gone"],
     [{ type: "stopping", reason: "SIGINT" }, "normal", "Stop receiving by `interrupt` signal"],
     [{ type: "stopping", reason: "SIGQUIT" }, "normal", "Stop receiving by `quit` signal"],
   ])("has the original's words for %j", (event, kind, text) => {
@@ -114,7 +117,7 @@ describe("errors that do not end", () => {
     const { texts } = open();
     texts(pollFailed, pollFailed, pollFailed, pollFailed);
 
-    expect(texts(recovered(4), recovered(4), pollFailed)).toEqual([
+    expect(texts(recovered(40), recovered(40), pollFailed)).toEqual([
       "Recovered after 4 failures: all is well again",
       `Error occurred (count: 1): ${down.message}`,
     ]);
@@ -124,15 +127,11 @@ describe("errors that do not end", () => {
     const { texts } = open();
     texts(pollFailed, pollFailed, pollFailed, pollFailed);
 
-    expect(
-      texts(fetched, hookEnded(), deployed("v1"), recovered(1), {
-        ...{ type: "stopping", reason: "SIGTERM" },
-      }),
-    ).toEqual([
+    expect(texts(fetched, hookEnded(), deployed("v1"), recovered(4), stopping("SIGTERM"))).toEqual([
       "Downloaded artifact for `v2`",
       "Before Deploy hook succeeded for `v2`",
       "Server restarted for `v2`",
-      "Recovered after 1 failure: all is well again",
+      "Recovered after 4 failures: all is well again",
       "Stop receiving by `terminated` signal",
     ]);
   });
@@ -227,6 +226,10 @@ function open(mode: Mode = "server") {
   });
   const texts = (...events: AgentEvent[]) => events.flatMap((event) => told(event)?.text ?? []);
   return { told, texts, clock };
+}
+
+function stopping(reason: string): AgentEvent {
+  return { type: "stopping", reason };
 }
 
 function deployment(previousTag: string | undefined): Deployment {

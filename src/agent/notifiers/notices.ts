@@ -66,9 +66,9 @@ function openTexts({ identity, clock, environment }: NoticeParts): (event: Agent
         return died(deaths.next(), redacted(event.how, secrets));
       case "recovered":
         repeated.forget();
-        return errors.reset() ? recovered(event) : undefined;
+        return recovered(errors.reset());
       case "stopping":
-        return normal(`Stop receiving by \`${signalNames[event.reason] ?? event.reason}\` signal`);
+        return normal(stopText(redacted(event.reason, secrets)));
       default:
         return undefined;
     }
@@ -122,7 +122,9 @@ function died(death: CountedError | undefined, how: string): Told {
 
 const lastDeathNote = `⚠️ No more deaths of the app will be told until it has stayed up for ${calmMs / 60_000} minutes.`;
 
-function recovered({ failures }: EventOf<"recovered">): Told {
+/** By what was counted here: the event also counts each poll that had to wait for another try. */
+function recovered(failures: number): Told {
+  if (failures === 0) return undefined;
   const times = failures === 1 ? "1 failure" : `${failures} failures`;
   return { kind: "recovered", text: `Recovered after ${times}: all is well again` };
 }
@@ -139,6 +141,12 @@ const hookTitles: Record<HookName, string> = {
   "after-deploy": "After Deploy",
   rollback: "Rollback",
 };
+
+function stopText(reason: string): string {
+  const [signal] = /\bSIG[A-Z\d]+\b/.exec(reason) ?? [];
+  if (signal === undefined) return `Stop receiving: ${reason}`;
+  return `Stop receiving by \`${signalNames[signal] ?? signal}\` signal`;
+}
 
 /** As the original writes them, which is how Go does. */
 const signalNames: Record<string, string | undefined> = {
