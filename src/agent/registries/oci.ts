@@ -24,7 +24,7 @@ import { failure, translated } from "./registry-failure.ts";
 const rememberedReleases = 16;
 const maximumPlatforms = 64;
 
-/** `img://host[:port]/repository[?pre-release=&artifact=&insecure=]` */
+/** `img://host[:port]/repository[?pre-release=&artifact=&calver=&constraint=&insecure=]` */
 export async function openOciRegistry(
   location: Location,
   { http, clock, environment, credentials }: RegistryParts,
@@ -34,7 +34,7 @@ export async function openOciRegistry(
   const client = openOciClient({
     host,
     plainHttp: query.insecure,
-    credentials: credentials ?? credentialsFrom(environment),
+    credentials: credentials ?? credentialsFrom(environment, { http, clock }),
     http,
     clock,
   });
