@@ -32,6 +32,7 @@ const homeOf: Record<string, string | string[]> = {
   "@aws-sdk/credential-provider-node": "oci/credential-amazon.ts",
   "google-auth-library": ["objects/gcs-credentials.ts", "oci/credential-google.ts"],
   semver: "agent/choose/constraint.ts",
+  nodemailer: "agent/notifiers/mail",
   yauzl: "agent/deploy/archives/zip.ts",
   fzstd: "agent/deploy/archives/decoder-library.ts",
   "xz-decompress": "agent/deploy/archives/decoder-library.ts",
@@ -69,7 +70,7 @@ describe("architecture", () => {
   });
 
   it("loads an SDK only when it is needed", () => {
-    const atStart = /^import (?!type )[^;]*"(?:@aws-sdk\/|google-auth-library)/m;
+    const atStart = /^import (?!type )[^;]*"(?:@aws-sdk\/|google-auth-library|nodemailer)/m;
 
     expect(built.filter(({ text }) => atStart.test(text)).map(({ file }) => file)).toEqual([]);
   });
@@ -79,7 +80,7 @@ describe("architecture", () => {
   });
 
   it("keeps drivers behind their tables", () => {
-    const drivers = /^(agent\/registries|registry\/storage)\/(?!index)/;
+    const drivers = /^(agent\/registries|agent\/notifiers|registry\/storage)\/(?!index)/;
     const wrong = built.flatMap(({ file, imports }) =>
       imports.local
         .filter((to) => drivers.test(to) && dirname(file) !== dirname(to))
