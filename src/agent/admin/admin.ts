@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Call, isEchoOf } from "../../base/call.ts";
 import { type Clock, settlesWithin } from "../../base/clock.ts";
@@ -50,37 +50,44 @@ export async function openAdmin(
   server.on("request", (request, response) => {
     response.on("error", () => {}); // the one who asked is gone
     request.resume();
-    answer().catch((error: unknown) => {
-      logger.error("an admin request could not be answered", { error });
-      response.destroy();
-    });
-
-    async function answer(): Promise<void> {
-      const { status, headers, body } = await answerOrFailure(() => adminAnswer(request, parts));
-      if (!server.listening) response.setHeader("connection", "close");
-      response.writeHead(status, {
-        ...headers,
-        "content-length": Buffer.byteLength(body),
-        "cache-control": "no-store",
-        "x-content-type-options": "nosniff",
-      });
-      response.end(request.method === "HEAD" ? undefined : body);
-    }
+    answerOf(request, parts).then(
+      (answer) => send(answer, request, response, server),
+      () => response.destroy(),
+    );
   });
-  const first = port === 0 ? defaultAdminPort : port;
-  const address = await listenFrom(server, first, call);
+  const address = await listenFrom(server, port === 0 ? defaultAdminPort : port, call);
+  server.on("error", (error) => logger.warn("the admin listener failed", { error }));
   logger.info("Admin API started", { address });
 
   return { address, close: () => close(server, clock) };
+}
 
-  async function answerOrFailure(ask: () => Promise<AdminAnswer>): Promise<AdminAnswer> {
-    try {
-      return await ask();
-    } catch (error) {
-      logger.error("an admin request could not be answered", { error });
-      return refusal(500, "look into dewy's log");
-    }
+async function answerOf(
+  request: IncomingMessage,
+  parts: AdminParts & { logger: Logger },
+): Promise<AdminAnswer> {
+  try {
+    return await adminAnswer(request, parts);
+  } catch (error) {
+    parts.logger.error("an admin request could not be answered", { error });
+    return refusal(500, "look into dewy's log");
   }
+}
+
+function send(
+  { status, headers, body }: AdminAnswer,
+  { method }: IncomingMessage,
+  response: ServerResponse,
+  server: Server,
+): void {
+  if (!server.listening) response.setHeader("connection", "close");
+  response.writeHead(status, {
+    ...headers,
+    "content-length": Buffer.byteLength(body),
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+  });
+  response.end(method === "HEAD" ? undefined : body);
 }
 
 async function listenFrom(server: Server, first: number, call: Call): Promise<string> {

@@ -6,6 +6,7 @@ import { settlesWithin, systemClock } from "../../base/clock.ts";
 import { DewyError, messageOf, systemCodeOf } from "../../base/errors.ts";
 import { linesOf } from "../../base/lines.ts";
 import type { Logger } from "../../base/logger.ts";
+import { withoutServiceManager } from "../../base/systemd-notify.ts";
 import { signalGroup } from "../supervisor/process-group.ts";
 
 export class HookError extends DewyError<"HOOK_FAILED"> {}
@@ -91,7 +92,7 @@ export async function runHook(
 function start({ name, command }: Hook, facts: HookFacts, { directory, environment }: HookParts) {
   const child = spawn("/bin/sh", ["-c", guarded, "sh", command], {
     cwd: directory,
-    env: { ...environment, ...variablesFor(facts) },
+    env: { ...withoutServiceManager(environment), ...variablesFor(facts) },
     detached: true,
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });

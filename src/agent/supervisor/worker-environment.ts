@@ -1,4 +1,5 @@
 import type { Environment } from "../../base/environment.ts";
+import { withoutServiceManager } from "../../base/systemd-notify.ts";
 import type { Listeners } from "./listeners.ts";
 
 /** The first descriptor that a worker inherits after its standard input, output and error. */
@@ -15,7 +16,7 @@ export function workerEnvironment(
   sockets: Listeners["sockets"],
   generation: number,
 ): Environment {
-  const { LISTEN_FDS, LISTEN_FDNAMES, LISTEN_PID, ...rest } = environment;
+  const { LISTEN_FDS, LISTEN_FDNAMES, LISTEN_PID, ...rest } = withoutServiceManager(environment);
   const starter = {
     SERVER_STARTER_PORT: sockets.map(({ port }, index) => `${port}=${firstFd + index}`).join(";"),
     SERVER_STARTER_GENERATION: String(generation),
