@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { Call } from "../../base/call.ts";
 import { FakeClock } from "../../base/clock.fake.ts";
+import { type Clock, systemClock } from "../../base/clock.ts";
 import { openHttpClient } from "../../base/http-client.ts";
 import { digestOf } from "../../oci/digest.ts";
 import { type FakeOciRegistry, serveFakeOciRegistry } from "../../oci/oci.fake.ts";
@@ -84,7 +85,7 @@ describe("the record of a deployment in an image registry", () => {
     const platform = { os: "linux", architecture: "arm64" };
     push(fake, "v1.0.0+blue", { "app.tar.gz": "1" }, platform);
     push(fake, "v0.9.0", { "app.tar.gz": "0" });
-    const registry = await follow(fake, "?audit=true");
+    const registry = await follow(fake, "?audit=true", systemClock);
     const reports = ["web-1", "web-2"].map((host) => reportOf("v1.0.0+blue", host));
     await registry.release("v1.0.0+blue", call);
 
@@ -149,11 +150,11 @@ async function auditsOf(registry: ReleaseRegistry, call: Call): Promise<AuditRec
   return records.sort((one, other) => one.host.localeCompare(other.host));
 }
 
-async function follow(fake: FakeOciRegistry, query = "") {
+async function follow(fake: FakeOciRegistry, query = "", clock: Clock = new FakeClock(created)) {
   const http = openHttpClient({ userAgent: "dewy/test" });
   onTestFinished(() => http.close());
   const environment = { DOCKER_USERNAME: "u", DOCKER_PASSWORD: "s3cret" };
-  const parts = { http, clock: new FakeClock(created), environment };
+  const parts = { http, clock, environment };
   return (await openReleaseRegistry(`img://${fake.host}/acme/app${query}`, parts)).registry;
 }
 
