@@ -1,6 +1,8 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { Call } from "../../base/call.ts";
 import { FakeClock } from "../../base/clock.fake.ts";
+import { type Clock, systemClock } from "../../base/clock.ts";
+import type { Environment } from "../../base/environment.ts";
 import { openHttpClient } from "../../base/http-client.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
 import { digestOf } from "../../oci/digest.ts";
@@ -85,7 +87,7 @@ it("polls a hundred times by HEAD and a list that has not changed, without a pul
   const fake = await serveFakeOciRegistry();
   fake.token = { expiresIn: 300 };
   push(fake, "v1.0.0", { app: "x" }, { os: "linux", architecture: "arm64" });
-  const registry = await follow(fake, "", {});
+  const registry = await follow(fake, "", { environment: {} });
   const poll = async () => {
     for (const tag of await registry.tags({ signal })) await registry.release(tag, { signal });
   };
@@ -129,7 +131,7 @@ describe("the record of a deployment in an image registry", () => {
     const platform = { os: "linux", architecture: "arm64" };
     push(fake, "v1.0.0+blue", { "app.tar.gz": "1" }, platform);
     push(fake, "v0.9.0", { "app.tar.gz": "0" });
-    const registry = await follow(fake, "?audit=true");
+    const registry = await follow(fake, "?audit=true", { clock: systemClock });
     const reports = ["web-1", "web-2"].map((host) => reportOf("v1.0.0+blue", host));
     await registry.release("v1.0.0+blue", call);
 
@@ -197,11 +199,12 @@ async function auditsOf(registry: ReleaseRegistry, call: Call): Promise<AuditRec
 async function follow(
   fake: FakeOciRegistry,
   query = "",
-  environment: Record<string, string> = { DOCKER_USERNAME: "u", DOCKER_PASSWORD: "s3cret" },
+  changed: { environment?: Environment; clock?: Clock } = {},
 ) {
   const http = openHttpClient({ userAgent: "dewy/test" });
   onTestFinished(() => http.close());
-  const parts = { http, clock: new FakeClock(created), environment };
+  const environment = { DOCKER_USERNAME: "u", DOCKER_PASSWORD: "s3cret" };
+  const parts = { http, clock: new FakeClock(created), environment, ...changed };
   return (await openReleaseRegistry(`img://${fake.host}/acme/app${query}`, parts)).registry;
 }
 
