@@ -14,6 +14,10 @@ const commands: Record<string, { summary: string; load(): Promise<Command> }> = 
     summary: "publish files as a release to an OCI registry",
     load: async () => (await import("./commands/push.ts")).push,
   },
+  history: {
+    summary: "show what was deployed, when and how it ended",
+    load: async () => (await import("./commands/history.ts")).history,
+  },
   "registry serve": {
     summary: "serve an OCI image registry",
     load: async () => (await import("./commands/registry-serve.ts")).registryServe,

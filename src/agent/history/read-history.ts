@@ -1,12 +1,14 @@
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import * as v from "valibot";
-import type { Call } from "../../base/call.ts";
-import { systemCodeOf } from "../../base/errors.ts";
+import { type Call, isEchoOf } from "../../base/call.ts";
+import { DewyError, messageOf, systemCodeOf } from "../../base/errors.ts";
 import { linesOf } from "../../base/lines.ts";
 import { HistoryEntry } from "./entry.ts";
 import { journalPaths, longestLine } from "./journal.ts";
 import { type HistoryFilter, matches } from "./search.ts";
+
+export class HistoryError extends DewyError<"UNREADABLE"> {}
 
 export interface ReadHistoryOptions extends HistoryFilter {
   /** Told of each line that is no entry, such as one from a newer version. */
@@ -16,18 +18,31 @@ export interface ReadHistoryOptions extends HistoryFilter {
 /**
  * What was written down about the app in `directory`, the newest last; nothing where there is no
  * history. It may be written to meanwhile. Memory is constant.
+ *
+ * @throws {HistoryError}
  */
 export async function* readHistory(
   directory: string,
   options: ReadHistoryOptions,
   call: Call,
 ): AsyncGenerator<HistoryEntry> {
-  const journals = await openAll(directory);
+  let journals: readonly FileHandle[] = [];
   try {
-    for (const journal of journals.reverse()) yield* entriesIn(journal, options, call);
+    journals = await openAll(directory);
+    for (const journal of journals.toReversed()) yield* entriesIn(journal, options, call);
+  } catch (error) {
+    if (isEchoOf(call.signal, error) || systemCodeOf(error) === undefined) throw error;
+    throw unreadable(directory, error);
   } finally {
     await Promise.all(journals.map((journal) => journal.close()));
   }
+}
+
+function unreadable(directory: string, cause: unknown): HistoryError {
+  const isForbidden = ["EACCES", "EPERM"].includes(systemCodeOf(cause) ?? "");
+  const hint = isForbidden ? "ask as the user that dewy runs as" : undefined;
+  const message = `the history in ${directory} cannot be read: ${messageOf(cause)}`;
+  return new HistoryError("UNREADABLE", message, { cause, hint });
 }
 
 /**
