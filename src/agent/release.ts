@@ -52,6 +52,14 @@ export interface DeploymentReport {
   error: string | undefined;
 }
 
+/** What a registry keeps of a deployment that succeeded. */
+export interface AuditRecord {
+  host: string;
+  command: string;
+  tag: string;
+  at: Date;
+}
+
 /**
  * Announces what to run, and hands it out.
  *
@@ -70,6 +78,8 @@ export interface ReleaseRegistry {
   open(artifact: Artifact, call: Call & { from: number }): Promise<OpenedArtifact>;
   /** Only where the registry wants to be told how deployments end. */
   report?(report: DeploymentReport, call: Call): Promise<void>;
+  /** Only where the registry keeps record of deployments: those of the newest tags first. */
+  audits?(call: Call): AsyncIterable<AuditRecord>;
   close(): Promise<void>;
 }
 

@@ -120,6 +120,13 @@ describe("dewy history", () => {
     [["-d", "web", "--limit", "0"], "--limit: write how many"],
     [["-d", "web", "--limit", "many"], "--limit: write how many"],
     [["web"], "too many arguments"],
+    [["--registry", "ghr://o/web"], "--registry is what --remote asks"],
+    [["--remote"], "--registry is missing"],
+    [["--remote", "--registry", "ftp://o/web"], "there is no release registry ftp://"],
+    [["--remote", "--registry", "ghr://o/web", "--failed"], "it keeps only what succeeded"],
+    [["--remote", "--registry", "ghr://o/web", "--app", "web"], "--app has no meaning"],
+    [["--remote", "--registry", "ghr://o/web", "-d", "web"], "leave one out"],
+    [["--remote", "--registry", "grpc://127.0.0.1:1?no-tls=true"], "keeps no record"],
   ])("refuses %j", async (args, sentence) => {
     await record("web", [deployed("v1.0.0")]);
 

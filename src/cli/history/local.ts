@@ -60,8 +60,13 @@ async function printNewest(
   if (items.length === 0) return 0;
   const lines = json ? items.map((item) => JSON.stringify(item)) : tableOf(items);
   for (const line of lines) print(line);
-  if (leftOut > 0) note(`dewy: left out ${leftOut} older ones: --limit shows more, --since fewer`);
+  if (leftOut > 0 && !json) noteLeftOut(leftOut, note);
   return items.length;
+}
+
+/** Nobody should take a table that was cut for all there is. */
+export function noteLeftOut(count: number, note: CommandContext["note"]): void {
+  note(`dewy: left out ${count} older ones, which a larger --limit shows`);
 }
 
 async function whyNothing(directories: readonly string[], call: CommandContext): Promise<string> {

@@ -46,10 +46,15 @@ describe("the table of a history", () => {
     expect(line).toContain("�[2J�txt��line");
   });
 
-  it("names the hosts in a registry's record", () => {
-    const record = { at: base.at, host: "h1", command: "server", tag: "v1.0.0" };
+  it("names the hosts in a registry's records, and the apps where they are known", () => {
+    const registry = "ghr://o/web";
+    const record = { at: base.at, host: "h1", command: "server", tag: "v1.0.0", registry };
 
-    expect(remoteTableOf([record])[1]).toBe(`${localTime(base.at)}  h1    server   v1.0.0`);
+    const time = localTime(base.at);
+    expect(remoteTableOf([record])[1]).toBe(`${time}  h1    server   v1.0.0`);
+    expect(remoteTableOf([{ ...record, app: "web" }])[1]).toBe(
+      `${time}  web  h1    server   v1.0.0`,
+    );
   });
 
   it.each(["2026-11-21T08:30:00Z", "2026-06-01T23:59:59Z"])(

@@ -1,11 +1,14 @@
 import type { HistoryEntry } from "../../agent/history/entry.ts";
 
-/** A record as a registry keeps it: of what succeeded, and nothing but this. */
+/** A deployment that succeeded, as a registry has kept it. `at` is in ISO 8601. */
 export interface RemoteRecord {
   at: string;
+  /** Where it is known which app follows the registry. */
+  app?: string;
   host: string;
   command: string;
   tag: string;
+  registry: string;
 }
 
 const results = {
@@ -22,12 +25,18 @@ export function tableOf(entries: readonly HistoryEntry[]): string[] {
 }
 
 export function remoteTableOf(records: readonly RemoteRecord[]): string[] {
-  const head = ["TIME", "HOST", "COMMAND", "TAG"];
-  return linesOf([
-    head,
-    ...records.map(({ at, host, command, tag }) => [localTime(at), host, command, tag]),
+  const head = ["TIME", "APP", "HOST", "COMMAND", "TAG"];
+  const rows = records.map(({ at, app = "", host, command, tag }) => [
+    localTime(at),
+    app,
+    host,
+    command,
+    tag,
   ]);
+  return linesOf([head, ...rows].map((row) => (hasApps(records) ? row : row.toSpliced(1, 1))));
 }
+
+const hasApps = (records: readonly RemoteRecord[]) => records.some(({ app }) => app !== undefined);
 
 function rowOf(entry: HistoryEntry): string[] {
   const { at, app, tag = "", previousTag, failures = 0, hook, durationMs, error = "" } = entry;
