@@ -8,6 +8,11 @@ const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGQUIT"] as const) {
   process.on(signal, () => stop.abort(new Error(`told to stop by ${signal}`)));
 }
+const restartListeners = new Set<() => void>();
+// Listened to even where nothing can be restarted: unheard, it would open Node's debugger.
+process.on("SIGUSR1", () => {
+  for (const restart of restartListeners) restart();
+});
 // A terminal that goes away takes no deployment with it.
 process.on("SIGHUP", () => {});
 
@@ -25,6 +30,10 @@ process.exitCode = await main(process.argv.slice(2), {
   environment: process.env,
   directory: process.cwd(),
   signal: stop.signal,
+  onRestart(listener) {
+    restartListeners.add(listener);
+    return () => restartListeners.delete(listener);
+  },
   clock: systemClock,
 });
 

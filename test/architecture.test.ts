@@ -21,7 +21,7 @@ const homeOf: Record<string, string> = {
   commander: "cli/",
   pino: "base/pino-logger.ts",
   valibot: "",
-  yaml: "registry/config",
+  yaml: "base/yaml-document.ts",
   "https-proxy-agent": "base/http",
   "@connectrpc/connect": "agent/registries/grpc",
   "@connectrpc/connect-node": "agent/registries/grpc",

@@ -199,6 +199,7 @@ async function run(args: string[], options: { directory?: string; signal?: Abort
     environment: { HOME: directory },
     directory,
     signal: options.signal ?? AbortSignal.timeout(10_000),
+    onRestart: () => () => {},
     clock: systemClock,
   });
   const after = await readdir(directory);

@@ -122,11 +122,19 @@ describe("dewy history", () => {
     [["web"], "too many arguments"],
     [["--registry", "ghr://o/web"], "--registry is what --remote asks"],
     [["--remote"], "--registry is missing"],
+    [["-d", "web", "--config", "dewy.yaml"], "leave one of them out"],
+    [["--config", "missing.yaml"], "missing.yaml cannot be read"],
     [["--remote", "--registry", "ftp://o/web"], "there is no release registry ftp://"],
-    [["--remote", "--registry", "ghr://o/web", "--failed"], "it keeps only what succeeded"],
-    [["--remote", "--registry", "ghr://o/web", "--app", "web"], "--app has no meaning"],
-    [["--remote", "--registry", "ghr://o/web", "-d", "web"], "leave one out"],
-    [["--remote", "--registry", "grpc://127.0.0.1:1?no-tls=true"], "keeps no record"],
+    [["--remote", "--registry", "ghr://o/web", "--failed"], "a registry keeps only what succeeded"],
+    [
+      ["--remote", "--registry", "ghr://o/web", "--app", "web"],
+      "--app has no meaning for a registry",
+    ],
+    [["--remote", "--registry", "ghr://o/web", "-d", "web"], "leave one of them out"],
+    [
+      ["--remote", "--registry", "grpc://127.0.0.1:1?no-tls=true"],
+      "no record of deployments is kept by grpc://",
+    ],
   ])("refuses %j", async (args, sentence) => {
     await record("web", [deployed("v1.0.0")]);
 
@@ -134,6 +142,37 @@ describe("dewy history", () => {
 
     expect({ status, printed }).toEqual({ status: 2, printed: [] });
     expect(noted).toEqual([expect.stringContaining(sentence)]);
+  });
+
+  it("is that of all apps of a dewy.yaml, by time", async () => {
+    await writeFile(
+      join(directory, "dewy.yaml"),
+      "command: [app]\napps:\n  web: { registry: ghr://o/web }\n" +
+        "  api: { registry: ghr://o/api }\n  new: { registry: ghr://o/new }\n",
+    );
+    await record("web", [deployed("v1.0.0")]);
+    await record("api", [deployed("v2.0.0")]);
+    await record("web", [deployed("v1.1.0", "v1.0.0")]);
+
+    const all = await run("--json");
+    const one = await run("--json", "--config", "dewy.yaml", "--app", "api");
+
+    const shown = ({ printed }: typeof all) =>
+      printed.map((line) => JSON.parse(line)).map(({ app, tag }) => `${app} ${tag}`);
+    expect(shown(all)).toEqual(["web v1.0.0", "api v2.0.0", "web v1.1.0"]);
+    expect(shown(one)).toEqual(["api v2.0.0"]);
+  });
+
+  it("asks the registries of a dewy.yaml, and names an app that is not in it", async () => {
+    await writeFile(
+      join(directory, "dewy.yaml"),
+      "command: [app]\napps:\n  web: { registry: 'grpc://127.0.0.1:1?no-tls=true' }\n" +
+        "  api: { registry: 'grpc://127.0.0.1:2?no-tls=true' }\n",
+    );
+
+    expect((await run("--remote")).noted[0]).toMatch(/kept by grpc:\/\/\S+:1, grpc:\/\/\S+:2:/);
+    expect((await run("--remote", "--app", "api")).noted[0]).toMatch(/kept by grpc:\/\/\S+:2:/);
+    expect((await run("--remote", "--app", "x")).noted[0]).toContain("choose from: web, api");
   });
 
   /** Writes `events` down as the agent of `app` does, an hour apart. */
@@ -161,6 +200,7 @@ describe("dewy history", () => {
       environment: {},
       directory,
       signal: AbortSignal.timeout(10_000),
+      onRestart: () => () => {},
       clock,
     });
     return { status, printed, noted };

@@ -1,13 +1,12 @@
-import { resolve } from "node:path";
 import * as v from "valibot";
-import type { HistoryFilter } from "../../agent/history/search.ts";
 import { openReleaseRegistry } from "../../agent/registries/index.ts";
 import { ConfigError } from "../../base/errors.ts";
 import { openHttpClient } from "../../base/http-client.ts";
 import { silentLogger } from "../../base/logger.ts";
 import { type CommandContext, command } from "../command.ts";
-import { linesShown, type Output, refuseOther, showLocal } from "../history/local.ts";
-import { showRemote } from "../history/remote.ts";
+import { linesShown, showLocal } from "../history/local.ts";
+import { directoriesOf, type RegistryPlace, registriesOf } from "../history/place.ts";
+import { type AuditedRegistry, showRemote } from "../history/remote.ts";
 import { parseSince } from "../history/since.ts";
 import { version } from "../version.ts";
 
@@ -16,7 +15,13 @@ export const history = command({
     directory: {
       value: "PATH",
       short: "d",
-      help: "where the app is deployed (default: the working directory)",
+      completes: "directory",
+      help: "where the app is deployed (default: as dewy.yaml says, or the working directory)",
+    },
+    config: {
+      value: "PATH",
+      completes: "file",
+      help: "the dewy.yaml whose apps to show (default: the one in the working directory)",
     },
     json: { help: "print one JSON object a line, for programs" },
     since: { value: "TIME", help: "only what is newer: 24h, 7d, 2026-11-01 or 2026-11-01T08:30Z" },
@@ -24,7 +29,7 @@ export const history = command({
     tag: { value: "TAG", help: "only of this tag" },
     failed: { help: "only what went wrong" },
     remote: { help: "what the registry has kept of every host, instead of what this one has" },
-    registry: { value: "URL", help: "the registry that --remote asks" },
+    registry: { value: "URL", help: "what --remote asks (default: as dewy.yaml says)" },
     limit: {
       value: "COUNT",
       help: `only the newest (default ${linesShown}; with --json all of them)`,
@@ -32,6 +37,7 @@ export const history = command({
   },
   input: v.strictObject({
     directory: v.optional(v.pipe(v.string(), v.minLength(1, "name a directory, or leave it out"))),
+    config: v.optional(v.pipe(v.string(), v.minLength(1, "name a file, or leave it out"))),
     json: v.optional(v.boolean(), false),
     since: v.optional(v.string()),
     app: v.optional(v.string()),
@@ -49,51 +55,37 @@ export const history = command({
     operands: v.tuple([]),
   }),
 
-  async run({ json, limit, since, remote, registry, directory, ...wanted }, context) {
+  async run({ json, limit, since, remote, tag, failed, ...asked }, context) {
     const after = since === undefined ? undefined : parseSince(since, context.clock.now());
-    const { app, tag, failed } = wanted;
-    const filter = { app, tag, failed, since: after };
     const output = { json, limit };
     if (!remote) {
-      refuse(registry !== undefined && "--registry", "is what --remote asks: add that");
-      const place = resolve(context.directory, directory ?? ".");
-      await refuseOther(place);
-      await showLocal([place], filter, output, context);
+      const directories = await directoriesOf(asked, context);
+      await showLocal(directories, { app: asked.app, tag, failed, since: after }, output, context);
       return;
     }
-    refuse(failed && "--failed", "has no meaning for a registry: it keeps only what succeeded");
-    refuse(app !== undefined && "--app", "has no meaning for a registry: it follows no app");
-    refuse(directory !== undefined && "--directory", "is of no use with --remote: leave one out");
-    await showRegistry(registry, filter, output, context);
+    if (failed) throw new ConfigError("--failed: a registry keeps only what succeeded");
+    const places = await registriesOf(asked, context);
+    await withRegistries(places, context, (registries) =>
+      showRemote(registries, { tag, since: after }, output, context),
+    );
   },
 });
 
-function refuse(flag: string | false, why: string): void {
-  if (flag) throw new ConfigError(`${flag} ${why}`);
-}
-
-async function showRegistry(
-  url: string | undefined,
-  filter: HistoryFilter,
-  output: Output,
-  context: CommandContext,
+async function withRegistries(
+  places: readonly RegistryPlace[],
+  { environment, clock }: CommandContext,
+  work: (registries: readonly AuditedRegistry[]) => Promise<void>,
 ): Promise<void> {
-  if (url === undefined) {
-    throw new ConfigError("--registry is missing", {
-      hint: "say which registry to ask, such as --registry ghr://owner/repository",
-    });
-  }
-  const { environment, clock } = context;
   const http = openHttpClient({ userAgent: `dewy/${version()}`, environment });
+  const opened: AuditedRegistry[] = [];
   try {
-    const parts = { http, environment, clock, logger: silentLogger };
-    const { registry } = await openReleaseRegistry(url, parts);
-    try {
-      await showRemote([{ registry, app: undefined }], filter, output, context);
-    } finally {
-      await registry.close();
+    for (const { url, app } of places) {
+      const parts = { http, environment, clock, logger: silentLogger };
+      opened.push({ registry: (await openReleaseRegistry(url, parts)).registry, app });
     }
+    await work(opened);
   } finally {
+    await Promise.all(opened.map(({ registry }) => registry.close()));
     http.close();
   }
 }

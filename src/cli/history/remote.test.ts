@@ -78,7 +78,23 @@ describe("the history that a registry keeps", () => {
   it("is refused where the registry keeps none", async () => {
     await expect(
       showRemote([{ registry: new FakeReleaseRegistry(), app: undefined }], {}, plain, context()),
-    ).rejects.toThrow("fake://app keeps no record of deployments");
+    ).rejects.toThrow("no record of deployments is kept by fake://app");
+  });
+
+  it("names the registries that keep none among those that do", async () => {
+    const other = new FakeReleaseRegistry();
+    await showRemote(
+      [
+        { registry: other, app: "api" },
+        { registry: keeping([audit("v1.0.0", 1)]), app: "web" },
+      ],
+      {},
+      plain,
+      context(),
+    );
+
+    expect(printed[1]).toContain("  web  h1 ");
+    expect(noted).toEqual(["dewy: no record of deployments is kept by fake://app"]);
   });
 
   async function show(
@@ -86,11 +102,7 @@ describe("the history that a registry keeps", () => {
     output: Partial<Output> = {},
     filter: HistoryFilter = {},
   ): Promise<void> {
-    const registry: ReleaseRegistry = Object.assign(new FakeReleaseRegistry(), {
-      async *audits() {
-        yield* records;
-      },
-    });
+    const registry = keeping(records);
     await showRemote([{ registry, app: undefined }], filter, { ...plain, ...output }, context());
   }
 
@@ -102,10 +114,19 @@ describe("the history that a registry keeps", () => {
       environment: {},
       directory: "/",
       signal: AbortSignal.timeout(5_000),
+      onRestart: () => () => {},
       clock: new FakeClock(),
     };
   }
 });
+
+function keeping(records: Iterable<AuditRecord> | AsyncIterable<AuditRecord>): ReleaseRegistry {
+  return Object.assign(new FakeReleaseRegistry(), {
+    async *audits() {
+      yield* records;
+    },
+  });
+}
 
 const plain: Output = { json: false, limit: undefined };
 

@@ -22,6 +22,7 @@ export async function showRemote(
   context: CommandContext,
 ): Promise<void> {
   const found: RemoteRecord[] = [];
+  refuseSilent(sources);
   for (const source of sources) {
     for await (const record of auditsOf(source, context)) {
       if (!matches(record, filter)) continue;
@@ -33,11 +34,21 @@ export async function showRemote(
   else context.note("dewy: the registry has no record of such a deployment");
 }
 
-function auditsOf({ registry }: AuditedRegistry, call: CommandContext): AsyncIterable<AuditRecord> {
-  if (registry.audits) return registry.audits(call);
-  throw new ConfigError(`${registry.name} keeps no record of deployments`, {
+/** Where one of several registries has something to say, that is what was asked for. */
+function refuseSilent(sources: readonly AuditedRegistry[]): void {
+  if (sources.some(({ registry }) => registry.audits)) return;
+  const names = sources.map(({ registry }) => registry.name).join(", ");
+  throw new ConfigError(`no record of deployments is kept by ${names}`, {
     hint: "leave out --remote to see what this host has kept",
   });
+}
+
+async function* auditsOf(
+  { registry }: AuditedRegistry,
+  context: CommandContext,
+): AsyncIterable<AuditRecord> {
+  if (registry.audits) yield* registry.audits(context);
+  else context.note(`dewy: no record of deployments is kept by ${registry.name}`);
 }
 
 function matches({ at, tag }: AuditRecord, { since, tag: wanted }: HistoryFilter): boolean {
