@@ -1,33 +1,57 @@
+import { hostname } from "node:os";
 import { isDeepStrictEqual } from "node:util";
+import { runApp } from "../agent/app.ts";
 import type { AppOptions } from "../agent/app-options.ts";
 import { runApps } from "../agent/apps/apps.ts";
 import { reloadFrom } from "../agent/apps/reload.ts";
-import { type ServeOptions, serve } from "../agent/serve.ts";
+import { openHistory } from "../agent/history/history.ts";
 import { type Call, isEchoOf } from "../base/call.ts";
-import { ConfigError } from "../base/errors.ts";
+import { type HttpClient, openHttpClient } from "../base/http-client.ts";
 import type { Logger } from "../base/logger.ts";
 import { openLogger } from "../base/pino-logger.ts";
 import type { CommandContext, Plan, PlanSource } from "./command.ts";
+import { version } from "./version.ts";
+
+/** What is not written by then is given up: it waits for a disk. */
+const historyTimeoutMs = 5_000;
 
 /** Runs the apps of a plan until the context's signal; those of a file also as it is changed to. */
 export async function startApps(plan: Plan, context: CommandContext): Promise<void> {
-  const { signal, clock } = context;
+  const { signal, clock, environment } = context;
   const { logLevel: level, logFormat: format } = plan.process;
   const logger = openLogger({ level, format });
-  const runApp = async (app: AppOptions, own: Logger, call: Call): Promise<void> => {
-    await serve(serveOptionsOf(app), { clock, logger: own }, call);
-  };
+  const http = openHttpClient({ userAgent: `dewy/${version()}`, environment });
+  const run = (app: AppOptions, own: Logger, call: Call) =>
+    runOne(app, { ...context, logger: own, http }, call);
   try {
     if (plan.source) {
       const onReload = reloadOf(plan.source, plan, context, logger);
-      const run = (app: AppOptions, call: Call) =>
-        runApp(app, logger.with({ app: app.name }), call);
-      await runApps(plan.apps, { run, onReload, clock, logger }, context);
+      const named = (app: AppOptions, call: Call) => run(app, logger.with({ app: app.name }), call);
+      await runApps(plan.apps, { run: named, onReload, clock, logger }, context);
     } else {
-      await Promise.all(plan.apps.map((app) => runApp(app, logger, context)));
+      await Promise.all(plan.apps.map((app) => run(app, logger, context)));
     }
   } catch (error) {
     if (!isEchoOf(signal, error)) throw error;
+  } finally {
+    http.close();
+  }
+}
+
+type AppParts = Pick<CommandContext, "clock" | "onRestart"> & { logger: Logger; http: HttpClient };
+
+async function runOne(
+  app: AppOptions,
+  { clock, logger, http, onRestart }: AppParts,
+  call: Call,
+): Promise<void> {
+  const identity = { app: app.name, host: hostname(), mode: app.mode };
+  const history = openHistory(app.directory, { clock, logger, identity });
+  const { observe } = history;
+  try {
+    await runApp(app, { clock, logger, http, observe, onRestart, version: version() }, call);
+  } finally {
+    await history.close({ signal: AbortSignal.timeout(historyTimeoutMs) });
   }
 }
 
@@ -48,10 +72,4 @@ function reloadOf(
     return apps;
   };
   return reloadFrom(path, parse, { clock, logger, before: text });
-}
-
-function serveOptionsOf(app: AppOptions): ServeOptions {
-  const [program, ...args] = app.command;
-  if (program === undefined) throw new ConfigError(`${app.name}: there is no command to run`);
-  return { ...app, command: [program, ...args] };
 }
