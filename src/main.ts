@@ -16,6 +16,9 @@ process.on("SIGUSR1", () => {
 // A terminal that goes away takes no deployment with it.
 process.on("SIGHUP", () => {});
 
+// Whoever reads what is printed may have had enough, as `head` has: no reason to show a stack.
+process.stdout.on("error", () => process.exit(1));
+
 process.exitCode = await main(process.argv.slice(2), {
   print: (line) => process.stdout.write(`${line}\n`),
   note: (line) => process.stderr.write(`${line}\n`),

@@ -22,6 +22,7 @@ import type { RunningMode } from "./modes/mode.ts";
 import { openServerMode } from "./modes/server.ts";
 import { type OpenedReleaseRegistry, openReleaseRegistry } from "./registries/index.ts";
 import { withReport } from "./report.ts";
+import type { openListeners } from "./supervisor/listeners.ts";
 
 export interface AppParts {
   clock: Clock;
@@ -30,6 +31,8 @@ export interface AppParts {
   /** Told of everything that happens to the app. */
   observe: Observe;
   onRestart: OnRestart;
+  /** See `ServerModeParts`. */
+  listen?: typeof openListeners;
   /** Of Dewy. */
   version: string;
   /** See `PhaseParts`. */

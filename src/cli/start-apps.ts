@@ -4,6 +4,7 @@ import { runApp } from "../agent/app.ts";
 import type { AppOptions } from "../agent/app-options.ts";
 import { runApps } from "../agent/apps/apps.ts";
 import { reloadFrom } from "../agent/apps/reload.ts";
+import { openSharedPorts, type SharedPorts } from "../agent/apps/shared-ports.ts";
 import { openHistory } from "../agent/history/history.ts";
 import { type Call, isEchoOf } from "../base/call.ts";
 import { type HttpClient, openHttpClient } from "../base/http-client.ts";
@@ -21,13 +22,15 @@ export async function startApps(plan: Plan, context: CommandContext): Promise<vo
   const { logLevel: level, logFormat: format } = plan.process;
   const logger = openLogger({ level, format });
   const http = openHttpClient({ userAgent: `dewy/${version()}`, environment });
+  const ports = openSharedPorts();
+  const { listen } = ports;
   const run = (app: AppOptions, own: Logger, call: Call) =>
-    runOne(app, { ...context, logger: own, http }, call);
+    runOne(app, { ...context, logger: own, http, listen }, call);
   try {
     if (plan.source) {
       const onReload = reloadOf(plan.source, plan, context, logger);
       const named = (app: AppOptions, call: Call) => run(app, logger.with({ app: app.name }), call);
-      await runApps(plan.apps, { run: named, onReload, clock, logger }, context);
+      await runApps(plan.apps, { run: named, onReload, ports, clock, logger }, context);
     } else {
       await Promise.all(plan.apps.map((app) => run(app, logger, context)));
     }
@@ -38,18 +41,22 @@ export async function startApps(plan: Plan, context: CommandContext): Promise<vo
   }
 }
 
-type AppParts = Pick<CommandContext, "clock" | "onRestart"> & { logger: Logger; http: HttpClient };
+interface OneParts extends Pick<CommandContext, "clock" | "onRestart"> {
+  logger: Logger;
+  http: HttpClient;
+  listen: SharedPorts["listen"];
+}
 
 async function runOne(
   app: AppOptions,
-  { clock, logger, http, onRestart }: AppParts,
+  { clock, logger, ...parts }: OneParts,
   call: Call,
 ): Promise<void> {
   const identity = { app: app.name, host: hostname(), mode: app.mode };
   const history = openHistory(app.directory, { clock, logger, identity });
   const { observe } = history;
   try {
-    await runApp(app, { clock, logger, http, observe, onRestart, version: version() }, call);
+    await runApp(app, { ...parts, clock, logger, observe, version: version() }, call);
   } finally {
     await history.close({ signal: AbortSignal.timeout(historyTimeoutMs) });
   }

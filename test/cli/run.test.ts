@@ -47,6 +47,25 @@ describe("dewy run", { timeout: 60_000 }, () => {
     expect([await answers(web), await answers(api)]).toEqual([false, false]);
   });
 
+  it("refuses nobody while it changes an app: who comes meanwhile waits", async () => {
+    await write({ api: { port: api } });
+    const dewy = start();
+    const first = await pidOn(api);
+    const pids = new Set<string>();
+    let wanted = true;
+    const asking = (async () => {
+      while (wanted) pids.add(pidIn((await ask(`http://127.0.0.1:${api}/`)).body));
+    })();
+
+    await write({ api: { port: api, interval: 2 } });
+    await until("another process has answered", async () => pids.size === 2);
+    wanted = false;
+
+    await expect(asking).resolves.toBeUndefined();
+    expect(pids).toContain(first);
+    expect(dewy.log()).toContain("Configuration reloaded");
+  });
+
   it.each([
     ["cannot be read", "apps: [", "dewy.yaml:"],
     ["has a mistake", "apps: { web: { prot: 1 } }\n", "port"],
@@ -157,11 +176,13 @@ async function pidOn(port: number): Promise<string> {
   let pid = "";
   await until(`the app answers on ${port}`, async () => {
     const { body } = await ask(`http://127.0.0.1:${port}/`, { timeoutMs: 1000 });
-    pid = /process (\d+)/.exec(body)?.[1] ?? "";
+    pid = pidIn(body);
     return pid !== "";
   });
   return pid;
 }
+
+const pidIn = (body: string): string => /process (\d+)/.exec(body)?.[1] ?? "";
 
 async function answers(port: number): Promise<boolean> {
   return await ask(`http://127.0.0.1:${port}/`, { timeoutMs: 1000 }).then(

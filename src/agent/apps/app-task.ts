@@ -4,6 +4,7 @@ import { ConfigError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { type Backoff, backoffMs } from "../../base/retry.ts";
 import type { AppOptions } from "../app-options.ts";
+import type { SharedPorts } from "./shared-ports.ts";
 
 const betweenStarts: Backoff = { firstMs: 1_000, maximumMs: 60_000 };
 /** An app that ran for so long is well; what ends it then is the first failure again. */
@@ -14,6 +15,7 @@ export interface AppTaskParts {
   run(app: AppOptions, call: Call): Promise<void>;
   clock: Clock;
   logger: Logger;
+  ports: Pick<SharedPorts, "hold" | "release">;
 }
 
 export interface AppTaskOptions {
@@ -72,6 +74,7 @@ export function startAppTask(options: AppTaskOptions, parts: AppTaskParts): AppT
     if (!refusal) return;
     if (!fallback || !mayFallBack(fallback)) {
       running = undefined;
+      letGo(app);
       logger.error("the app is refused and does not run", { error: refusal });
       return;
     }
@@ -79,6 +82,7 @@ export function startAppTask(options: AppTaskOptions, parts: AppTaskParts): AppT
     const again = await keepRunning(fallback);
     if (!again) return;
     running = undefined;
+    letGo(app);
     logger.error("the app does not run as it was either", { error: again });
   }
 
@@ -90,6 +94,7 @@ export function startAppTask(options: AppTaskOptions, parts: AppTaskParts): AppT
       const error = await failureOf(wanted);
       if (signal.aborted) return undefined;
       if (error instanceof ConfigError && failures === 0) return error;
+      letGo(wanted);
       const wasWell = parts.clock.now().getTime() - since > wellAfterMs;
       failures = wasWell ? 1 : failures + 1;
       const waitMs = Math.round(backoffMs(betweenStarts, failures));
@@ -97,6 +102,11 @@ export function startAppTask(options: AppTaskOptions, parts: AppTaskParts): AppT
       await parts.clock.sleep(waitMs, stopped).catch(() => {});
     }
     return undefined;
+  }
+
+  /** Nobody is to wait at a port for an app that may not come. */
+  function letGo({ ports }: AppOptions): void {
+    parts.ports.release((port) => !ports.includes(port));
   }
 
   async function failureOf(wanted: AppOptions): Promise<unknown> {

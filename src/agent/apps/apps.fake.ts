@@ -4,6 +4,7 @@ import { ConfigError } from "../../base/errors.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
 import type { AppOptions } from "../app-options.ts";
 import { runApps } from "./apps.ts";
+import { openSharedPorts } from "./shared-ports.ts";
 
 interface Run {
   app: AppOptions;
@@ -57,6 +58,7 @@ export function startFakeApps(initial: readonly AppOptions[], refused: readonly 
         });
         signal.throwIfAborted();
       },
+      ports: openSharedPorts(),
       clock: host.clock,
       logger: host.logger,
       onReload(given) {

@@ -81,6 +81,10 @@ function openApps(parts: AppTaskParts) {
       const kept = before.filter(
         (task) => task.running && wanted.some((app) => isDeepStrictEqual(app, task.app)),
       );
+      bridge(
+        before.filter((task) => !kept.includes(task)),
+        wanted,
+      );
       for (const task of before) if (!kept.includes(task)) leave(task, wanted);
       const started = wanted
         .filter((app) => !kept.some((task) => task.app.name === app.name))
@@ -90,10 +94,19 @@ function openApps(parts: AppTaskParts) {
     },
 
     async stop(reason: unknown): Promise<void> {
+      parts.ports.release(() => false);
       for (const task of tasks) task.stop(reason);
       await Promise.all([...tasks, ...leaving].map(({ done }) => done));
     },
   };
+
+  /** A port that another app, or the same with other options, is to have next stays open. */
+  function bridge(stopping: readonly AppTask[], wanted: readonly AppOptions[]): void {
+    const next = new Set(wanted.flatMap(({ ports }) => ports));
+    parts.ports.release((port) => next.has(port));
+    const freed = stopping.flatMap(({ running }) => running?.ports ?? []);
+    parts.ports.hold(freed.filter((port) => next.has(port)));
+  }
 
   function leave(task: AppTask, wanted: readonly AppOptions[]): void {
     const stays = wanted.some(({ name }) => name === task.app.name);
