@@ -33,6 +33,8 @@ export interface AppParts {
   onRestart: OnRestart;
   /** See `ServerModeParts`. */
   listen?: typeof openListeners;
+  /** The name of this host, for the records of what was deployed. */
+  host: string;
   /** Of Dewy. */
   version: string;
   /** See `PhaseParts`. */

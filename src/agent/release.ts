@@ -48,6 +48,10 @@ export interface DeploymentReport {
   /** The artifact's. */
   identity: string;
   command: "server" | "assets" | "container";
+  /** Where it was deployed. */
+  host: string;
+  /** When it ended. */
+  at: Date;
   /** What went wrong, in a sentence; `undefined` when nothing did. */
   error: string | undefined;
 }

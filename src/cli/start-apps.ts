@@ -56,7 +56,11 @@ async function runOne(
   const history = openHistory(app.directory, { clock, logger, identity });
   const { observe } = history;
   try {
-    await runApp(app, { ...parts, clock, logger, observe, version: version() }, call);
+    await runApp(
+      app,
+      { ...parts, clock, logger, observe, host: identity.host, version: version() },
+      call,
+    );
   } finally {
     await history.close({ signal: AbortSignal.timeout(historyTimeoutMs) });
   }

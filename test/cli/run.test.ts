@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { rename, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
@@ -135,6 +136,21 @@ describe("dewy run", { timeout: 60_000 }, () => {
         registry: expect.stringContaining("sample-app"),
       }),
     );
+  });
+
+  it("leaves records in a registry that is to keep them, of every host and app", async () => {
+    const registry = `img://${stage.registry}/sample-app?audit=true`;
+    await write({ web: { port: web, registry }, api: { port: api, registry } });
+    start();
+    await Promise.all([pidOn(web), pidOn(api)]);
+
+    await until("both are recorded", async () => (await history("--remote")).length === 2);
+
+    const here = { app: "web, api", host: hostname(), command: "server", tag: "v1.0.0" };
+    expect(await history("--remote")).toEqual([
+      expect.objectContaining(here),
+      expect.objectContaining(here),
+    ]);
   });
 
   function start(): Running {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { fakeApp } from "./app-options.fake.ts";
-import { startFakeApps as start } from "./apps.fake.ts";
+import { type FakeHost, startFakeApps as start } from "./apps.fake.ts";
 
 describe("a reload", () => {
   it("does not touch what has not changed, and starts, stops and replaces the rest", async () => {
@@ -34,6 +34,35 @@ describe("a reload", () => {
     host.drained("old");
     await host.settle();
     expect(host.running()).toEqual(["new"]);
+  });
+
+  it("keeps a port open from one app to the next, and only such a one", async () => {
+    const host = start([fakeApp("old", { ports: [8000, 8001] }), fakeApp("same", { ports: [80] })]);
+    await host.settle();
+
+    host.reload([fakeApp("new", { ports: [8000, 8002] }), fakeApp("same", { ports: [80] })]);
+    expect([...host.held]).toEqual([8000]);
+
+    host.reload([fakeApp("same", { ports: [80] })]);
+    expect([...host.held]).toEqual([]);
+  });
+
+  it.each([
+    ["is refused", (host: FakeHost) => host.refused.add("new"), undefined],
+    ["fails", () => {}, new Error("a bug")],
+  ])("lets nobody wait at a port for an app that %s", async (_what, prepare, error) => {
+    const host = start([fakeApp("old", { ports: [8000] }), fakeApp("same")]);
+    await host.settle();
+    prepare(host);
+
+    host.reload([fakeApp("new", { ports: [8000] }), fakeApp("same")]);
+    host.drained("old");
+    await host.settle();
+    if (error) host.fails("new", error);
+    await host.settle();
+
+    expect(host.running()).toEqual(["same"]);
+    expect([...host.held]).toEqual([]);
   });
 
   it("changes its mind while an app still drains, and never runs two of it", async () => {

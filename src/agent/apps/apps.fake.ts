@@ -4,13 +4,14 @@ import { ConfigError } from "../../base/errors.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
 import type { AppOptions } from "../app-options.ts";
 import { runApps } from "./apps.ts";
-import { openSharedPorts } from "./shared-ports.ts";
 
 interface Run {
   app: AppOptions;
   stopping: boolean;
   end(error?: Error): void;
 }
+
+export type FakeHost = ReturnType<typeof startFakeApps>;
 
 /** Apps that run until they are told to, and drain until the test says that they have. */
 export function startFakeApps(initial: readonly AppOptions[], refused: readonly string[] = []) {
@@ -24,6 +25,8 @@ export function startFakeApps(initial: readonly AppOptions[], refused: readonly 
     /** Names and registries that cannot be meant. */
     refused: new Set(refused),
     ended: false,
+    /** The ports that are to stay open for the next app. */
+    held: new Set<number>(),
     done: Promise.resolve(),
     reload: (apps: readonly AppOptions[]) => listener(apps),
     settle: () => host.clock.advance(0),
@@ -58,7 +61,14 @@ export function startFakeApps(initial: readonly AppOptions[], refused: readonly 
         });
         signal.throwIfAborted();
       },
-      ports: openSharedPorts(),
+      ports: {
+        hold(ports) {
+          for (const port of ports) host.held.add(port);
+        },
+        release(isWanted) {
+          for (const port of host.held) if (!isWanted(port)) host.held.delete(port);
+        },
+      },
       clock: host.clock,
       logger: host.logger,
       onReload(given) {

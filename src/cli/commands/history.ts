@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { openReleaseRegistry } from "../../agent/registries/index.ts";
+import { withTimeout } from "../../base/call.ts";
 import { ConfigError } from "../../base/errors.ts";
 import { openHttpClient } from "../../base/http-client.ts";
 import { silentLogger } from "../../base/logger.ts";
@@ -9,6 +10,8 @@ import { directoriesOf, type RegistryPlace, registriesOf } from "../history/plac
 import { type AuditedRegistry, showRemote } from "../history/remote.ts";
 import { parseSince } from "../history/since.ts";
 import { version } from "../version.ts";
+
+const remoteTimeoutMs = 300_000;
 
 export const history = command({
   flags: {
@@ -65,8 +68,10 @@ export const history = command({
     }
     if (failed) throw new ConfigError("--failed: a registry keeps only what succeeded");
     const places = await registriesOf(asked, context);
-    await withRegistries(places, context, (registries) =>
-      showRemote(registries, { tag, since: after }, output, context),
+    await withTimeout("reading the records of the registry", remoteTimeoutMs, context, (call) =>
+      withRegistries(places, context, (registries) =>
+        showRemote(registries, { tag, since: after }, output, { ...context, ...call }),
+      ),
     );
   },
 });
