@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
@@ -20,16 +20,15 @@ describe("a watched file", () => {
     await writeFile(path, "one");
   });
 
-  it("is seen to change when it is written in place, once for each content", async () => {
+  it("is seen to change when it is written in place, or touched", async () => {
     const { seen, rested } = watch();
     await rested;
     await writeFile(path, "two");
     await vi.waitFor(() => expect(seen).toEqual(["two"]), soon);
 
-    await writeFile(path, "two");
     await writeFile(join(directory, "other"), "something else");
-    await writeFile(path, "three");
-    await vi.waitFor(() => expect(seen).toEqual(["two", "three"]), soon);
+    await utimes(path, 1, 1);
+    await vi.waitFor(() => expect(seen).toEqual(["two", "two"]), soon);
   });
 
   it("is seen to change when an editor puts another in its place", async () => {
@@ -99,7 +98,6 @@ describe("a watched file", () => {
     await rm(path);
     await vi.waitFor(() => expect(logger.messages("warn")).toHaveLength(1), soon);
     await writeFile(join(directory, "other"), "something else");
-    await writeFile(path, "one");
     await writeFile(`${path}.new`, "two");
     await rename(`${path}.new`, path);
 

@@ -21,7 +21,8 @@ export interface WatchedFileParts {
 }
 
 /**
- * What is in the file at `path` each time it has changed and come to rest, until the call ends.
+ * What is in the file at `path` each time it was written and came to rest, until the call ends; the
+ * same again when that is what was written, or when it was touched.
  *
  * It may be written in place, replaced by a rename, or be a link, at any distance, to what is
  * replaced. A file that is gone or cannot be read is warned about once, and is no change.
@@ -32,22 +33,19 @@ export async function* changesOf(
   call: Call,
 ): AsyncGenerator<string> {
   const directory = watchDirectory(dirname(path));
-  let text = before;
   let marks = "";
   let problem: string | undefined;
   try {
     for (;;) {
       if ((await marksOf(path)) !== marks) {
+        const isFirst = marks === "";
         marks = await settledMarks(path, clock, call);
         const found = await read(path);
         if (found.problem !== undefined && found.problem !== problem) {
           logger.warn("A file cannot be read; what it held last holds", { path, ...found });
         }
         problem = found.problem;
-        if (found.text !== undefined && found.text !== text) {
-          text = found.text;
-          yield text;
-        }
+        if (found.text !== undefined && !(isFirst && found.text === before)) yield found.text;
       }
       await directory.change(clock, call);
     }

@@ -75,7 +75,7 @@ export function startAppTask(options: AppTaskOptions, parts: AppTaskParts): AppT
     if (!fallback || !mayFallBack(fallback)) {
       running = undefined;
       letGo(app);
-      logger.error("the app is refused and does not run", { error: refusal });
+      logger.error("the app is refused and does not run until the next reload", { error: refusal });
       return;
     }
     logger.error("the app is refused and goes on as it was", { error: refusal });

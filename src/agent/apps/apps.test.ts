@@ -68,7 +68,9 @@ describe("apps in one process", () => {
     await host.clock.advance(60 * minuteMs);
     expect(host.running()).toEqual(["web"]);
     expect(host.started).toEqual(["web", "api"]);
-    expect(host.logger.messages("error")).toEqual(["the app is refused and does not run"]);
+    expect(host.logger.messages("error")).toEqual([
+      "the app is refused and does not run until the next reload",
+    ]);
 
     host.refused.clear();
     host.reload([fakeApp("web"), fakeApp("api")]);

@@ -14,7 +14,8 @@ export interface AppsParts extends AppTaskParts {
  * Runs each of `initial` by itself until the call ends, and then lets all of them drain.
  *
  * On a reload an app whose options are what they were is not touched; one that is gone is stopped,
- * and one that has changed is stopped, and started again as soon as what it needs is free.
+ * and one that has changed is stopped, and started again as soon as what it needs is free. An app
+ * that was refused is tried again, as what was in its way may be gone.
  *
  * @throws {ConfigError} for apps that get in each other's way, before anything was started, and when
  *   every single one of the first apps is refused
@@ -59,11 +60,9 @@ function reload(wanted: readonly AppOptions[], apps: Apps, { logger }: AppsParts
   const before = apps.names();
   const started = apps.replace(wanted).map(({ app }) => app.name);
   const now = new Set(wanted.map(({ name }) => name));
-  logger.info("Configuration reloaded", {
-    started,
-    stopped: before.filter((name) => !now.has(name)),
-    untouched: [...now].filter((name) => !started.includes(name)),
-  });
+  const stopped = before.filter((name) => !now.has(name));
+  const untouched = [...now].filter((name) => !started.includes(name));
+  logger.info("Configuration reloaded", { started, stopped, untouched });
   return true;
 }
 

@@ -4,8 +4,8 @@ import type { AppOptions } from "../app-options.ts";
 import type { AppsParts } from "./apps.ts";
 
 /**
- * Watches the file at `path` for `runApps`. What `parse` refuses is logged, once for each content of
- * the file, and changes nothing.
+ * Watches the file at `path` for `runApps`. What `parse` refuses is logged, once each time the file
+ * was written, and changes nothing.
  */
 export function reloadFrom(
   path: string,
