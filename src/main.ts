@@ -16,8 +16,10 @@ process.on("SIGUSR1", () => {
 // A terminal that goes away takes no deployment with it.
 process.on("SIGHUP", () => {});
 
-// Whoever reads what is printed may have had enough, as `head` has: no reason to show a stack.
-process.stdout.on("error", () => process.exit(1));
+// Whoever reads the output may have seen enough of it, as `head` has.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
 
 process.exitCode = await main(process.argv.slice(2), {
   print: (line) => process.stdout.write(`${line}\n`),

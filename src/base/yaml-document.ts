@@ -87,9 +87,14 @@ function pathsOf(issue: v.BaseIssue<unknown>, schema: v.GenericSchema): Path[] {
   if (!isUnknownKey(issue)) return [path];
   const parent = path.slice(0, -1);
   const known = keysAt(schema, parent);
-  const holder = issue.path?.at(-1)?.input;
+  const holder = holderOf(issue);
+  if (Array.isArray(holder)) return [parent];
   const names = typeof holder === "object" && holder !== null ? Object.keys(holder) : [];
   return names.filter((name) => !known.includes(name)).map((name) => [...parent, name]);
+}
+
+function holderOf(issue: v.BaseIssue<unknown>): unknown {
+  return issue.path?.at(-1)?.input;
 }
 
 function isUnknownKey(issue: v.BaseIssue<unknown>): boolean {
@@ -103,6 +108,7 @@ function sentenceFor(
   unknownKey: string,
 ): string {
   if (isUnknownKey(issue)) {
+    if (Array.isArray(holderOf(issue))) return "write a mapping";
     const known = keysAt(schema, path.slice(0, -1));
     const suggestion = nearest(path.at(-1) ?? "", known);
     const end =

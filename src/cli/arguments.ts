@@ -19,6 +19,7 @@ interface Scan {
   /** What follows the command's name, or would. */
   rest: string[];
   words: string[];
+  /** Options that nobody knows, up to the first word. */
   unknown: string[];
   /** `--` and what is behind it. */
   tail: string[];
@@ -114,7 +115,7 @@ function takeOption(args: readonly string[], place: number, scan: Scan): number 
   const [flag, value] = isLong ? split(word, word.indexOf("=")) : split(word, 2);
   const known = isLong ? knownByName(flag.slice(2), scan) : knownByLetter(flag.slice(1));
   if (!known) {
-    if (!rootFlags.has(word)) scan.unknown.push(word);
+    if (!rootFlags.has(word) && scan.words.length === 0) scan.unknown.push(word);
     scan.rest.push(word);
     return place + 1;
   }

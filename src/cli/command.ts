@@ -67,7 +67,9 @@ export interface Flag {
 export interface Description {
   /** The words after the options, as commander writes them: `[command...]`. */
   operands?: string;
-  /** What a shell offers for them. */
+  /** How the help writes options and operands, where that is not as they are declared. */
+  usage?: string;
+  /** What a shell offers for the operands. */
   completes?: Flag["completes"];
   flags: Record<string, Flag>;
   /** Shown below the options. */
@@ -97,6 +99,7 @@ export interface Command extends Description {
 /** Adds `description`'s flags and operands to commander's `target`. */
 export function declare(target: CommanderCommand, description: Command): void {
   if (description.operands) target.argument(description.operands);
+  if (description.usage) target.usage(description.usage);
   declareFlags(target, description.flags);
   if (description.epilogue) target.addHelpText("after", `\n${description.epilogue}`);
 }
@@ -107,7 +110,7 @@ export function declareFlags(target: CommanderCommand, flags: Record<string, Fla
     const option = new CommanderOption(flag.short ? `-${flag.short}, ${long}` : long, flag.help);
     if (flag.many) option.argParser((value: string, all: string[] = []) => [...all, value]);
     if (flag.group) option.helpGroup(`${flag.group}:`);
-    target.addOption(option.hideHelp(flag.hidden));
+    target.addOption(option.hideHelp(flag.hidden ?? false));
     // `--scrub-env=false` comes as this, to overrule a variable or a file.
     if (!flag.value) target.addOption(new CommanderOption(`--no-${dashed(name)}`).hideHelp());
   }

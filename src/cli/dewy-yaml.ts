@@ -95,6 +95,7 @@ export function parseDewyYaml(file: string, text: string, directory: string): De
         (problem) => `${placeOf(problem.path)}: ${problem.sentence}`,
       );
   const { name, apps } = content as { name?: unknown; apps?: Record<string, Mapping> };
+  if (Array.isArray(apps)) problems.push(`${placeOf(["apps"])}: write a mapping of names to apps`);
   if (name !== undefined && apps !== undefined) {
     problems.push(`${placeOf(["name"])}: each app is called by its key below apps: leave name out`);
   }

@@ -24,6 +24,7 @@ const elsewhere =
 export function agentCommand(mode: Mode, start: StartApps): Command {
   return command({
     operands: "[command...]",
+    usage: mode === "server" ? "[options] [--] COMMAND [argument...]" : "[options]",
     flags: flagsOf(({ only }) => only === undefined || only === mode),
     epilogue: `${epilogues[mode]}\n\n${elsewhere}`,
     input: v.looseObject({ operands: v.array(v.string()) }),
