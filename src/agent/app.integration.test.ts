@@ -32,6 +32,20 @@ it("places files, starts nothing, and leaves them there when it ends", async () 
   expect(host.types().at(-1)).toBe("stopping");
 });
 
+it("leaves one record of a deployment at the registry, however often it starts", async () => {
+  const host = await openHost({ mode: "assets", command: [] }, { index: "one" });
+  host.run();
+  await vi.waitFor(() => expect(host.records()).toHaveLength(1), 5000);
+  await host.stop();
+  const before = host.types().length;
+
+  host.run();
+  await vi.waitFor(() => expect(host.types().slice(before)).toContain("polled"), 5000);
+  await host.stop();
+
+  expect(host.records()).toEqual([expect.stringMatching(/^shipped_to_test_assets_at_2/)]);
+});
+
 it("has nothing to restart where it started nothing", async () => {
   const host = await openHost({ mode: "assets", command: [] }, { index: "one" });
   host.run();
@@ -89,7 +103,7 @@ async function openHost(changes: Partial<AppOptions>, files: Readonly<Record<str
   const environment = {
     ...{ PATH: process.env.PATH, GITHUB_API_URL: github.api, GITHUB_TOKEN: github.token },
   };
-  const stop = new AbortController();
+  let stop = new AbortController();
   const logger = new FakeLogger();
   const events: AgentEvent[] = [];
   const http = openHttpClient({ userAgent: "dewy/test", environment });
@@ -119,7 +133,12 @@ async function openHost(changes: Partial<AppOptions>, files: Readonly<Record<str
     publish: github.publish,
     types: () => events.map(({ type }) => type),
     restart: () => listeners.forEach((listener) => void listener()),
+    records: () =>
+      github.releases
+        .flatMap(({ assets }) => assets.map(({ name }) => name))
+        .filter((name) => name.startsWith("shipped_to_")),
     run() {
+      stop = new AbortController();
       running = runApp(
         options,
         {

@@ -7,7 +7,8 @@ import type { Logger } from "../base/logger.ts";
 import { type InTurn, openTurns } from "../base/turns.ts";
 import type { AppOptions, OnRestart } from "./app-options.ts";
 import { childEnvironment } from "./child-environment.ts";
-import { choose } from "./choose/choose.ts";
+import { type ChoiceRules, choose } from "./choose/choose.ts";
+import { rulesOf } from "./choose/rules.ts";
 import { openArtifactStore } from "./deploy/artifact-store.ts";
 import { type DeployParts, deploy } from "./deploy/deploy.ts";
 import { type HookParts, runHook } from "./deploy/hook.ts";
@@ -52,15 +53,16 @@ export async function runApp(options: AppOptions, parts: AppParts, call: Call): 
   const { environment, directory } = options;
   const source = await openReleaseRegistry(options.registry, { ...parts, environment });
   try {
+    const rules = await rulesOf(source.rules, options, thisHost());
     return await withKept(directory, parts, call, (kept) =>
-      withMode(options, { ...parts, ...kept, source }, call),
+      withMode(options, { ...parts, ...kept, source, rules }, call),
     );
   } finally {
     await source.registry.close();
   }
 }
 
-type KeptParts = AppParts & Kept & { source: OpenedReleaseRegistry };
+type KeptParts = AppParts & Kept & { source: OpenedReleaseRegistry; rules: ChoiceRules };
 
 async function withMode(options: AppOptions, parts: KeptParts, call: Call): Promise<never> {
   const { environment, name, scrubEnvironment } = options;
@@ -81,13 +83,12 @@ async function withMode(options: AppOptions, parts: KeptParts, call: Call): Prom
 
 async function followed(
   options: AppOptions,
-  { source, mode, ...parts }: KeptParts & { mode: RunningMode },
+  { source, rules, mode, ...parts }: KeptParts & { mode: RunningMode },
   call: Call,
 ): Promise<never> {
   const { clock, logger, observe, ledger } = parts;
   const { directory, ports } = options;
   const { registry } = source;
-  const rules = { ...source.rules, ...thisHost(), slot: options.slot };
   const choosing = { clock, logger, warned: new Set<string>() };
   const alone = openTurns();
   const store = await inPlace(directory, call, () =>

@@ -108,6 +108,6 @@ export function openOciClient({ plainHttp = false, ...options }: OciClientOption
       pushManifest(connection, repository, reference, manifest, call),
     referrers: (repository, wanted, call) => listReferrers(connection, repository, wanted, call),
     pushReferrer: (repository, referrer, call) =>
-      pushReferrer(connection, repository, referrer, call),
+      pushReferrer({ connection, clock: options.clock }, repository, referrer, call),
   };
 }

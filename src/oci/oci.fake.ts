@@ -11,8 +11,8 @@ export interface FakeOciRegistry {
   requests: string[];
   /** The `authorization` of each request. */
   authorizations: (string | undefined)[];
-  /** Set to ask for a token with these words; `expiresIn` in seconds. */
-  token: { user: string; password: string; expiresIn: number } | undefined;
+  /** Set to ask for a token with these words, without a user for anybody; `expiresIn` in seconds. */
+  token: { user?: string; password?: string; expiresIn: number; identity?: string } | undefined;
   basic: { user: string; password: string } | undefined;
   /** Answers instead of everything else. */
   refuse: { status: number; headers?: Record<string, string>; body?: string } | undefined;
@@ -67,7 +67,7 @@ export async function serveFakeOciRegistry(): Promise<FakeOciRegistry> {
   }
 
   function answerTo(request: IncomingMessage, target: URL, body: Buffer): Answer {
-    if (target.pathname === "/token") return issueToken(request, target);
+    if (target.pathname === "/token") return issueToken(request, target, body);
     if (fake.refuse) return fake.refuse;
     const challenge = challengeFor(request, target);
     if (challenge) return { status: 401, headers: { "www-authenticate": challenge } };
@@ -97,15 +97,26 @@ export async function serveFakeOciRegistry(): Promise<FakeOciRegistry> {
     return `Bearer realm="${url}token",service="fake",scope="repository:${repository}:pull,push"`;
   }
 
-  function issueToken({ headers }: IncomingMessage, target: URL): Answer {
-    const { user, password, expiresIn } = fake.token ?? { user: "", password: "", expiresIn: 0 };
-    const wanted = `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
-    const isKnown =
-      headers.authorization === wanted && target.searchParams.get("service") === "fake";
-    if (!isKnown)
+  function issueToken(request: IncomingMessage, target: URL, body: Buffer): Answer {
+    if (!fake.token || !maySignIn(request, target, String(body))) {
       return { status: 401, body: '{"errors":[{"code":"UNAUTHORIZED","message":"who?"}]}' };
+    }
     const token = `token-${++tokens}`;
-    return { status: 200, body: JSON.stringify({ token, expires_in: expiresIn }) };
+    const { expiresIn: expires_in, identity } = fake.token;
+    const answer = identity ? { access_token: token, expires_in } : { token, expires_in };
+    return { status: 200, body: JSON.stringify(answer) };
+  }
+
+  /** By RFC 6749, 6 for who has an identity token, as Azure has it; else by the older GET. */
+  function maySignIn({ method, headers }: IncomingMessage, target: URL, body: string): boolean {
+    const { user, password, identity } = fake.token ?? {};
+    if (identity !== undefined) {
+      const form = new URLSearchParams(body);
+      const given = ["grant_type", "service", "refresh_token"].map((name) => form.get(name));
+      return method === "POST" && given.join(" ") === `refresh_token fake ${identity}`;
+    }
+    const wanted = user && `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
+    return headers.authorization === wanted && target.searchParams.get("service") === "fake";
   }
 
   function blobAnswer({ headers }: IncomingMessage, digest: string): Answer {

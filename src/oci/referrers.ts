@@ -1,4 +1,6 @@
 import type { Call } from "../base/call.ts";
+import type { Clock } from "../base/clock.ts";
+import { backoffMs } from "../base/retry.ts";
 import { type Connection, collectFrom, pullScope, pushScope } from "./connection.ts";
 import { algorithmOf, type Digest, digestOf, hexOf } from "./digest.ts";
 import { OciError } from "./error.ts";
@@ -18,7 +20,13 @@ const maximumPageBytes = 4 * 1024 * 1024;
 const maximumPages = 100;
 /** An index under a tag is written whole each time, by whoever comes last. */
 const maximumTagged = 1000;
-const attempts = 4;
+const attempts = 6;
+const settling = { firstMs: 200, maximumMs: 2000 };
+
+export interface ReferrerParts {
+  connection: Connection;
+  clock: Clock;
+}
 
 /**
  * The manifests of a type that name `subject` as theirs (distribution specification 1.1, "Listing
@@ -57,7 +65,7 @@ export async function* listReferrers(
 
 /** Pushes a manifest that says something about another one. Resolves to its digest. */
 export async function pushReferrer(
-  connection: Connection,
+  { connection, clock }: ReferrerParts,
   repository: string,
   { artifactType, annotations, content, subject }: NewReferrer,
   call: Call,
@@ -85,36 +93,56 @@ export async function pushReferrer(
   answer.discard();
   if (answer.headers["oci-subject"] === undefined) {
     const entry = { mediaType, digest, size: bytes.length, artifactType, annotations };
-    await tagReferrer(connection, repository, { subject: subject.digest, entry }, call);
+    const added = { subject: subject.digest, entry };
+    await tagReferrer({ connection, clock }, repository, added, call);
   }
   return digest;
 }
 
 /**
- * Adds to the index under the subject's tag. Old servers know no conditions, so another may write at
- * the same moment: it is read again until it holds what was added.
+ * Adds to the index under the subject's tag. The servers that need it know no conditions, so what is
+ * added may be written over by another host that read before: it is looked at again after a while.
  */
 async function tagReferrer(
-  connection: Connection,
+  { connection, clock }: ReferrerParts,
   repository: string,
-  { subject, entry }: { subject: Digest; entry: { digest: Digest } & object },
+  { subject, entry }: { subject: Digest; entry: Descriptor },
   call: Call,
 ): Promise<void> {
-  const tag = referrersTag(subject);
-  for (let attempt = 0; attempt < attempts; attempt++) {
-    const present = await taggedReferrers(connection, repository, subject, call);
+  for (let attempt = 1; attempt <= attempts; attempt++) {
+    await addToTag(connection, repository, { subject, entry }, call).catch(untilLast(attempt));
+    await clock.sleep(backoffMs(settling, attempt), call);
+    const present = await taggedReferrers(connection, repository, subject, call).catch(
+      untilLast(attempt),
+    );
     if (present?.some(({ digest }) => digest === entry.digest)) return;
-    const manifests = [...(present ?? []), entry].slice(-maximumTagged);
-    const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests };
-    const bytes = Buffer.from(JSON.stringify(index));
-    const manifest = { bytes, mediaType: mediaTypes.ociIndex };
-    await pushManifest(connection, repository, tag, manifest, call);
   }
-  const present = await taggedReferrers(connection, repository, subject, call);
-  if (present?.some(({ digest }) => digest === entry.digest)) return;
-  throw new OciError("UNAVAILABLE", `${repository}:${tag} is written to by others all the time`, {
-    hint: "try again later",
+  const tag = `${repository}:${referrersTag(subject)}`;
+  throw new OciError("UNAVAILABLE", `others write to ${tag} all the time`, {
+    hint: "use a registry that lists referrers by itself, such as dewy registry",
   });
+}
+
+async function addToTag(
+  connection: Connection,
+  repository: string,
+  { subject, entry }: { subject: Digest; entry: Descriptor },
+  call: Call,
+): Promise<void> {
+  const present = (await taggedReferrers(connection, repository, subject, call)) ?? [];
+  const others = present.filter(({ digest }) => digest !== entry.digest);
+  const manifests = [...others, entry].slice(-maximumTagged);
+  const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests };
+  const manifest = { bytes: Buffer.from(JSON.stringify(index)), mediaType: mediaTypes.ociIndex };
+  await pushManifest(connection, repository, referrersTag(subject), manifest, call);
+}
+
+/** Distribution answers 500 for a tag that another is just writing. */
+function untilLast(attempt: number): (error: unknown) => undefined {
+  return (error) => {
+    const isPassing = error instanceof OciError && error.status >= 500;
+    if (!isPassing || attempt === attempts) throw error;
+  };
 }
 
 async function taggedReferrers(

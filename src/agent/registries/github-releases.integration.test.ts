@@ -3,6 +3,7 @@ import { collect, streamOf } from "../../base/bytes.ts";
 import { FakeClock } from "../../base/clock.fake.ts";
 import { type HttpClient, openHttpClient } from "../../base/http-client.ts";
 import { digestOf } from "../../oci/digest.ts";
+import type { AgentEvent, Observe } from "../event.ts";
 import type { DeploymentReport } from "../release.ts";
 import { releaseRegistryContract } from "../release-registry.contract.ts";
 import { type FakeGithub, serveFakeGithub } from "./github.fake.ts";
@@ -33,18 +34,81 @@ it("leaves drafts out", async ({ signal }) => {
   expect(await (await follow(fake)).tags({ signal })).toEqual(["v1.0.0"]);
 });
 
-it("reads further pages only when the first has changed", async ({ signal }) => {
+it("leaves out what GitHub calls a pre-release, whatever the tag says, unless told", async ({
+  signal,
+}) => {
+  const fake = await serveFakeGithub();
+  fake.publish("v1.0.0", {});
+  fake.publish("v2.0.0", {}, { preRelease: true });
+
+  expect(await (await follow(fake)).tags({ signal })).toEqual(["v1.0.0"]);
+  const all = await follow(fake, { query: "?pre-release=true" });
+  expect(await all.tags({ signal })).toEqual(["v2.0.0", "v1.0.0"]);
+});
+
+it("asks for the first page and one other, and for all when either has changed", async ({
+  signal,
+}) => {
   const fake = await serveFakeGithub();
   fake.pageSize = 1;
   for (const tag of ["v1.0.0", "v1.1.0", "v1.2.0"]) fake.publish(tag, {});
   const registry = await follow(fake);
 
   await registry.tags({ signal });
-  await registry.tags({ signal });
-  expect(fake.requests.map((line) => line.slice(-3))).toEqual(["200", "200", "200", "304"]);
+  expect(asked(fake)).toEqual(["1 200", "2 200", "3 200"]);
+  for (let poll = 0; poll < 3; poll++) await registry.tags({ signal });
+  expect(asked(fake)).toEqual(["1 304", "2 304", "1 304", "3 304", "1 304", "2 304"]);
 
   fake.publish("v1.3.0", {});
   expect((await registry.tags({ signal })).length).toBe(4);
+  expect(asked(fake)).toEqual(["1 200", "2 200", "3 200", "4 200"]);
+});
+
+it("notices what changes on a later page only, and asks again for no more than changed", async ({
+  signal,
+}) => {
+  const fake = await serveFakeGithub();
+  fake.pageSize = 2;
+  for (const tag of ["v0.9.0", "v1.0.0", "v1.1.0", "v1.2.0"]) fake.publish(tag, {});
+  const registry = await follow(fake);
+  await registry.tags({ signal });
+  asked(fake);
+
+  const [newest, second, third, ...older] = fake.releases;
+  if (!newest || !second || !third) throw new Error("there are four releases");
+  const backport = { ...third, tag: "v1.0.1" };
+  fake.releases = [newest, second, backport, third, ...older];
+
+  expect(await registry.tags({ signal })).toContain("v1.0.1");
+  expect(asked(fake)).toEqual(["1 304", "2 200", "3 200"]);
+});
+
+it("lists once for a poll, however many releases it looks at", async ({ signal }) => {
+  const fake = await serveFakeGithub();
+  for (const tag of ["v1.0.0", "v1.1.0"]) fake.publish(tag, {});
+  const registry = await follow(fake);
+
+  for (const tag of await registry.tags({ signal })) await registry.release(tag, { signal });
+
+  expect(asked(fake)).toEqual(["1 200"]);
+});
+
+it("tells of the rate limit when it is another than before", async ({ signal }) => {
+  const fake = await serveFakeGithub();
+  fake.publish("v1.0.0", {});
+  fake.rateLimit = { limit: 5000, remaining: 4000, reset: 1_767_229_200 };
+  const events: AgentEvent[] = [];
+  const registry = await follow(fake, { observe: (event) => events.push(event) });
+
+  for (let poll = 0; poll < 3; poll++) await registry.tags({ signal });
+  fake.publish("v1.1.0", {});
+  await registry.tags({ signal });
+
+  const told = { type: "rate limit told", limit: 5000, resetAt: new Date("2026-01-01T01:00:00Z") };
+  expect(events).toEqual([
+    { ...told, remaining: 3999 },
+    { ...told, remaining: 3998 },
+  ]);
 });
 
 it("never shows its token to the object storage", async ({ signal }) => {
@@ -101,12 +165,22 @@ it("does not repeat the token when GitHub, or a proxy before it, does", async ({
   });
 });
 
-async function follow(fake: FakeGithub) {
+async function follow(
+  fake: FakeGithub,
+  { query = "", observe = () => {} }: { query?: string; observe?: Observe } = {},
+) {
   const http = openHttpClient({ userAgent: "dewy/test" });
   onTestFinished(() => http.close());
   const environment = { GITHUB_TOKEN: fake.token, GITHUB_API_URL: fake.api };
-  const parts = { http, clock: new FakeClock(now), environment };
-  return (await openReleaseRegistry("ghr://acme/app", parts)).registry;
+  const parts = { http, clock: new FakeClock(now), environment, observe };
+  return (await openReleaseRegistry(`ghr://acme/app${query}`, parts)).registry;
+}
+
+/** The pages that were asked for since the last time, and how that was answered. */
+function asked(fake: FakeGithub): string[] {
+  return fake.requests
+    .splice(0)
+    .map((line) => `${/[?&]page=(\d+)/.exec(line)?.[1] ?? 1} ${line.slice(-3)}`);
 }
 
 describe("the record of a deployment at GitHub", () => {

@@ -1,10 +1,15 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { Call } from "../../base/call.ts";
 import { FakeClock } from "../../base/clock.fake.ts";
+import { type Clock, systemClock } from "../../base/clock.ts";
+import type { Environment } from "../../base/environment.ts";
 import { openHttpClient } from "../../base/http-client.ts";
+import { FakeLogger } from "../../base/logger.fake.ts";
 import { digestOf } from "../../oci/digest.ts";
 import { type FakeOciRegistry, serveFakeOciRegistry } from "../../oci/oci.fake.ts";
 import { buildRelease, type ReleasePlatform, tagFor } from "../../oci/release-artifact.ts";
+import { choose } from "../choose/choose.ts";
+import { rulesOf } from "../choose/rules.ts";
 import type { AuditRecord, DeploymentReport, ReleaseRegistry } from "../release.ts";
 import { releaseRegistryContract } from "../release-registry.contract.ts";
 import { openReleaseRegistry } from "./index.ts";
@@ -76,6 +81,48 @@ it("reads each manifest once", async ({ signal }) => {
   ]);
 });
 
+it("polls a hundred times by HEAD and a list that has not changed, without a pull", async ({
+  signal,
+}) => {
+  const fake = await serveFakeOciRegistry();
+  fake.token = { expiresIn: 300 };
+  push(fake, "v1.0.0", { app: "x" }, { os: "linux", architecture: "arm64" });
+  const registry = await follow(fake, "", { environment: {} });
+  const poll = async () => {
+    for (const tag of await registry.tags({ signal })) await registry.release(tag, { signal });
+  };
+  await poll();
+  fake.requests.length = 0;
+
+  for (let count = 0; count < 100; count++) await poll();
+
+  expect(new Set(fake.requests)).toEqual(
+    new Set(["GET /v2/acme/app/tags/list 304", "HEAD /v2/acme/app/manifests/v1.0.0 200"]),
+  );
+  expect(fake.requests.length).toBe(200);
+});
+
+it("keeps slots apart by the _ that stands for +", async ({ signal }) => {
+  const fake = await serveFakeOciRegistry();
+  for (const version of ["v1.0.1+blue", "v1.1.0+green", "v1.2.0"])
+    push(fake, version, { app: "x" });
+  const registry = await follow(fake);
+  const host = { platform: { os: "linux", architecture: "arm64" } };
+  const parts = {
+    clock: new FakeClock(created),
+    logger: new FakeLogger(),
+    warned: new Set<string>(),
+  };
+  const chosen = async (slot: string) => {
+    const rules = await rulesOf({ preRelease: false, artifact: undefined }, { slot }, host);
+    return (await choose(registry, rules, parts, { signal }))?.tag;
+  };
+
+  expect(fake.manifests.has("acme/app:v1.0.1_blue")).toBe(true);
+  expect(await chosen("blue")).toBe("v1.0.1+blue");
+  expect(await chosen("green")).toBe("v1.1.0+green");
+});
+
 describe("the record of a deployment in an image registry", () => {
   it.each([true, false])("is found again where lists of referrers are known: %s", async (known) => {
     const call = { signal: AbortSignal.timeout(10_000) };
@@ -84,7 +131,7 @@ describe("the record of a deployment in an image registry", () => {
     const platform = { os: "linux", architecture: "arm64" };
     push(fake, "v1.0.0+blue", { "app.tar.gz": "1" }, platform);
     push(fake, "v0.9.0", { "app.tar.gz": "0" });
-    const registry = await follow(fake, "?audit=true");
+    const registry = await follow(fake, "?audit=true", { clock: systemClock });
     const reports = ["web-1", "web-2"].map((host) => reportOf("v1.0.0+blue", host));
     await registry.release("v1.0.0+blue", call);
 
@@ -149,11 +196,15 @@ async function auditsOf(registry: ReleaseRegistry, call: Call): Promise<AuditRec
   return records.sort((one, other) => one.host.localeCompare(other.host));
 }
 
-async function follow(fake: FakeOciRegistry, query = "") {
+async function follow(
+  fake: FakeOciRegistry,
+  query = "",
+  changed: { environment?: Environment; clock?: Clock } = {},
+) {
   const http = openHttpClient({ userAgent: "dewy/test" });
   onTestFinished(() => http.close());
   const environment = { DOCKER_USERNAME: "u", DOCKER_PASSWORD: "s3cret" };
-  const parts = { http, clock: new FakeClock(created), environment };
+  const parts = { http, clock: new FakeClock(created), environment, ...changed };
   return (await openReleaseRegistry(`img://${fake.host}/acme/app${query}`, parts)).registry;
 }
 

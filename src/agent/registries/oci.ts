@@ -29,7 +29,7 @@ const maximumPlatforms = 64;
 
 const flag = v.optional(YesOrNo, "false");
 
-/** `img://host[:port]/repository[?pre-release=&artifact=&insecure=&audit=]` */
+/** `img://host[:port]/repository[?pre-release=&artifact=&calver=&constraint=&insecure=&audit=]` */
 export async function openOciRegistry(
   location: Location,
   { http, clock, environment, credentials }: RegistryParts,
@@ -39,7 +39,7 @@ export async function openOciRegistry(
   const client = openOciClient({
     host,
     plainHttp: query.insecure,
-    credentials: credentials ?? credentialsFrom(environment),
+    credentials: credentials ?? credentialsFrom(environment, { http, clock }),
     http,
     clock,
   });
