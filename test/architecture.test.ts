@@ -21,7 +21,7 @@ const homeOf: Record<string, string | string[]> = {
   commander: "cli/",
   pino: "base/pino-logger.ts",
   valibot: "",
-  yaml: "registry/config",
+  yaml: "base/yaml-document.ts",
   "https-proxy-agent": "base/http",
   "@connectrpc/connect": ["agent/registries/grpc", "agent/telemetry/otlp"],
   "@connectrpc/connect-node": ["agent/registries/grpc", "agent/telemetry/otlp"],
