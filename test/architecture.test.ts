@@ -30,6 +30,7 @@ const homeOf: Record<string, string> = {
   "@aws-sdk/client-s3": "objects/s3",
   "@aws-sdk/core": "objects/s3.ts",
   "google-auth-library": "objects/gcs-credentials.ts",
+  ioredis: "agent/caches/redis-connection.ts",
   yauzl: "agent/deploy/archives/zip.ts",
   fzstd: "agent/deploy/archives/decoder-library.ts",
   "xz-decompress": "agent/deploy/archives/decoder-library.ts",
@@ -67,7 +68,7 @@ describe("architecture", () => {
   });
 
   it("loads an SDK only when it is needed", () => {
-    const atStart = /^import (?!type )[^;]*"(?:@aws-sdk\/|google-auth-library)/m;
+    const atStart = /^import (?!type )[^;]*"(?:@aws-sdk\/|google-auth-library|ioredis)/m;
 
     expect(built.filter(({ text }) => atStart.test(text)).map(({ file }) => file)).toEqual([]);
   });
@@ -77,7 +78,7 @@ describe("architecture", () => {
   });
 
   it("keeps drivers behind their tables", () => {
-    const drivers = /^(agent\/registries|registry\/storage)\/(?!index)/;
+    const drivers = /^(agent\/(?:registries|caches)|registry\/storage)\/(?!index)/;
     const wrong = built.flatMap(({ file, imports }) =>
       imports.local
         .filter((to) => drivers.test(to) && dirname(file) !== dirname(to))

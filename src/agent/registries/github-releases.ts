@@ -97,6 +97,7 @@ function followReleases(parts: GithubParts, base: string): ReleaseRegistry {
 
   return {
     name,
+    scope: base,
 
     tags: (call) =>
       translated(name, async () => {
@@ -110,7 +111,12 @@ function followReleases(parts: GithubParts, base: string): ReleaseRegistry {
         return releases.find((release) => release.tag === tag);
       }),
 
-    open: (artifact, call) => translated(name, () => openAsset(parts, artifact, call)),
+    open: (artifact, call) =>
+      translated(name, async () => {
+        // What was announced may come out of a cache, and the token must not go where that says.
+        if (artifact.url.startsWith(`${base}/assets/`)) return openAsset(parts, artifact, call);
+        throw failure("INVALID_ANSWER", `${name} never announced ${artifact.name}`);
+      }),
 
     async close() {},
   };
