@@ -79,18 +79,15 @@ export function cacheContract(driver: string, prepare: () => Promise<() => Promi
       ).rejects.toMatchObject({ name: "CacheError", code: "TOO_LARGE" });
     });
 
-    it.each(["../escape", "a/b", "", ".", "k@1", "x".repeat(201)])(
-      "refuses the key %j",
-      async (key) => {
-        const { signal } = new AbortController();
-        const refused = { name: "CacheError", code: "INVALID_KEY" };
-
+    it("refuses what is no plain name", async ({ signal }) => {
+      const refused = { name: "CacheError", code: "INVALID_KEY" };
+      for (const key of ["../escape", "a/b", "", ".", "k@1", "x".repeat(201)]) {
         await expect(cache.read(key, { signal })).rejects.toMatchObject(refused);
         await expect(
           cache.write(key, Buffer.from("x"), { ifVersion: "any" }, { signal }),
         ).rejects.toMatchObject(refused);
-      },
-    );
+      }
+    });
 
     it("stops when told to", async () => {
       const signal = AbortSignal.abort();
