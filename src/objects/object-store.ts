@@ -34,7 +34,12 @@ export interface ObjectRange {
 export interface PutOptions {
   /** `application/octet-stream` without. */
   contentType?: string | undefined;
-  /** Only where the object is in this version, or is not there: otherwise whatever is there goes. */
+  /**
+   * Only where the object is in this version, or is not there: otherwise whatever is there goes. Of
+   * two that write at the same moment one is refused, unless the server knows no conditional writes
+   * (older ones that speak S3's protocol); and an old Ceph takes a version only with bytes, as it
+   * has to be told twice.
+   */
   ifVersion?: string | "absent" | undefined;
 }
 

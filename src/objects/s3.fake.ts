@@ -10,7 +10,11 @@ export interface FakeS3 {
   environment: Record<string, string>;
   bucket: MemoryBucket;
   requests: string[];
+  /** What came with each object that was put. */
+  taken: { headers: IncomingMessage["headers"] }[];
   pageSize: number;
+  /** As of old servers: conditional writes are not known, or ETags have to come without quotes. */
+  conditions: "known" | "ignored" | "bare";
   refuse: { status: number; headers: Record<string, string>; code?: string } | undefined;
 }
 
@@ -25,7 +29,9 @@ export async function serveFakeS3(): Promise<FakeS3> {
     environment: { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: "s3cret" },
     bucket,
     requests: [],
+    taken: [],
     pageSize: 2,
+    conditions: "known",
     refuse: undefined,
     stop: () => new Promise((resolve) => server.close(() => resolve())),
   };
@@ -55,18 +61,20 @@ export async function serveFakeS3(): Promise<FakeS3> {
     key: string,
   ): Promise<void> {
     const { headers } = request;
+    fake.taken.push({ headers });
     const content = await bodyOf(request).catch(() => undefined);
     if (content === undefined) return; // broken off
     const digest = digestOf(content);
     const checksum = headers["x-amz-checksum-sha256"];
     const signed = headers["x-amz-content-sha256"];
     const isPromised = signed === "UNSIGNED-PAYLOAD" || signed === hexOf(digest);
+    const { conditions } = fake;
     const isAbsent = headers["if-match"] !== undefined && !bucket.objects.has(key);
     if (!headers["content-length"]) response.writeHead(411).end(errorXml("MissingContentLength"));
     else if (!isPromised || (checksum && checksum !== base64Of(digest))) {
       response.writeHead(400).end(errorXml("BadDigest"));
     } else if (isAbsent) response.writeHead(404).end(errorXml("NoSuchKey"));
-    else if (!bucket.holds(key, conditionIn(headers))) {
+    else if (conditions !== "ignored" && !bucket.holds(key, conditionIn(headers, conditions))) {
       response.writeHead(412).end(errorXml("PreconditionFailed"));
     } else {
       const { version } = bucket.put(key, content, checksum ? digest : undefined);
@@ -92,9 +100,9 @@ ${page.map(({ name, object }) => (object ? contents(object) : commonPrefix(name)
   }
 }
 
-function conditionIn(headers: IncomingMessage["headers"]): string | undefined {
+function conditionIn(headers: IncomingMessage["headers"], form: string): string | undefined {
   if (headers["if-none-match"] === "*") return "absent";
-  return headers["if-match"]?.replaceAll('"', "");
+  return form === "bare" ? headers["if-match"] : headers["if-match"]?.replace(/^"(.*)"$/, "$1");
 }
 
 function isSigned({ headers }: IncomingMessage): boolean {

@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import type { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import type { PutObjectCommand, PutObjectCommandInput, S3Client } from "@aws-sdk/client-s3";
 import type { Bytes } from "../base/bytes.ts";
 import { type Call, orAborted } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
@@ -17,7 +17,6 @@ import {
   type Listed,
   type ObjectStore,
   ObjectStoreError,
-  type PutOptions,
   pages,
   type StoredObject,
 } from "./object-store.ts";
@@ -56,15 +55,7 @@ export function openS3Store(options: S3Options): ObjectStore {
       });
     },
 
-    async stat(Key, call) {
-      const input = { Bucket, Key, ChecksumMode: "ENABLED" } as const;
-      const answer = await ask(call, ({ client, HeadObjectCommand }, sending) =>
-        client.send(new HeadObjectCommand(input), sending).catch(absentObject),
-      );
-      return (
-        answer && storedObject({ Key, Size: answer.ContentLength, ...answer }, digestIn(answer))
-      );
-    },
+    stat,
 
     async open(Key, { version, from }, call) {
       const input = { Bucket, Key, IfMatch: version };
@@ -82,26 +73,22 @@ export function openS3Store(options: S3Options): ObjectStore {
       return whole?.Body && { bytes: whole.Body as Bytes, from: 0 };
     },
 
-    async put(Key, content, { ifVersion, contentType }, call) {
-      checkSize(Key, content);
-      const input = { Bucket, Key, ...putInput(content, { ifVersion, contentType }) };
-      const answer = await sendContent(Key, content, (body) =>
-        ask(
-          call,
-          ({ client, PutObjectCommand }, sending) => {
-            const Body = body instanceof Uint8Array ? body : streamFrom(body);
-            const command = new PutObjectCommand({ ...input, Body });
-            signContent(command, digestOfContent(content));
-            return client.send(command, sending).catch((error) => unmet(error, ifVersion));
-          },
-          "write",
-        ),
-      );
-      if (answer === undefined || answer.ETag) return answer && { version: answer.ETag ?? "" };
-      throw new ObjectStoreError("INVALID_ANSWER", `there is no ETag in the answer for ${Key}`, {
-        hint: "check the endpoint, and what a proxy before it answers",
-      });
-    },
+    put: (Key, content, { ifVersion, contentType }, call) =>
+      sendContent(Key, content, async (body) => {
+        checkSize(Key, content);
+        const Body = body instanceof Uint8Array ? body : Readable.from(body, { objectMode: false });
+        const input = { Bucket, Key, Body, ...putInput(content, contentType) };
+        const digest = digestOfContent(content);
+        if (ifVersion === undefined) return send(input, digest, {}, call);
+        // Servers that know no conditions leave them out: what can be seen is seen.
+        const found = await stat(Key, call);
+        if ((found?.version ?? "absent") !== ifVersion) return undefined;
+        if (!found) return send(input, digest, { IfNoneMatch: "*" }, call);
+        const stored = await send(input, digest, { IfMatch: ifVersion }, call);
+        if (stored || Body instanceof Readable) return stored;
+        // Ceph 16, and what is built on it, takes the quotes for a part of the tag.
+        return send(input, digest, { IfMatch: ifVersion.replaceAll('"', "") }, call);
+      }),
 
     async remove(Key, call) {
       await ask(
@@ -116,6 +103,39 @@ export function openS3Store(options: S3Options): ObjectStore {
       void opening?.then(({ client }) => client.destroy()).catch(() => {});
     },
   };
+
+  async function stat(Key: string, call: Call): Promise<StoredObject | undefined> {
+    const input = { Bucket, Key, ChecksumMode: "ENABLED" } as const;
+    const answer = await ask(call, ({ client, HeadObjectCommand }, sending) =>
+      client.send(new HeadObjectCommand(input), sending).catch(absentObject),
+    );
+    return answer && storedObject({ Key, Size: answer.ContentLength, ...answer }, digestIn(answer));
+  }
+
+  async function send(
+    input: PutObjectCommandInput,
+    digest: Digest | undefined,
+    condition: { IfMatch?: string; IfNoneMatch?: string },
+    call: Call,
+  ): Promise<{ version: string } | undefined> {
+    const answer = await ask(
+      call,
+      ({ client, PutObjectCommand }, sending) => {
+        const command = new PutObjectCommand({ ...input, ...condition });
+        signContent(command, digest);
+        return client.send(command, sending).catch((error) => unmet(error, condition));
+      },
+      "write",
+    );
+    if (answer === undefined || answer.ETag) return answer && { version: answer.ETag ?? "" };
+    throw new ObjectStoreError(
+      "INVALID_ANSWER",
+      `there is no ETag in the answer for ${input.Key}`,
+      {
+        hint: "check the endpoint, and what a proxy before it answers",
+      },
+    );
+  }
 
   async function ask<Answer>(
     { signal }: Call,
@@ -145,6 +165,7 @@ async function openSdk({ region, endpoint, environment, http }: S3Options) {
     ...(endpoint ? { endpoint: endpoint.href, forcePathStyle: true } : {}),
     ...credentialsIn(environment),
     requestHandler: s3RequestHandler(http),
+    logger: silent,
     expectContinueHeader: false, // our client does not wait for what it asks for
     maxAttempts: 1, // who follows a registry has a rhythm of its own for what failed
     requestChecksumCalculation: "WHEN_REQUIRED",
@@ -152,6 +173,9 @@ async function openSdk({ region, endpoint, environment, http }: S3Options) {
   });
   return { client, ...commands };
 }
+
+/** Without one the SDK tells the terminal of streams that it cannot send again. */
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** What the SDK's own chain begins with too; the rest of the chain is left to it. */
 function credentialsIn(environment: Environment) {
@@ -175,13 +199,12 @@ function checkSize(key: string, content: ObjectContent): void {
 }
 
 /** The digest is kept twice: not every server knows checksums, and none shows them in the console. */
-function putInput(content: ObjectContent, { ifVersion, contentType }: PutOptions) {
+function putInput(content: ObjectContent, contentType: string | undefined) {
   const digest = digestOfContent(content);
   const hex = digest && algorithmOf(digest) === "sha256" ? hexOf(digest) : undefined;
   return {
     ContentLength: sizeOf(content),
     ContentType: contentType ?? "application/octet-stream",
-    ...(ifVersion === "absent" ? { IfNoneMatch: "*" } : ifVersion ? { IfMatch: ifVersion } : {}),
     ...(hex
       ? {
           ChecksumSHA256: Buffer.from(hex, "hex").toString("base64"),
@@ -204,12 +227,11 @@ function signContent({ middlewareStack }: PutObjectCommand, digest: Digest | und
   );
 }
 
-const streamFrom = (bytes: Bytes): Readable => Readable.from(bytes, { objectMode: false });
-
 /** Of two that write at once one is told 409; a version of what is gone is no more than another. */
-function unmet(error: unknown, ifVersion: string | undefined): undefined {
+function unmet(error: unknown, condition: object): undefined {
   const isGone = error instanceof Error && error.name === "NoSuchKey";
-  if (ifVersion === undefined || !(isGone || [409, 412].includes(statusOf(error)))) throw error;
+  const isUnmet = isGone || [409, 412].includes(statusOf(error));
+  if (Object.keys(condition).length === 0 || !isUnmet) throw error;
 }
 
 interface ObjectAnswer {
