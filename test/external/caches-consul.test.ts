@@ -1,11 +1,9 @@
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it } from "vitest";
 import { cacheContract } from "../../src/agent/cache.contract.ts";
-import { parseCacheUrl } from "../../src/agent/caches/cache-url.ts";
-import { openConsulCache } from "../../src/agent/caches/consul.ts";
 import type { Clock } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/base/clock.ts";
-import { openHttpClient } from "../../src/base/http-client.ts";
 import { describeWith } from "../component.ts";
+import { openedCache } from "./opened-cache.ts";
 import { freePort, startDaemon } from "./program.ts";
 
 describeWith("consul")("caches in Consul", () => {
@@ -83,11 +81,8 @@ describeWith("consul")("caches in Consul", () => {
     expect([behind, ahead]).toEqual([0, 0]);
   });
 
-  async function open(url: string, environment: Record<string, string> = {}, clock = systemClock) {
-    const http = openHttpClient({ userAgent: "dewy/test" });
-    onTestFinished(() => http.close());
-    return openConsulCache(parseCacheUrl(url), { http, clock, environment }).cache;
-  }
+  const open = (url: string, environment = {}, clock = systemClock) =>
+    openedCache(url, environment, clock);
 });
 
 const fill = (text: string): string =>

@@ -1,14 +1,13 @@
 import { expect, it, onTestFinished } from "vitest";
 import { artifactCacheContract, cacheContract } from "../../src/agent/cache.contract.ts";
-import { parseCacheUrl } from "../../src/agent/caches/cache-url.ts";
 import { driverOf, Upstream } from "../../src/agent/caches/fleet.fake.ts";
-import { openRedisCache } from "../../src/agent/caches/redis.ts";
 import { type SharedRegistry, sharedRegistry } from "../../src/agent/caches/shared-registry.ts";
 import { collect, streamOf } from "../../src/base/bytes.ts";
 import { FakeLogger } from "../../src/base/logger.fake.ts";
 import { digestOf } from "../../src/oci/digest.ts";
 import { describeWith } from "../component.ts";
 import { openAuthority } from "./certificates.ts";
+import { openedCache } from "./opened-cache.ts";
 import { run } from "./program.ts";
 import { startRedis } from "./redis.ts";
 
@@ -194,11 +193,7 @@ describeWith(
     expect(upstream.calls.filter((call) => call === "tags").length).toBeLessThanOrEqual(3);
   });
 
-  async function open(url: string, environment: Record<string, string> = {}) {
-    const { cache } = await openRedisCache(parseCacheUrl(url), environment);
-    onTestFinished(() => cache.close());
-    return cache;
-  }
+  const open = (url: string, environment = {}) => openedCache(url, environment);
 });
 
 /** Many who listen to one signal would be warned about. */

@@ -1,10 +1,9 @@
 import * as v from "valibot";
 import { collect } from "../../base/bytes.ts";
 import { type Call, isEchoOf, withTimeout } from "../../base/call.ts";
-import type { Clock } from "../../base/clock.ts";
 import type { Environment } from "../../base/environment.ts";
 import { ConfigError, DewyError } from "../../base/errors.ts";
-import type { HttpAnswer, HttpClient } from "../../base/http-client.ts";
+import type { HttpAnswer } from "../../base/http-client.ts";
 import { YesOrNo } from "../../base/schema.ts";
 import { Secret } from "../../base/secret.ts";
 import { type Cache, CacheError, checkEntry } from "../cache.ts";
@@ -16,7 +15,7 @@ import {
   Text,
   unescaped,
 } from "./cache-url.ts";
-import type { CacheOptions } from "./driver.ts";
+import { type CacheParts, type OpenCacheDriver, remoteDriver } from "./driver.ts";
 import { observedAges } from "./observed-ages.ts";
 
 const waitMs = 6_000;
@@ -34,12 +33,6 @@ const Found = v.tuple([
   }),
 ]);
 
-interface ConsulParts {
-  http: HttpClient;
-  clock: Clock;
-  environment: Environment;
-}
-
 /**
  * `consul://host[:port][/prefix][?token=&tls=]`. Its values are too small for artifacts.
  *
@@ -48,14 +41,22 @@ interface ConsulParts {
  * time, and are believed where it differs by more than clocks do: an agent that starts must not take
  * last week's answer for a new one.
  */
-export function openConsulCache(
-  url: CacheUrl,
-  { http, clock, environment }: ConsulParts,
-): { cache: Cache; options: CacheOptions } {
-  const { base, token, registryTtlMs, name } = placeOf(url, environment);
+export const openConsulDriver: OpenCacheDriver = async (url, parts) => {
+  const { registryTtlMs, ...place } = placeOf(url, parts.environment);
+  return remoteDriver(openConsulCache(place, parts), registryTtlMs, parts);
+};
+
+interface ConsulPlace {
+  /** Of the URL of each key. */
+  base: string;
+  name: string;
+  token: Secret | undefined;
+}
+
+function openConsulCache({ base, token, name }: ConsulPlace, { http, clock }: CacheParts): Cache {
   const headers = token ? { "x-consul-token": token } : {};
   const ages = observedAges();
-  const cache: Cache = {
+  return {
     name,
     artifacts: undefined,
 
@@ -83,7 +84,6 @@ export function openConsulCache(
 
     close: async () => {},
   };
-  return { cache, options: { registryTtlMs, maximumBytes: undefined } };
 
   /** @returns the text of the answer; `undefined` for 404 */
   async function ask(

@@ -1,9 +1,33 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
+import { ConfigError } from "../../base/errors.ts";
 import { type Cache, checkEntry } from "../cache.ts";
+import { parseCacheQuery, refuseUser } from "./cache-url.ts";
+import type { OpenCacheDriver } from "./driver.ts";
 
 /** As many registries and tags as one process may follow; the least lately written are forgotten. */
 const maximumEntries = 256;
+
+/** `memory://`: no artifact is kept beyond its deployment, nor an answer beyond this process. */
+export const openMemoryDriver: OpenCacheDriver = async (url, { clock }) => {
+  refuseUser(url, "write it as memory://");
+  const { place, query } = url;
+  if (place !== "" || query.has("max-size")) {
+    const what = place === "" ? "max-size in its query" : `place ${place}`;
+    throw new ConfigError(`--cache: memory:// takes no ${what}`, {
+      hint: "leave it out: nothing is kept",
+    });
+  }
+  const cache = openMemoryCache({ clock });
+  return {
+    name: cache.name,
+    registryTtlMs: parseCacheQuery(url, {})["registry-ttl"],
+    directory: undefined,
+    maximumBytes: 0,
+    openShared: async () => cache,
+    close: () => cache.close(),
+  };
+};
 
 /** Shared by the apps of one process. */
 export function openMemoryCache({ clock }: { clock: Clock }): Cache {

@@ -6,7 +6,7 @@ import { ConfigError, messageOf } from "../../base/errors.ts";
 import { Secret } from "../../base/secret.ts";
 import { type Cache, CacheError, checkEntry } from "../cache.ts";
 import { type CacheUrl, hostIn, parseCacheQuery, Text } from "./cache-url.ts";
-import type { CacheOptions } from "./driver.ts";
+import { type OpenCacheDriver, remoteDriver } from "./driver.ts";
 import { redisArtifacts } from "./redis-artifacts.ts";
 import { connectRedis, type RedisPlace } from "./redis-connection.ts";
 import { readEntry, writeEntry } from "./redis-scripts.ts";
@@ -19,17 +19,19 @@ const defaultMaximumBytes = 1024 ** 3;
 const Database = v.optional(v.pipe(v.string(), v.regex(/^\d{1,5}$/, "write a number, such as 0")));
 
 /** `redis[s]://[user:password@]host[:port][/db][?db=&ca=PATH]`; connects when it is first asked. */
-export async function openRedisCache(
-  url: CacheUrl,
-  environment: Environment,
-): Promise<{ cache: Cache; options: CacheOptions }> {
+export const openRedisDriver: OpenCacheDriver = async (url, parts) => {
   const query = parseCacheQuery(url, { db: Database, ca: Text });
-  const place = await placeOf(url, query, environment);
-  const { host, port, database } = place;
-  const name = `${url.scheme}://${host}:${port}/${database}`;
-  const connection = connectRedis(name, place);
+  const place = await placeOf(url, query, parts.environment);
   const maximumBytes = query["max-size"] ?? defaultMaximumBytes;
-  const cache: Cache = {
+  const cache = openRedisCache(url.scheme, place, maximumBytes);
+  return remoteDriver(cache, query["registry-ttl"], parts);
+};
+
+function openRedisCache(scheme: string, place: RedisPlace, maximumBytes: number): Cache {
+  const name = `${scheme}://${place.host}:${place.port}/${place.database}`;
+  const connection = connectRedis(name, place);
+
+  return {
     name,
     artifacts: redisArtifacts(connection, { name, maximumBytes }),
 
@@ -54,7 +56,6 @@ export async function openRedisCache(
 
     close: async () => connection.close(),
   };
-  return { cache, options: { registryTtlMs: query["registry-ttl"], maximumBytes: undefined } };
 }
 
 const keyOf = (key: string): string => `dewy:entry:${key}`;

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import * as v from "valibot";
+import type { Bytes } from "../../base/bytes.ts";
 import { type Call, isEchoOf, withTimeout } from "../../base/call.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
@@ -30,6 +31,10 @@ export interface SharedArtifacts {
   remove(digest: Digest, call: Call): Promise<void>;
   /** Hands what was fetched from the registry to the others, in its own time. */
   offer(artifact: Artifact, stored: StoredArtifact): void;
+  /** Notes the digest of an artifact for which the registry tells none. */
+  record(artifact: Artifact, digest: Digest, call: Call): Promise<void>;
+  /** When all that was offered is shared, or has failed to be. */
+  settled(): Promise<void>;
   /** Breaks off what is being offered. */
   close(): Promise<void>;
 }
@@ -92,6 +97,9 @@ export function openSharedArtifacts(options: SharedArtifactsOptions): SharedArti
       });
     },
 
+    record,
+    settled: () => offering,
+
     async close() {
       stop.abort();
       await offering;
@@ -104,13 +112,15 @@ export function openSharedArtifacts(options: SharedArtifactsOptions): SharedArti
     call: Call,
   ): Promise<void> {
     if (!(await artifacts?.has(digest, call))) {
-      const bytes = createReadStream(path, { signal: call.signal });
-      await artifacts?.put({ digest, sizeBytes }, bytes, call);
+      await artifacts?.put({ digest, sizeBytes }, contentOf(path, call), call);
       logger.debug("An artifact is shared", { artifact: artifact.name, digest });
     }
-    if (artifact.digest !== undefined) return;
-    const record = Buffer.from(JSON.stringify({ digest }));
-    await cache.write(recordKey(artifact), record, { ifVersion: "any" }, call);
+    if (artifact.digest === undefined) await record(artifact, digest, call);
+  }
+
+  async function record(artifact: Artifact, digest: Digest, call: Call): Promise<void> {
+    const bytes = Buffer.from(JSON.stringify({ digest }));
+    await cache.write(recordKey(artifact), bytes, { ifVersion: "any" }, call);
   }
 
   function recordKey({ name, url, identity }: Artifact): string {
@@ -118,4 +128,9 @@ export function openSharedArtifacts(options: SharedArtifactsOptions): SharedArti
     const hash = createHash("sha256").update(JSON.stringify(facts)).digest("hex");
     return `artifact-${hash}`;
   }
+}
+
+/** Opened when the first byte is wanted: a stream that nobody reads has nobody to tell that it broke. */
+async function* contentOf(path: string, { signal }: Call): Bytes {
+  yield* createReadStream(path, { signal });
 }
