@@ -7,8 +7,10 @@ import { expect, it } from "vitest";
 import { streamOf } from "../../base/bytes.ts";
 import { systemClock } from "../../base/clock.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
+import { openTurns } from "../../base/turns.ts";
 import { digestOf } from "../../oci/digest.ts";
 import type { Choice } from "../choose/choose.ts";
+import type { AgentEvent } from "../event.ts";
 import { beginAttempt } from "../ledger/attempt.ts";
 import { openLedger, type Phase, phases } from "../ledger/ledger.ts";
 import { openArtifactStore } from "./artifact-store.ts";
@@ -150,6 +152,45 @@ it("changes nothing when the before-hook fails", async ({ signal }) => {
   expect(await readdir(join(host.root, "releases"))).toHaveLength(1);
 });
 
+it("runs the rollback-hook once all is put back", async ({ signal }) => {
+  const host = await openHost();
+  await host.deploy("v1.0.0", { signal });
+  host.hooks = [];
+  host.startFailure = new Error("exited with status 1");
+  host.hookFailure = "rollback";
+
+  await expect(host.deploy("v1.1.0", { signal })).rejects.toThrow("exited with status 1");
+
+  expect(host.hooks).toEqual([
+    "before v1.1.0, after v1.0.0",
+    "rollback of v1.1.0 to v1.0.0, serving v1.0.0",
+  ]);
+  expect(host.logger.messages("error")).toContain(
+    "the deployment stands as it is, and its rollback hook failed",
+  );
+});
+
+it("has nothing to roll back when the before-hook fails", async ({ signal }) => {
+  const host = await openHost();
+  host.hookFailure = "before";
+
+  await expect(host.deploy("v1.0.0", { signal })).rejects.toThrow("before-hook failed");
+
+  expect(host.hooks).toEqual(["before v1.0.0, after undefined"]);
+});
+
+it("tells how long each phase took, and what is in service", async ({ signal }) => {
+  const host = await openHost();
+
+  await host.deploy("v1.0.0", { signal });
+
+  const ended = host.events.flatMap((event) => (event.type === "phase ended" ? event.phase : []));
+  expect(ended).toEqual(phases);
+  expect(host.events).toContainEqual({
+    ...{ type: "app started", reason: "deploy", tag: "v1.0.0", pid: 1 },
+  });
+});
+
 it("stands when the after-hook fails, and says so", async ({ signal }) => {
   const host = await openHost();
   host.hookFailure = "after";
@@ -158,7 +199,7 @@ it("stands when the after-hook fails, and says so", async ({ signal }) => {
 
   expect(host.state()).toMatchObject({ active: { tag: "v1.0.0" } });
   expect(host.logger.messages("error")).toEqual([
-    "the deployment stands, and its after-hook failed",
+    "the deployment stands as it is, and its after-deploy hook failed",
   ]);
 });
 
@@ -204,7 +245,8 @@ async function openHost() {
     switchFailure: undefined as Error | undefined,
     tamper: false,
     hooks: [] as string[],
-    hookFailure: undefined as "before" | "after" | undefined,
+    hookFailure: undefined as "before" | "after" | "rollback" | undefined,
+    events: [] as AgentEvent[],
     state: () => ledger.state,
     serves: () => readFile(join(root, "current/VERSION"), "utf8"),
     async deploy(tag: string, call: { signal: AbortSignal }) {
@@ -228,30 +270,34 @@ async function openHost() {
       },
     },
     store: await openArtifactStore(join(root, ".dewy/artifacts"), logger),
-    supervisor: {
-      async start() {
-        if (host.startFailure) throw host.startFailure;
-        const tag = await host.serves();
-        const note = (what: string) => host.started.push(`${tag} ${what}`);
-        note("started");
-        return {
-          pid: 1,
-          generation: 1,
-          failed: new Promise<never>(() => {}),
-          commit: () => {
-            if (host.commitFailure) throw host.commitFailure;
-            note("committed");
-          },
-          undo: async () => void note("undone"),
-        };
-      },
+    async start() {
+      if (host.startFailure) throw host.startFailure;
+      const tag = await host.serves();
+      const note = (what: string) => host.started.push(`${tag} ${what}`);
+      note("started");
+      return {
+        pid: 1,
+        generation: 1,
+        commit: () => {
+          if (host.commitFailure) throw host.commitFailure;
+          note("committed");
+        },
+        undo: async () => void note("undone"),
+      };
     },
+    alone: openTurns(),
+    observe: (event: AgentEvent) => void host.events.push(event),
     hooks: {
-      before: async ({ tag, previousTag }: HookFacts) => {
+      "before-deploy": async ({ tag, previousTag }: HookFacts) => {
         host.hooks.push(`before ${tag}, after ${previousTag}`);
         if (host.hookFailure === "before") throw new Error("before-hook failed");
       },
-      after: async ({ tag }: HookFacts) => {
+      rollback: async ({ tag, previousTag }: HookFacts) => {
+        const serving = await host.serves().catch(() => "nothing");
+        host.hooks.push(`rollback of ${tag} to ${previousTag}, serving ${serving}`);
+        if (host.hookFailure === "rollback") throw new Error("rollback-hook failed");
+      },
+      "after-deploy": async ({ tag }: HookFacts) => {
         host.hooks.push(`after ${tag}, serving ${await host.serves()}`);
         if (host.hookFailure === "after") throw new Error("after-hook failed");
       },

@@ -1,9 +1,10 @@
 import { resolve } from "node:path";
 import * as v from "valibot";
-import { serve } from "../../agent/serve.ts";
+import { runApp } from "../../agent/app.ts";
 import { parsePorts } from "../../agent/supervisor/port-range.ts";
 import { isEchoOf } from "../../base/call.ts";
 import { ConfigError } from "../../base/errors.ts";
+import { openHttpClient } from "../../base/http-client.ts";
 import { openLogger } from "../../base/pino-logger.ts";
 import { Seconds } from "../../base/schema.ts";
 import { command } from "../command.ts";
@@ -88,26 +89,42 @@ export const server = command({
       });
     }
     const directory = resolve(context.directory, input.directory ?? ".");
-    await serve(
-      {
-        registry,
-        ports: parsePorts(input.port),
-        command: [program, ...args],
-        directory,
-        intervalMs: input.interval,
-        drainMs: input.drainTime,
-        beforeDeployHook: input.beforeDeployHook,
-        afterDeployHook: input.afterDeployHook,
-        environment: context.environment,
-        userAgent: `dewy/${version()}`,
-      },
-      {
-        clock: context.clock,
-        logger: openLogger({ level: input.logLevel, format: input.logFormat }),
-      },
-      context,
-    ).catch((error) => {
+    const userAgent = `dewy/${version()}`;
+    const { environment } = context;
+    const http = openHttpClient({ userAgent, environment });
+    try {
+      await runApp(
+        {
+          name: "app",
+          mode: "server",
+          registry,
+          ports: parsePorts(input.port),
+          command: [program, ...args],
+          directory,
+          intervalMs: input.interval,
+          drainMs: input.drainTime,
+          cache: undefined,
+          notifiers: [],
+          beforeDeployHook: input.beforeDeployHook,
+          afterDeployHook: input.afterDeployHook,
+          scrubEnvironment: false,
+          environment,
+          userAgent,
+        },
+        {
+          http,
+          version: version(),
+          clock: context.clock,
+          logger: openLogger({ level: input.logLevel, format: input.logFormat }),
+          observe: () => {},
+          onRestart: () => () => {},
+        },
+        context,
+      );
+    } catch (error) {
       if (!isEchoOf(context.signal, error)) throw error;
-    });
+    } finally {
+      http.close();
+    }
   },
 });

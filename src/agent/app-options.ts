@@ -1,0 +1,51 @@
+import type { Environment } from "../base/environment.ts";
+import type { LogLevel } from "../base/logger.ts";
+import type { Mode } from "./event.ts";
+
+/** What one app is to be, complete: defaults are filled in, and each value is checked for its form. */
+export interface AppOptions {
+  /** Unique in this process: for logs, notices, metrics. */
+  name: string;
+  mode: Mode;
+  /** The URL where releases are announced. */
+  registry: string;
+  /** Each once and in order; none for a worker, and for assets. */
+  ports: readonly number[];
+  /** A program and its arguments; empty for assets. */
+  command: readonly string[];
+  /** Absolute. Holds `current`, `releases/` and `.dewy/`; commands and hooks are started in it. */
+  directory: string;
+  intervalMs: number;
+  /** How long a replaced process may take to finish its requests. */
+  drainMs: number;
+  /** The URL of a cache that is shared with other hosts; `undefined` for the disk alone. */
+  cache: string | undefined;
+  /** URLs of whom to tell, in the order they were given. */
+  notifiers: readonly string[];
+  slot?: string | undefined;
+  /** The form of a calendar version, such as `YYYY.0M.MICRO`. */
+  calver?: string | undefined;
+  /** The versions that may be deployed, such as `^1.4`. */
+  constraint?: string | undefined;
+  /** Command lines for `sh -c`, run around each deployment. */
+  beforeDeployHook?: string | undefined;
+  afterDeployHook?: string | undefined;
+  rollbackHook?: string | undefined;
+  /** Whether the app and the hooks are started without the agent's own secrets. */
+  scrubEnvironment: boolean;
+  environment: Environment;
+  /** How requests introduce themselves. */
+  userAgent: string;
+}
+
+/** What all apps of one process share. */
+export interface ProcessOptions {
+  logLevel: LogLevel;
+  logFormat: "text" | "json";
+  /** `undefined` for none; without an endpoint, `/metrics` alone. */
+  telemetry: { endpoint?: string | undefined; insecure: boolean } | undefined;
+  adminPort: number;
+}
+
+/** Calls `listener` whenever somebody asks for the app to be restarted; returns what ends that. */
+export type OnRestart = (listener: () => void) => () => void;
