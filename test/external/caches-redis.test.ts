@@ -109,6 +109,30 @@ describeWith(
       .toBeUndefined();
   });
 
+  it("is not waited for when it hangs: the registry answers", async ({ signal }) => {
+    const { port } = await startRedis();
+    const cache = await open(`redis://127.0.0.1:${port}`);
+    const upstream = new Upstream();
+    upstream.publish("v1.0.0", ["app.tar.gz"]);
+    const logger = new FakeLogger();
+    const options = { cache, ttlMs: 50, logger, host: "host" };
+    const shared = sharedRegistry(driverOf(upstream, {}), options);
+    await shared.tags({ signal });
+    await run("redis-cli", ["-p", `${port}`, "client", "pause", "60000", "all"]);
+    const startedMs = performance.now();
+
+    const answers = [await shared.tags({ signal }), await shared.tags({ signal })];
+
+    expect(answers).toEqual([["v1.0.0"], ["v1.0.0"]]);
+    expect(performance.now() - startedMs).toBeLessThan(12_000); // one wait, not two
+    expect(logger.lines).toMatchObject([
+      {
+        message: "The cache fails, and this host asks the registry by itself",
+        fields: { reason: expect.stringContaining("took longer than 6 s") },
+      },
+    ]);
+  });
+
   it("replaces what others have put under its keys", async ({ signal }) => {
     const { port } = await startRedis();
     await run("redis-cli", ["-p", `${port}`, "set", "dewy:entry:k", "theirs"]);

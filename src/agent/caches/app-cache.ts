@@ -6,7 +6,7 @@ import { openSharedArtifacts, type SharedArtifacts } from "../deploy/shared-arti
 import type { ReleaseRegistry } from "../release.ts";
 import { openCacheDirectory } from "./cache-directory.ts";
 import type { CacheDriver } from "./driver.ts";
-import { sharedRegistry } from "./shared-registry.ts";
+import { type Outage, sharedRegistry } from "./shared-registry.ts";
 
 export interface AppCacheOptions {
   cache: CacheDriver;
@@ -23,8 +23,11 @@ export interface AppCacheOptions {
 export interface AppCache {
   /** What this host has fetched. */
   store: ArtifactStore;
-  /** The registry, asked once for all who share the cache where the URL has a `registry-ttl`. */
-  registry: ReleaseRegistry;
+  /**
+   * The registry, asked once for all who share the cache where the URL has a `registry-ttl`; its
+   * `outage` then says that answers are old.
+   */
+  registry: ReleaseRegistry & { readonly outage?: Outage | undefined };
   /** For `fetchArtifact`, where the cache can hold artifacts. */
   shared: SharedArtifacts | undefined;
   /** Before the driver's `close`. */

@@ -25,6 +25,11 @@ export function parseCacheUrl(url: string): CacheUrl {
       hint: isWord ? `write ${url}://` : "write it as file:///directory or redis://host:port",
     });
   }
+  if (scheme.toLowerCase() !== "file" && /@/.test(rest + query)) {
+    throw new ConfigError("--cache: there is an @ where no user and password can be", {
+      hint: "write in a password %2F for a /, %3F for a ?, %23 for a # and %40 for an @",
+    });
+  }
   const [user, ...password] = before?.split(":") ?? [];
   return {
     scheme: scheme.toLowerCase(),
@@ -105,7 +110,8 @@ export function hostIn({ scheme, place }: CacheUrl, defaultPort: number, example
     /^([\w.-]+|\[[\da-f:.]+\])(?::(\d{1,5}))?(?:\/(.*))?$/i.exec(place) ?? [];
   const number = Number(port);
   if (host === undefined || number < 1 || number > 65_535) {
-    throw new ConfigError(`--cache: ${scheme}://${place} is not a host and a port`, {
+    // Not shown: somebody may have forgotten the host, and then it is a password.
+    throw new ConfigError(`--cache: after ${scheme}:// there is no host and port`, {
       hint: `write it as ${example}`,
     });
   }

@@ -110,9 +110,10 @@ function served<Value>(seen: Seen<Value>, { ttlMs }: AskParts): SharedAnswer<Val
   const { entry } = seen;
   const failure = entry?.failure;
   if (seen.hasAnswer && seen.answerAgeMs < ttlMs) return stale(seen, undefined);
-  if (!failure || entry.claim !== undefined || seen.ageMs >= failure.pauseMs) return undefined;
+  const leftMs = Math.min(failure?.pauseMs ?? 0, longestAskedMs) - seen.ageMs;
+  if (!failure || entry.claim !== undefined || leftMs <= 0) return undefined;
   if (seen.hasAnswer) return stale(seen, failure);
-  throw failed(failure, failure.pauseMs - seen.ageMs);
+  throw failed(failure, leftMs);
 }
 
 function stale<Value>(

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { digestOf } from "../../oci/digest.ts";
 import type { Artifact } from "../release.ts";
@@ -115,6 +116,7 @@ describe("sharedRegistry", () => {
   it.each([
     ["nonsense", Buffer.from("{")],
     ["nothing", Buffer.alloc(0)],
+    ["more than memory can", gzipSync(Buffer.alloc(64 * 1024 * 1024))],
   ])("replaces an entry that holds %s, and says so", async (_what, content) => {
     const { signal } = new AbortController();
     const fleet = openFleet();
