@@ -123,7 +123,7 @@ async function openHost(changes: Partial<AppOptions>, files: Readonly<Record<str
       running = runApp(
         options,
         {
-          ...{ clock: systemClock, logger, http, version: "test" },
+          ...{ clock: systemClock, logger, http, version: "test", host: "test" },
           observe: (event) => events.push(event),
           onRestart: (listener) => {
             listeners.add(listener);

@@ -30,6 +30,8 @@ export interface AppParts {
   /** Told of everything that happens to the app. */
   observe: Observe;
   onRestart: OnRestart;
+  /** The name of this host, for the records of what was deployed. */
+  host: string;
   /** Of Dewy. */
   version: string;
   /** See `PhaseParts`. */

@@ -11,7 +11,7 @@ import { withReport } from "./report.ts";
 
 const artifact = { name: "app.tar.gz", identity: "one" } as Artifact;
 const choice = { tag: "v1.0.0", artifact };
-const reported = { tag: "v1.0.0", identity: "one", command: "assets" };
+const reported = { tag: "v1.0.0", identity: "one", command: "assets", host: "web-1" };
 const release: DeployedRelease = {
   ...{ tag: "v1.0.0", identity: "one", artifact: "app.tar.gz", directory: "/releases/1" },
   ...{ digest: digestOf(Buffer.from("app")), since: "2026-11-21T00:00:00Z" },
@@ -82,7 +82,13 @@ function prepare() {
   const registry = Object.assign(new FakeReleaseRegistry(), { report });
   const events: AgentEvent[] = [];
   const parts = {
-    ...{ registry, ledger: fakeLedger(), mode: "assets" as const, clock: new FakeClock() },
+    ...{
+      registry,
+      ledger: fakeLedger(),
+      mode: "assets" as const,
+      host: "web-1",
+      clock: new FakeClock(),
+    },
     ...{ logger: new FakeLogger(), observe: (event: AgentEvent) => void events.push(event) },
   };
   return { parts, reports, events };

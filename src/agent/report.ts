@@ -13,6 +13,7 @@ export interface ReportParts {
   registry: ReleaseRegistry;
   ledger: Ledger;
   mode: Mode;
+  host: string;
   clock: Clock;
   logger: Logger;
   observe: Observe;
@@ -63,11 +64,14 @@ function deploymentOf(
 async function tell(
   { tag, artifact: { identity } }: Pick<Choice, "tag" | "artifact">,
   error: string | undefined,
-  { registry, mode, logger }: ReportParts,
+  { registry, mode, host, clock, logger }: ReportParts,
   call: Call,
 ): Promise<void> {
   if (registry.report === undefined) return;
-  const report: DeploymentReport = { tag, identity, command: mode, error };
+  const report: DeploymentReport = {
+    ...{ tag, identity, command: mode, host, error },
+    at: clock.now(),
+  };
   try {
     await withTimeout("the report of a deployment", reportTimeoutMs, call, async (limited) =>
       registry.report?.(report, limited),

@@ -38,7 +38,7 @@ export interface PutOptions {
    * Only where the object is in this version, or is not there: otherwise whatever is there goes. Of
    * two that write at the same moment one is refused, unless the server knows no conditional writes
    * (older ones that speak S3's protocol); and an old Ceph takes a version only with bytes, as it
-   * has to be told twice.
+   * has to be told twice. One that is refused may also be told so as `UNAVAILABLE`.
    */
   ifVersion?: string | "absent" | undefined;
 }

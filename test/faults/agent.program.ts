@@ -28,6 +28,7 @@ await runApp(
   {
     http: openHttpClient({ userAgent: "dewy/test", environment: process.env }),
     version: "test",
+    host: "test",
     observe: () => {},
     onRestart: () => () => {},
     clock: systemClock,

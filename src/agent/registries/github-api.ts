@@ -7,9 +7,11 @@ import { Secret } from "../../base/secret.ts";
 import { failure } from "./registry-failure.ts";
 
 export interface GithubRequest {
+  method?: string;
   url: URL;
   accept: string;
   headers?: Readonly<Record<string, string>>;
+  body?: string;
   /** The answers that are no error. */
   statuses: readonly number[];
 }
@@ -29,12 +31,15 @@ const secondaryLimitMs = 60_000;
 /** Sends one request to GitHub's REST API. @throws {ReleaseRegistryError} */
 export async function askGithub(
   { name, token, http, clock }: GithubParts,
-  { url, accept, headers, statuses }: GithubRequest,
+  { method = "GET", url, accept, headers, body, statuses }: GithubRequest,
   call: Call,
 ): Promise<HttpAnswer> {
   const authorization = new Secret(`Bearer ${token.reveal()}`);
   const versioned = { accept, authorization, "x-github-api-version": "2022-11-28" };
-  const answer = await http.request({ url, headers: { ...versioned, ...headers } }, call);
+  const answer = await http.request(
+    { method, url, headers: { ...versioned, ...headers }, body },
+    call,
+  );
   if (statuses.includes(answer.status)) return answer;
   const said = await messageIn(answer);
   throw refusal(name, answer, said, clock.now());

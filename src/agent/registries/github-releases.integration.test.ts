@@ -14,6 +14,7 @@ releaseRegistryContract("ghr://", async () => {
   const fake = await serveFakeGithub();
   return {
     registry: await follow(fake),
+    another: () => follow(fake),
     publish: (tag, files) => fake.publish(tag, files),
     refuse(status, headers = {}) {
       const given = Object.entries(headers).filter(([, value]) => value !== "");

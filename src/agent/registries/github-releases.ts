@@ -7,29 +7,37 @@ import type { HttpAnswer } from "../../base/http-client.ts";
 import { Secret } from "../../base/secret.ts";
 import { isDigest } from "../../oci/digest.ts";
 import { nextPage } from "../../oci/page-link.ts";
+import { isRecordName, newestTags, parseRecordName } from "../audit/audit-record.ts";
+import { type AuditedRelease, openGithubAudit } from "../audit/github.ts";
 import type { Artifact, OpenedArtifact, Release, ReleaseRegistry } from "../release.ts";
 import { askGithub, type GithubParts } from "./github-api.ts";
 import { commonQuery, type Location, parseQuery } from "./location.ts";
 import type { OpenedReleaseRegistry, RegistryParts } from "./parts.ts";
 import { failure, translated } from "./registry-failure.ts";
 
+const AssetAnswer = v.object({
+  id: v.pipe(v.number(), v.safeInteger()),
+  name: v.string(),
+  size: v.number(),
+  state: v.optional(v.string(), "uploaded"),
+  updated_at: v.string(),
+  digest: v.optional(v.nullable(v.string())),
+});
 /** GitHub's REST API, "List releases"; what we do not use is dropped as it comes in. */
 const ReleaseAnswer = v.object({
   tag_name: v.string(),
   draft: v.boolean(),
   published_at: v.nullable(v.string()),
-  assets: v.array(
-    v.object({
-      id: v.pipe(v.number(), v.safeInteger()),
-      name: v.string(),
-      size: v.number(),
-      state: v.optional(v.string(), "uploaded"),
-      updated_at: v.string(),
-      digest: v.optional(v.nullable(v.string())),
-    }),
-  ),
+  upload_url: v.optional(v.string()),
+  assets: v.array(AssetAnswer),
 });
 const Page = v.array(ReleaseAnswer);
+
+interface ListedRelease {
+  tag: string;
+  release: Release;
+  audited: AuditedRelease;
+}
 
 /** A hundred releases of forty assets each are 7 MB. */
 const maximumPageBytes = 32 * 1024 * 1024;
@@ -92,7 +100,8 @@ function apiOf({ GITHUB_API_URL, GITHUB_ENDPOINT }: Environment): string {
 
 function followReleases(parts: GithubParts, base: string): ReleaseRegistry {
   const { name } = parts;
-  let releases: Release[] | undefined;
+  const audit = openGithubAudit(parts);
+  let releases: ListedRelease[] | undefined;
   let entityTag: string | undefined;
 
   return {
@@ -108,7 +117,7 @@ function followReleases(parts: GithubParts, base: string): ReleaseRegistry {
     release: (tag, call) =>
       translated(name, async () => {
         releases ??= await current(call);
-        return releases.find((release) => release.tag === tag);
+        return releases.find((release) => release.tag === tag)?.release;
       }),
 
     open: (artifact, call) =>
@@ -118,11 +127,32 @@ function followReleases(parts: GithubParts, base: string): ReleaseRegistry {
         throw failure("INVALID_ANSWER", `${name} never announced ${artifact.name}`);
       }),
 
+    report: (report, call) =>
+      translated(name, async () => {
+        if (report.error !== undefined) return;
+        releases ??= await current(call);
+        const listed = releases.find(({ tag }) => tag === report.tag);
+        if (listed) return audit.record(listed.audited, report, call);
+        throw failure("NOT_FOUND", `${name}: there is no release ${report.tag} to record it`);
+      }),
+
+    async *audits(call) {
+      const listed = await translated(name, () => current(call));
+      releases = listed;
+      for (const tag of newestTags(listed.map((release) => release.tag))) {
+        const found = listed.find((release) => release.tag === tag);
+        for (const file of found?.audited.records ?? []) {
+          const record = parseRecordName(file.name);
+          if (record) yield { ...record, tag };
+        }
+      }
+    },
+
     async close() {},
   };
 
   /** An answer of 304 is not counted against the rate limit, so an idle poll is free. */
-  async function current(call: Call): Promise<Release[]> {
+  async function current(call: Call): Promise<ListedRelease[]> {
     const first = new URL(`${base}?per_page=100`);
     const known = releases !== undefined && entityTag ? { "if-none-match": entityTag } : {};
     const answer = await list(first, known, call);
@@ -148,11 +178,15 @@ function followReleases(parts: GithubParts, base: string): ReleaseRegistry {
   }
 }
 
-async function releasesIn(answer: HttpAnswer, base: string, name: string): Promise<Release[]> {
+async function releasesIn(
+  answer: HttpAnswer,
+  base: string,
+  name: string,
+): Promise<ListedRelease[]> {
   try {
     const bytes = await collect(answer.body, maximumPageBytes);
     const page = v.parse(Page, JSON.parse(bytes.toString()));
-    return page.filter(({ draft }) => !draft).map((release) => releaseFrom(release, base));
+    return page.filter(({ draft }) => !draft).map((release) => listedFrom(release, base));
   } catch (error) {
     const isNonsense =
       error instanceof SyntaxError || error instanceof BytesError || v.isValiError(error);
@@ -164,21 +198,38 @@ async function releasesIn(answer: HttpAnswer, base: string, name: string): Promi
   }
 }
 
-function releaseFrom(answer: v.InferOutput<typeof ReleaseAnswer>, base: string): Release {
-  const { tag_name: tag, published_at, assets } = answer;
+function listedFrom(answer: v.InferOutput<typeof ReleaseAnswer>, base: string): ListedRelease {
+  const { tag_name: tag, published_at, upload_url, assets } = answer;
+  const uploaded = assets.filter(({ state }) => state === "uploaded");
+  const records = uploaded.filter(({ name }) => isRecordName(name));
   return {
     tag,
-    publishedAt: published_at === null ? undefined : new Date(published_at),
-    artifacts: assets
-      .filter(({ state }) => state === "uploaded")
-      .map(({ id, name, size, updated_at, digest }) => ({
-        name,
-        platform: undefined,
-        sizeBytes: size,
-        digest: digest && isDigest(digest) ? digest : undefined,
-        identity: digest || `${id}@${updated_at}`,
-        url: `${base}/assets/${id}`,
-      })),
+    release: {
+      tag,
+      publishedAt: published_at === null ? undefined : new Date(published_at),
+      artifacts: uploaded
+        .filter((asset) => !records.includes(asset))
+        .map((asset) => artifactFrom(asset, base)),
+    },
+    audited: {
+      tag,
+      uploadUrl: upload_url?.replace(/\{.*$/, ""),
+      apiUrl: base,
+      assetCount: assets.length,
+      records: records.map(({ id, name }) => ({ name, url: `${base}/assets/${id}` })),
+    },
+  };
+}
+
+function artifactFrom(asset: v.InferOutput<typeof AssetAnswer>, base: string): Artifact {
+  const { id, name, size, updated_at, digest } = asset;
+  return {
+    name,
+    platform: undefined,
+    sizeBytes: size,
+    digest: digest && isDigest(digest) ? digest : undefined,
+    identity: digest || `${id}@${updated_at}`,
+    url: `${base}/assets/${id}`,
   };
 }
 

@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { serve } from "../../base/local-server.fake.ts";
 import { digestOf } from "../../oci/digest.ts";
+import { removeAsset, takeAsset } from "./github-uploads.fake.ts";
 
-interface FakeRelease {
+export interface FakeRelease {
   tag: string;
   draft: boolean;
   assets: { id: number; name: string; content: string }[];
@@ -20,6 +21,10 @@ export interface FakeGithub {
   pageSize: number;
   /** Whether assets carry their digest, as newer ones do. */
   tellsDigest: boolean;
+  /** Whether the token may write. */
+  mayWrite: boolean;
+  /** How many assets a release may have. */
+  maximumAssets: number;
   refuse: { status: number; headers: Record<string, string>; message: string } | undefined;
   publish(tag: string, files: Readonly<Record<string, string>>, draft?: { draft: boolean }): void;
 }
@@ -34,6 +39,9 @@ export async function serveFakeGithub(): Promise<FakeGithub> {
     const asset = fake.releases.flatMap(({ assets }) => assets).find((one) => one.id === id);
     sendRange(request, response, Buffer.from(asset?.content ?? ""));
   });
+  const uploads = await serve(
+    (request, response) => void takeAsset({ fake, nextId: () => ++lastId }, request, response),
+  );
   const { url } = await serve(reply);
   const fake: FakeGithub = {
     api: `${url}api/v3`,
@@ -43,6 +51,8 @@ export async function serveFakeGithub(): Promise<FakeGithub> {
     leaked,
     pageSize: 100,
     tellsDigest: true,
+    mayWrite: true,
+    maximumAssets: 1000,
     refuse: undefined,
     publish(tag, files, { draft } = { draft: false }) {
       const assets = Object.entries(files).map(([name, content]) => ({
@@ -60,7 +70,7 @@ export async function serveFakeGithub(): Promise<FakeGithub> {
     response.once("finish", () => {
       fake.requests.push(`${request.url} ${response.statusCode}`);
     });
-    const { headers } = request;
+    const { headers, method } = request;
     if (fake.refuse) {
       const { status, message } = fake.refuse;
       response.writeHead(status, fake.refuse.headers).end(JSON.stringify({ message }));
@@ -68,6 +78,8 @@ export async function serveFakeGithub(): Promise<FakeGithub> {
       response.writeHead(401).end('{"message":"Bad credentials"}');
     } else if (target.pathname === "/api/v3/repos/acme/app/releases") {
       sendPage(request, response, target);
+    } else if (headers.accept === "application/vnd.github+json" && method === "DELETE") {
+      removeAsset(fake, target, response);
     } else {
       const id = /^\/api\/v3\/repos\/acme\/app\/releases\/assets\/(\d+)$/.exec(
         target.pathname,
@@ -97,6 +109,7 @@ export async function serveFakeGithub(): Promise<FakeGithub> {
     return {
       tag_name: tag,
       draft,
+      upload_url: `${uploads.url}repos/acme/app/releases/${tag}/assets{?name,label}`,
       published_at: draft ? null : "2026-01-01T00:00:00Z",
       body: "notes",
       assets: assets.map(({ id, name, content }) => ({

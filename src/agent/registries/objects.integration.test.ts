@@ -14,9 +14,10 @@ const setting = { s3: followS3, gs: followGcs };
 
 for (const scheme of ["s3", "gs"] as const) {
   releaseRegistryContract(`${scheme}://`, async () => {
-    const { registry, fake } = await setting[scheme]();
+    const { registry, fake, another } = await setting[scheme]();
     return {
       registry,
+      another,
       publish: (tag, files) => publish(fake.bucket, tag, files),
       refuse(status, headers = {}) {
         const given = Object.entries(headers).filter(([, value]) => value !== "");
@@ -117,8 +118,9 @@ async function followS3() {
   const { environment, endpoint } = fake;
   const { http, clock } = parts();
   const url = `s3://eu-west-1/releases/app?endpoint=${encodeURIComponent(endpoint.href)}`;
-  const { registry } = await openReleaseRegistry(url, { http, clock, environment });
-  return { fake, registry, stop: fake.stop };
+  const another = async () =>
+    (await openReleaseRegistry(url, { http, clock, environment })).registry;
+  return { fake, registry: await another(), another, stop: fake.stop };
 }
 
 async function followGcs() {
@@ -126,8 +128,8 @@ async function followGcs() {
   const { environment } = fake;
   const { http, clock } = parts();
   const opened = { http: fake.redirected(http), clock, environment };
-  const { registry } = await openReleaseRegistry("gs://releases/app", opened);
-  return { fake, registry, stop: fake.stop };
+  const another = async () => (await openReleaseRegistry("gs://releases/app", opened)).registry;
+  return { fake, registry: await another(), another, stop: fake.stop };
 }
 
 function parts() {

@@ -13,7 +13,8 @@ releaseRegistryContract("img://", async () => {
   const fake = await serveFakeOciRegistry();
   fake.token = { user: "u", password: "s3cret", expiresIn: 300 };
   return {
-    registry: await follow(fake),
+    registry: await follow(fake, "?audit=true"),
+    another: () => follow(fake),
     publish: (tag, files) => push(fake, tag, files),
     refuse(status, headers = {}) {
       fake.refuse = { status, headers };
@@ -73,12 +74,12 @@ it("reads each manifest once", async ({ signal }) => {
   ]);
 });
 
-async function follow(fake: FakeOciRegistry) {
+async function follow(fake: FakeOciRegistry, query = "") {
   const http = openHttpClient({ userAgent: "dewy/test" });
   onTestFinished(() => http.close());
   const environment = { DOCKER_USERNAME: "u", DOCKER_PASSWORD: "s3cret" };
   const parts = { http, clock: new FakeClock(created), environment };
-  return (await openReleaseRegistry(`img://${fake.host}/acme/app`, parts)).registry;
+  return (await openReleaseRegistry(`img://${fake.host}/acme/app${query}`, parts)).registry;
 }
 
 function push(

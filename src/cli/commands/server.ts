@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { resolve } from "node:path";
 import * as v from "valibot";
 import { runApp } from "../../agent/app.ts";
@@ -114,6 +115,7 @@ export const server = command({
         {
           http,
           version: version(),
+          host: hostname(),
           clock: context.clock,
           logger: openLogger({ level: input.logLevel, format: input.logFormat }),
           observe: () => {},
