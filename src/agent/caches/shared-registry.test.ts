@@ -180,7 +180,8 @@ describe("sharedRegistry", () => {
     const reporting = fleet.agent({ knowsOnlyWhatItAsked: true });
     await reporting.shared.release("v1", { signal });
     const { identity } = artifact;
-    const report = { tag: "v1", identity, command: "server", error: undefined } as const;
+    const ended = { host: "host", at: new Date(), error: undefined };
+    const report = { tag: "v1", identity, command: "server" as const, ...ended };
     await reporting.shared.report?.(report, { signal });
 
     expect(from).toBe(0);

@@ -100,6 +100,8 @@ export function sharedRegistry(
       },
     }),
 
+    ...(registry.audits && { audits: registry.audits.bind(registry) }),
+
     close: () => registry.close(),
   };
 
