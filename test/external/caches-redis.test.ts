@@ -34,13 +34,19 @@ describeWith(
     const { signal } = new AbortController();
     const { port } = await startRedis([
       ...["--requirepass", "s3cret-pass"],
-      ...["--user", "dewy", "on", ">p@ss-w0rd", "~dewy:*", "+@all", "-@admin"],
+      ...["--user", "dewy", "on", ">p@ss-w0rd", "~dewy:*", ...leastRights],
     ]);
     const cache = await open(url.replace("PORT", `${port}`), environment);
 
     const version = await cache.write("k", Buffer.from("x"), { ifVersion: "any" }, { signal });
+    const artifact = { digest: digestOf("content"), sizeBytes: 7 };
+    await cache.artifacts?.put(artifact, streamOf(Buffer.from("content")), { signal });
 
     expect((await cache.read("k", { signal }))?.version).toBe(version);
+    const opened = await cache.artifacts?.open(artifact.digest, { signal, from: 3 });
+    expect(opened?.from).toBe(3);
+    await cache.artifacts?.remove(artifact.digest, { signal });
+    expect(await cache.artifacts?.has(artifact.digest, { signal })).toBe(false);
   });
 
   it.each([
@@ -219,6 +225,12 @@ describeWith(
 
   const open = (url: string, environment = {}) => openedCache(url, environment);
 });
+
+/** What our keys need, and no more. */
+const leastRights =
+  "+eval +time +type +hget +hmget +hset +pexpire +del +unlink +exists +get +set +zadd +zrem +zrevrange".split(
+    " ",
+  );
 
 /** Many who listen to one signal would be warned about. */
 const ownCall = () => ({ signal: new AbortController().signal });

@@ -75,6 +75,7 @@ function optionsFor({ host, port, database, user, password, tls }: RedisPlace) {
     ...(tls && { tls: tls.ca === undefined ? {} : { ca: tls.ca } }),
     connectTimeout: connectMs,
     connectionName: "dewy",
+    enableReadyCheck: false, // INFO needs a permission that we need for nothing else
     // A poll that waits for a cache that is down must not wait long; the next one tries again.
     maxRetriesPerRequest: 0,
     retryStrategy: (times: number) => Math.min(times * 500, 15_000),

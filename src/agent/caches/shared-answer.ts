@@ -65,9 +65,8 @@ export async function askOnce<Value>(
     const waitedMs = performance.now() - startedMs;
     if (holder && waitedMs > patienceMs && seen.hasAnswer) return stale(seen, undefined);
     if (!holder) {
-      const mine = await claim(question, seen, parts, call);
-      if (mine !== undefined)
-        return await askUpstream(question, { ...seen, version: mine }, parts, call);
+      const version = await claim(question, seen, parts, call);
+      if (version !== undefined) return askUpstream(question, { ...seen, version }, parts, call);
     }
     await sleep(150 + Math.random() * 200, undefined, { signal: call.signal });
   }
@@ -83,19 +82,15 @@ async function look<Value>(
   if (!found) return { ...nothing, entry: undefined, version: "absent", ageMs: Infinity };
   const { version, ageMs } = found;
   try {
-    const entry = await unpackEntry(found.value, answer);
+    const entry = await unpackEntry(found.value);
     if (!entry.answer) return { ...nothing, entry, version, ageMs };
     const value = v.parse(answer, entry.answer.value);
     const answerAgeMs = entry.answer.ageMs + ageMs;
     return { entry, version, value, hasAnswer: true, answerAgeMs, ageMs };
   } catch (error) {
     // Claimed under its version and written anew: nobody trips over it twice.
-    const reason = messageOf(error);
-    logger.warn("A shared entry cannot be read and is replaced", {
-      key,
-      cache: cache.name,
-      reason,
-    });
+    const fields = { key, cache: cache.name, reason: messageOf(error) };
+    logger.warn("A shared entry cannot be read and is replaced", fields);
     return { ...nothing, entry: undefined, version, ageMs };
   }
 }
