@@ -7,6 +7,7 @@ import { openHttpClient } from "../base/http-client.ts";
 import { FakeLogger } from "../base/logger.fake.ts";
 import { runApp } from "./app.ts";
 import type { AppOptions } from "./app-options.ts";
+import { openCachePool } from "./cache-pool.ts";
 import type { AgentEvent } from "./event.ts";
 import { serveFakeGithub } from "./registries/github.fake.ts";
 
@@ -107,6 +108,7 @@ async function openHost(changes: Partial<AppOptions>, files: Readonly<Record<str
   const logger = new FakeLogger();
   const events: AgentEvent[] = [];
   const http = openHttpClient({ userAgent: "dewy/test", environment });
+  const caches = openCachePool({ http, clock: systemClock, environment });
   const listeners = new Set<() => void>();
   let running: Promise<unknown> = Promise.resolve();
   const [artifact = ""] = Object.keys(files);
@@ -142,7 +144,7 @@ async function openHost(changes: Partial<AppOptions>, files: Readonly<Record<str
       running = runApp(
         options,
         {
-          ...{ clock: systemClock, logger, http, version: "test", host: "test" },
+          ...{ clock: systemClock, logger, http, caches, version: "test", host: "test" },
           observe: (event) => events.push(event),
           onRestart: (listener) => {
             listeners.add(listener);

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { type Call, isEchoOf } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
@@ -6,10 +5,11 @@ import type { HttpClient } from "../base/http-client.ts";
 import type { Logger } from "../base/logger.ts";
 import { type InTurn, openTurns } from "../base/turns.ts";
 import type { AppOptions, OnRestart } from "./app-options.ts";
+import type { CachePool } from "./cache-pool.ts";
+import { type AppCache, type CacheDriver, type Outage, openAppCache } from "./caches/index.ts";
 import { childEnvironment } from "./child-environment.ts";
 import { type ChoiceRules, choose } from "./choose/choose.ts";
 import { rulesOf } from "./choose/rules.ts";
-import { openArtifactStore } from "./deploy/artifact-store.ts";
 import { type DeployParts, deploy } from "./deploy/deploy.ts";
 import { type HookParts, runHook } from "./deploy/hook.ts";
 import { recover } from "./deploy/recover.ts";
@@ -21,7 +21,8 @@ import type { Phase } from "./ledger/ledger.ts";
 import { openAssetsMode } from "./modes/assets.ts";
 import type { RunningMode } from "./modes/mode.ts";
 import { openServerMode } from "./modes/server.ts";
-import { type OpenedReleaseRegistry, openReleaseRegistry } from "./registries/index.ts";
+import { openReleaseRegistry } from "./registries/index.ts";
+import { type ReleaseRegistry, ReleaseRegistryError } from "./release.ts";
 import { withReport } from "./report.ts";
 import type { openListeners } from "./supervisor/listeners.ts";
 
@@ -29,6 +30,7 @@ export interface AppParts {
   clock: Clock;
   logger: Logger;
   http: HttpClient;
+  caches: CachePool;
   /** Told of everything that happens to the app. */
   observe: Observe;
   onRestart: OnRestart;
@@ -54,17 +56,38 @@ export async function runApp(options: AppOptions, parts: AppParts, call: Call): 
   const source = await openReleaseRegistry(options.registry, { ...parts, environment });
   try {
     const rules = await rulesOf(source.rules, options, thisHost());
+    const cache = await parts.caches.of(options.cache);
     return await withKept(directory, parts, call, (kept) =>
-      withMode(options, { ...parts, ...kept, source, rules }, call),
+      withCache(options, { ...parts, ...kept, ...source, rules }, cache, call),
     );
   } finally {
     await source.registry.close();
   }
 }
 
-type KeptParts = AppParts & Kept & { source: OpenedReleaseRegistry; rules: ChoiceRules };
+type KeptParts = AppParts & Kept & { rules: ChoiceRules };
 
-async function withMode(options: AppOptions, parts: KeptParts, call: Call): Promise<never> {
+async function withCache(
+  options: AppOptions,
+  { registry, ...parts }: KeptParts & { registry: ReleaseRegistry },
+  driver: CacheDriver,
+  call: Call,
+): Promise<never> {
+  const { directory: root } = options;
+  const { logger, host } = parts;
+  const cache = await inPlace(root, call, () =>
+    openAppCache({ cache: driver, registry, root, host, logger }),
+  );
+  try {
+    return await withMode(options, { ...parts, cache }, call);
+  } finally {
+    await cache.close();
+  }
+}
+
+type CachedParts = KeptParts & { cache: AppCache };
+
+async function withMode(options: AppOptions, parts: CachedParts, call: Call): Promise<never> {
   const { environment, name, scrubEnvironment } = options;
   const children = childEnvironment(environment, { app: name, scrub: scrubEnvironment });
   const own = { ...options, environment: children };
@@ -83,19 +106,16 @@ async function withMode(options: AppOptions, parts: KeptParts, call: Call): Prom
 
 async function followed(
   options: AppOptions,
-  { source, rules, mode, ...parts }: KeptParts & { mode: RunningMode },
+  { rules, mode, cache, ...parts }: CachedParts & { mode: RunningMode },
   call: Call,
 ): Promise<never> {
   const { clock, logger, observe, ledger } = parts;
   const { directory, ports } = options;
-  const { registry } = source;
+  const { registry, store, shared } = cache;
   const choosing = { clock, logger, warned: new Set<string>() };
   const alone = openTurns();
-  const store = await inPlace(directory, call, () =>
-    openArtifactStore(join(directory, ".dewy", "artifacts"), logger),
-  );
   const hooks = hooksOf(options, { ...options, logger, observe });
-  const deployParts = { ...parts, registry, store, hooks, alone, start: mode.start };
+  const deployParts = { ...parts, registry, store, shared, hooks, alone, start: mode.start };
   const reporting = { ...parts, registry, mode: options.mode };
 
   logger.info("Dewy started", {
@@ -104,7 +124,8 @@ async function followed(
     ports,
     directory,
   });
-  observe({ type: "started", version: parts.version, registry: registry.name, ports });
+  const { tag } = ledger.state.active ?? {};
+  observe({ type: "started", version: parts.version, registry: registry.name, ports, tag });
   await recover(parts);
   const forget = parts.onRestart(once(alone, () => restarted(mode, logger, call)));
   try {
@@ -112,6 +133,7 @@ async function followed(
       {
         ...{ ledger, clock, logger, observe, intervalMs: options.intervalMs },
         choose: (each) => choose(registry, rules, choosing, each),
+        outage: () => asError(registry.outage),
         deploy: (choice, each) =>
           withReport(choice, reporting, () => deploy(choice, deployParts, each), each),
         keepRunning: (each) => alone(() => mode.keepRunning(each)),
@@ -121,6 +143,10 @@ async function followed(
   } finally {
     forget();
   }
+}
+
+function asError(outage: Outage | undefined): ReleaseRegistryError | undefined {
+  return outage && new ReleaseRegistryError(outage.code, outage.message);
 }
 
 /** Asked several times before its turn has come, the work is done once. */

@@ -25,7 +25,14 @@ export interface Deployment {
  * same facts. None of them holds a secret, a command line or what an app or a hook has written.
  */
 export type AgentEvent =
-  | { type: "started"; version: string; registry: string; ports: readonly number[] }
+  /** `tag` is the release that was active when the agent was last here. */
+  | {
+      type: "started";
+      version: string;
+      registry: string;
+      ports: readonly number[];
+      tag?: string | undefined;
+    }
   /** The registry has answered, and a release was chosen or there is none yet. */
   | { type: "polled"; durationMs: number; tag: string | undefined }
   /** `failures` counts from 1 since the last success; `error` is a `DewyError` or a bug. */

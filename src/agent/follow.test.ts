@@ -135,6 +135,21 @@ it("tells of failures as they come, and once when all is well again", async () =
   expect(agent.events).toContainEqual(expect.objectContaining({ type: "polled", tag: "v1.0.0" }));
 });
 
+it("deploys from old answers, and counts them as failures until there are new ones", async () => {
+  const agent = start("v1.0.0");
+  agent.outage = new ReleaseRegistryError("UNAVAILABLE", "no answer");
+  await agent.polls(2);
+  const told = () => agent.events.map(({ type }) => type);
+
+  expect(agent.deployed).toEqual(["v1.0.0"]);
+  expect(told()).toEqual(["poll failed", "poll failed"]);
+
+  agent.outage = undefined;
+  await agent.polls(1);
+
+  expect(told()).toEqual(["poll failed", "poll failed", "polled", "recovered"]);
+});
+
 it("stops at once when told to", async () => {
   const agent = start("v1.0.0");
   await agent.polls(1);
@@ -151,6 +166,7 @@ function start(tag: string) {
     newest: choiceOf(tag),
     failure: undefined as Error | undefined,
     registryFailure: undefined as Error | undefined,
+    outage: undefined as Error | undefined,
     deployed: [] as string[],
     tried: 0,
     order: [] as string[],
@@ -189,6 +205,7 @@ function start(tag: string) {
         agent.order.push("keep running");
       },
       ledger: agent.ledger,
+      outage: () => agent.outage,
       clock: agent.clock,
       observe: (event) => agent.events.push(event),
       logger: agent.logger,

@@ -17,6 +17,8 @@ const longestAskedMs = 3_600_000;
 export interface FollowParts {
   /** The release that should run now; `undefined` when there is none yet. */
   choose(call: Call): Promise<Choice | undefined>;
+  /** Why the last choice was made among old answers, if it was; who shares them has logged it. */
+  outage?(): Error | undefined;
   /** Takes it into service, or leaves everything as it was and throws. */
   deploy(choice: Choice, call: Call): Promise<unknown>;
   /** Puts what `current` names into service when nothing runs. */
@@ -65,20 +67,28 @@ async function poll(parts: FollowParts, ailments: Ailments, call: Call): Promise
     failedPoll(error, parts, ailments);
     return Math.max(intervalMs, askedMs(error), backoffMs(pollBackoff, ailments.polls));
   }
-  observe({ type: "polled", durationMs: performance.now() - began, tag: choice?.tag });
-  if (ailments.polls > 0) logger.info("Current recovered", { failures: ailments.polls });
-  Object.assign(ailments, { polls: 0, lastMessage: "" });
-  if (await isWell(choice, parts, call)) recovered(parts, ailments);
-  else ailments.all++;
+  const outage = parts.outage?.();
+  if (outage) countFailure(outage, parts, ailments);
+  else {
+    observe({ type: "polled", durationMs: performance.now() - began, tag: choice?.tag });
+    if (ailments.polls > 0) logger.info("Current recovered", { failures: ailments.polls });
+    Object.assign(ailments, { polls: 0, lastMessage: "" });
+  }
+  if (!(await isWell(choice, parts, call))) ailments.all++;
+  else if (!outage) recovered(parts, ailments);
   return jittered(intervalMs);
 }
 
-function failedPoll(error: unknown, { logger, observe }: FollowParts, ailments: Ailments): void {
-  ailments.polls++;
-  ailments.all++;
+function failedPoll(error: unknown, parts: FollowParts, ailments: Ailments): void {
   const level = messageOf(error) === ailments.lastMessage ? "debug" : "error";
   ailments.lastMessage = messageOf(error);
-  logger[level]("Current failure", { error, failures: ailments.polls });
+  countFailure(error, parts, ailments);
+  parts.logger[level]("Current failure", { error, failures: ailments.polls });
+}
+
+function countFailure(error: unknown, { observe }: FollowParts, ailments: Ailments): void {
+  ailments.polls++;
+  ailments.all++;
   observe({ type: "poll failed", error, failures: ailments.polls });
 }
 

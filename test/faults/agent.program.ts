@@ -1,4 +1,5 @@
 import { runApp } from "../../src/agent/app.ts";
+import { openCachePool } from "../../src/agent/cache-pool.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { openHttpClient } from "../../src/base/http-client.ts";
 import { openLogger } from "../../src/base/pino-logger.ts";
@@ -8,6 +9,8 @@ import { openLogger } from "../../src/base/pino-logger.ts";
  * `agent.program.js PHASE REGISTRY PORT DIRECTORY COMMAND…`
  */
 const [deadly, registry = "", port, directory = "", program = "", ...args] = process.argv.slice(2);
+
+const http = openHttpClient({ userAgent: "dewy/test", environment: process.env });
 
 await runApp(
   {
@@ -26,7 +29,8 @@ await runApp(
     userAgent: "dewy/test",
   },
   {
-    http: openHttpClient({ userAgent: "dewy/test", environment: process.env }),
+    http,
+    caches: openCachePool({ http, clock: systemClock, environment: process.env }),
     version: "test",
     host: "test",
     observe: () => {},

@@ -11,6 +11,7 @@ import type { HookFacts, RunHook } from "./hook.ts";
 import { type PhaseParts, type PhaseTrack, trackPhases } from "./phases.ts";
 import { makeRoom, type PruneParts, prune } from "./prune.ts";
 import { removeTree } from "./removal.ts";
+import type { SharedArtifacts } from "./shared-artifacts.ts";
 import { archiveLimits, unpack } from "./unpack.ts";
 
 /** What a rollback-hook may take of the time in which the agent has to end. */
@@ -19,6 +20,8 @@ const lastHookMs = 30_000;
 export interface DeployParts extends PhaseParts, PruneParts, ActivateParts {
   registry: ReleaseRegistry;
   /** Those that were asked for: before anything changes, after the commit, after an undoing. */
+  /** What other hosts have fetched already, where there is such a cache. */
+  shared: SharedArtifacts | undefined;
   hooks: Partial<Record<HookName, RunHook>>;
   /** Runs `work` when nobody else is exchanging what is in service. */
   alone<Result>(work: () => Promise<Result>): Promise<Result>;
@@ -60,14 +63,16 @@ async function prepare(
   parts: DeployParts,
   call: Call,
 ): Promise<DeployedRelease> {
-  const { registry, releases, store, clock, logger } = parts;
+  const { registry, releases, store, shared, clock, logger, observe } = parts;
 
   await phases.enter("fetch");
   await makeRoom(artifact, parts);
-  const fetched = await fetchArtifact({ registry, artifact, store, clock, logger }, call);
+  const fetched = await fetchArtifact({ registry, artifact, store, shared, clock, logger }, call);
   const cache_key = `${tag}--${artifact.name}`;
   logger.info("Cached artifact", { tag, cache_key, digest: fetched.digest });
   logger.info("Download notification", { tag });
+  const { sizeBytes, from } = fetched;
+  observe({ type: "fetched", tag, artifact: artifact.name, sizeBytes, from });
 
   const directory = await releases.reserve();
   await phases.enter("unpack", directory);

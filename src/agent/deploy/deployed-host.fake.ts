@@ -75,6 +75,7 @@ export async function openHost() {
         undo: async () => void note("undone"),
       };
     },
+    shared: undefined,
     alone: openTurns(),
     observe: (event: AgentEvent) => void host.events.push(event),
     hooks: {

@@ -42,7 +42,7 @@ export class SystemdNotify {
   readonly #clock: Clock;
   readonly #tickMs: number;
   readonly #stop = new AbortController();
-  readonly #apps: AppProgress[] = [];
+  readonly #apps = new Map<string, AppProgress>();
   readonly #ended: Promise<void>;
   #phase: "starting" | "ready" | "stopping" = "starting";
   #startingMs = 0;
@@ -58,14 +58,19 @@ export class SystemdNotify {
   /** Every app of this process is to be observed before the first event of any. */
   observe({ app }: AppIdentity): Observe {
     const progress = new AppProgress(app, this.#clock);
-    this.#apps.push(progress);
+    this.#apps.set(app, progress);
     return (event) => {
       progress.take(event);
-      if (this.#apps.every(({ isReady }) => isReady)) this.ready();
+      if (this.#progress.every(({ isReady }) => isReady)) this.ready();
       if (this.#phase !== "stopping" && this.#state !== this.#told) {
         this.#manager.notify(this.#status());
       }
     };
+  }
+
+  /** The app is no longer one of this process, or begins anew: its silence is no sign of anything. */
+  forget(app: string): void {
+    this.#apps.delete(app);
   }
 
   /** Says `READY=1` at once; otherwise that is said when every app is ready. */
@@ -97,7 +102,7 @@ export class SystemdNotify {
   }
 
   #tick(): Assignments {
-    const isTurning = this.#apps.map((app) => app.pass(this.#tickMs)).every(Boolean);
+    const isTurning = this.#progress.map((app) => app.pass(this.#tickMs)).every(Boolean);
     if (this.#phase === "stopping") return { ...this.#extension, ...this.#alive };
     if (this.#phase === "starting") this.#startingMs += this.#tickMs;
     const isStarting = this.#phase === "starting" && this.#startingMs <= longestStartMs;
@@ -106,6 +111,10 @@ export class SystemdNotify {
       ...(isTurning && this.#alive),
       ...(isStarting && this.#extension),
     };
+  }
+
+  get #progress(): AppProgress[] {
+    return [...this.#apps.values()];
   }
 
   get #alive(): Assignments {
@@ -118,11 +127,11 @@ export class SystemdNotify {
   }
 
   get #state(): string {
-    return this.#apps.map(({ state }) => state).join("; ");
+    return this.#progress.map(({ state }) => state).join("; ");
   }
 
   #status(): Assignments {
     this.#told = this.#state;
-    return { STATUS: this.#apps.map(({ sentence }) => sentence).join("; ") };
+    return { STATUS: this.#progress.map(({ sentence }) => sentence).join("; ") };
   }
 }

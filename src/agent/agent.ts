@@ -1,0 +1,91 @@
+import { hostname } from "node:os";
+import type { Call } from "../base/call.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Environment } from "../base/environment.ts";
+import { openHttpClient } from "../base/http-client.ts";
+import type { Logger } from "../base/logger.ts";
+import { openAdmin } from "./admin/admin.ts";
+import { runApp } from "./app.ts";
+import type { AppOptions, OnRestart, ProcessOptions } from "./app-options.ts";
+import { openCachePool } from "./cache-pool.ts";
+import type { AgentEvent, AppIdentity, Observe } from "./event.ts";
+import { openHistory } from "./history/history.ts";
+import { openNotifiers } from "./notifiers/index.ts";
+import { openStatusBoard } from "./status-board.ts";
+import type { openListeners } from "./supervisor/listeners.ts";
+import { openSystemdNotify } from "./telemetry/systemd.ts";
+import { openTelemetry } from "./telemetry/telemetry.ts";
+
+/** What is not told or written by then is given up: it waits for a disk or a network. */
+const lastWordsMs = 5_000;
+
+export interface AgentParts {
+  clock: Clock;
+  logger: Logger;
+  environment: Environment;
+  onRestart: OnRestart;
+  /** See `AppParts`. */
+  listen?: typeof openListeners;
+  version: string;
+}
+
+/** What all apps of a process share: connections, caches, metrics, and the word to systemd. */
+export interface Agent {
+  /** As `runApp`, told of in its history, notices and metrics. */
+  run(app: AppOptions, logger: Logger, call: Call): Promise<void>;
+  /** After every app has ended. */
+  close(): Promise<void>;
+}
+
+/** @throws {ConfigError} for telemetry that cannot be meant, or an admin port that cannot be had */
+export async function openAgent(
+  { telemetry: asked, adminPort: port }: Pick<ProcessOptions, "telemetry" | "adminPort">,
+  parts: AgentParts,
+  call: Call,
+): Promise<Agent> {
+  const { environment, version } = parts;
+  const board = openStatusBoard();
+  const telemetry = asked && (await openTelemetry({ ...asked, version }, parts));
+  const metrics = telemetry && { metrics: telemetry.prometheus };
+  const admin = telemetry && (await openAdmin({ port }, { ...parts, ...board, ...metrics }, call));
+  const http = openHttpClient({ userAgent: `dewy/${version}`, environment });
+  const caches = openCachePool({ ...parts, http });
+  const systemd = openSystemdNotify(environment, parts);
+  const stopping = () => systemd?.stopping();
+  call.signal.addEventListener("abort", stopping, { once: true });
+
+  return {
+    async run(app, logger, each) {
+      const identity: AppIdentity = { app: app.name, host: hostname(), mode: app.mode };
+      const own = { ...parts, logger, http, caches, identity, host: identity.host };
+      const { directory } = app;
+      const notifiers = await openNotifiers(app.notifiers, { ...own, directory });
+      const history = openHistory(directory, own);
+      const observers = [board, telemetry, systemd].flatMap((one) => one?.observe(identity) ?? []);
+      const observe = toAll([...observers, history.observe, notifiers.observe]);
+      try {
+        await runApp(app, { ...own, observe }, each);
+      } finally {
+        board.forget(app.name);
+        systemd?.forget(app.name);
+        const last = { signal: AbortSignal.timeout(lastWordsMs) };
+        await Promise.all([notifiers.close(last), history.close(last)]);
+      }
+    },
+
+    async close() {
+      call.signal.removeEventListener("abort", stopping);
+      await admin?.close();
+      await telemetry?.close({ signal: AbortSignal.timeout(lastWordsMs) });
+      await systemd?.close();
+      await caches.close();
+      http.close();
+    },
+  };
+}
+
+function toAll(observers: readonly Observe[]): Observe {
+  return (event: AgentEvent) => {
+    for (const observe of observers) observe(event);
+  };
+}
