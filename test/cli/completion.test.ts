@@ -97,10 +97,9 @@ async function offersOfZsh(typed: string): Promise<string[]> {
   const recording = `
 autoload -Uz compinit && compinit -u -D
 ${await script("zsh")}
-zmodload zsh/zpty
 compadd() {
   local -a matches; builtin compadd -A matches "$@"
-  (( \${#matches} )) && print -r -- "offer:\${(pj:\\noffer:)matches}" >>"$OFFERS"
+  (( \${#matches} )) && printf '%s\\n' "\${matches[@]}" >>"$OFFERS"
   builtin compadd "$@"
 }
 `;
@@ -116,8 +115,7 @@ zpty -w -n shell '${typed}'$'\\t'$'\\025'"print d''one"$'\\n'
 zpty -r shell output '*done*'
 zpty -d shell
 cat ${offers}`;
-  const lines = await linesOf("zsh", ["-f", "-c", program]);
-  return lines.filter((line) => line.startsWith("offer:")).map((line) => line.slice(6));
+  return linesOf("zsh", ["-f", "-c", program]);
 }
 
 async function script(shell: string): Promise<string> {
