@@ -8,8 +8,18 @@ const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGQUIT"] as const) {
   process.on(signal, () => stop.abort(new Error(`told to stop by ${signal}`)));
 }
+const restartListeners = new Set<() => void>();
+// Listened to even where nothing can be restarted: unheard, it would open Node's debugger.
+process.on("SIGUSR1", () => {
+  for (const restart of restartListeners) restart();
+});
 // A terminal that goes away takes no deployment with it.
 process.on("SIGHUP", () => {});
+
+// Whoever reads the output may have seen enough of it, as `head` has.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
 
 process.exitCode = await main(process.argv.slice(2), {
   print: (line) => process.stdout.write(`${line}\n`),
@@ -25,6 +35,10 @@ process.exitCode = await main(process.argv.slice(2), {
   environment: process.env,
   directory: process.cwd(),
   signal: stop.signal,
+  onRestart(listener) {
+    restartListeners.add(listener);
+    return () => restartListeners.delete(listener);
+  },
   clock: systemClock,
 });
 

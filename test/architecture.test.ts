@@ -16,16 +16,16 @@ const mayImport: Record<string, string[]> = {
   "main.ts": ["base", "cli"],
 };
 
-/** Packages, and the place in the program that may know of each; two of them sign in to buckets and to registries. */
+/** Packages, and the place in the program that may know of each; or two. */
 const homeOf: Record<string, string | string[]> = {
   commander: "cli/",
   pino: "base/pino-logger.ts",
   valibot: "",
-  yaml: "registry/config",
+  yaml: "base/yaml-document.ts",
   "https-proxy-agent": "base/http",
-  "@connectrpc/connect": "agent/registries/grpc",
-  "@connectrpc/connect-node": "agent/registries/grpc",
-  "@bufbuild/protobuf": "agent/registries/grpc",
+  "@connectrpc/connect": ["agent/registries/grpc", "agent/telemetry/otlp"],
+  "@connectrpc/connect-node": ["agent/registries/grpc", "agent/telemetry/otlp"],
+  "@bufbuild/protobuf": ["agent/registries/grpc", "agent/telemetry/otlp"],
   "modern-tar": "agent/deploy/archives/tar",
   "@aws-sdk/client-s3": "objects/s3",
   "@aws-sdk/core": ["objects/s3.ts", "oci/credential-amazon.ts"],

@@ -1,7 +1,12 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { planned } from "../src/cli/main.fake.ts";
+import { jsonSchema } from "../src/cli/options/json-schema.ts";
+import { configurationPage } from "./configuration-page.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const documents = [
@@ -33,8 +38,6 @@ describe("documents", () => {
   });
 
   it.each([
-    ["server", "README.md", 4],
-    ["server", "README.ja.md", 4],
     ["push", "README.md", 2],
     ["push", "README.ja.md", 2],
   ])("describes every option of dewy %s in %s", (command, name, least) => {
@@ -45,6 +48,27 @@ describe("documents", () => {
     expect(names.length).toBeGreaterThanOrEqual(least);
     const missing = names.map(dashed).filter((flag) => !read(name).includes(`--${flag}`));
     expect(missing).toEqual([]);
+  });
+
+  // `npm run docs` writes them anew.
+  it.each([
+    ["docs/configuration.md", () => configurationPage("en")],
+    ["docs/ja/configuration.md", () => configurationPage("ja")],
+    ["docs/dewy.schema.json", () => `${JSON.stringify(jsonSchema(), undefined, 2)}\n`],
+  ])("has %s from the table of options", async (name, made) => {
+    await expect(made()).toMatchFileSnapshot(join(root, name));
+  });
+
+  it("shows only a dewy.yaml that is right, and only options that exist", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "dewy-documents-"));
+    for (const page of ["docs/configuration.md", "docs/ja/configuration.md"]) {
+      const examples = [...read(page).matchAll(/```yaml\n([\s\S]*?)```/g)];
+      expect(examples.length).toBeGreaterThanOrEqual(2);
+      for (const [, text = ""] of examples) {
+        writeFileSync(join(directory, "dewy.yaml"), text);
+        expect(await planned(["config", "check"], { directory })).toMatchObject({ noted: [] });
+      }
+    }
   });
 
   it("has the same headings and commands in both languages", () => {

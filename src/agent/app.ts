@@ -23,6 +23,7 @@ import type { RunningMode } from "./modes/mode.ts";
 import { openServerMode } from "./modes/server.ts";
 import { type OpenedReleaseRegistry, openReleaseRegistry } from "./registries/index.ts";
 import { withReport } from "./report.ts";
+import type { openListeners } from "./supervisor/listeners.ts";
 
 export interface AppParts {
   clock: Clock;
@@ -31,6 +32,8 @@ export interface AppParts {
   /** Told of everything that happens to the app. */
   observe: Observe;
   onRestart: OnRestart;
+  /** See `ServerModeParts`. */
+  listen?: typeof openListeners;
   /** The name of this host, for the records of what was deployed. */
   host: string;
   /** Of Dewy. */

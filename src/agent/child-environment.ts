@@ -1,7 +1,5 @@
 import type { Environment } from "../base/environment.ts";
-
-/** What systemd says to the agent alone: a child that took it would speak in its name. */
-const toTheAgent = ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"];
+import { withoutServiceManager } from "../base/systemd-notify.ts";
 
 /** The variables that the agent takes its own credentials from. */
 const secrets = [
@@ -28,6 +26,7 @@ export function childEnvironment(
   { app, scrub }: { app: string; scrub: boolean },
 ): Environment {
   const isKept = ([name]: [string, unknown]) =>
-    !toTheAgent.includes(name) && !(scrub && secrets.some((pattern) => pattern.test(name)));
-  return { ...Object.fromEntries(Object.entries(environment).filter(isKept)), DEWY_APP: app };
+    !scrub || !secrets.some((pattern) => pattern.test(name));
+  const kept = Object.entries(withoutServiceManager(environment)).filter(isKept);
+  return { ...Object.fromEntries(kept), DEWY_APP: app };
 }

@@ -45,6 +45,13 @@ export function lineOf({ message, hint }: DewyError): string {
     .replace(/\s*\n\s*/g, " ");
 }
 
+/** A line for each of the mistakes that `error` names, and one for what to do about them. */
+export function linesOf(error: ConfigError): string[] {
+  const lines = error.message.split("\n");
+  if (lines.length === 1) return [lineOf(error)];
+  return [...lines, ...(error.hint ? [error.hint] : [])];
+}
+
 /** The system's own error code, such as `ENOENT`, when `error` carries one. */
 export function systemCodeOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("code" in error)) return undefined;

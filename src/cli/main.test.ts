@@ -14,7 +14,7 @@ describe("dewy", () => {
     ["serve", "unknown command 'serve'"],
     ["servr", "Did you mean server?"],
     ["server -- app", "--registry is missing"],
-    ["server --registry nowhere -- app", "nowhere"],
+    ["server --registry nowhere -- app", "--registry: write it as scheme://place"],
     ["server --registry ftp://a/b -- app", "ftp"],
     ["server --registry ghr://owner -- app", "ghr://owner/repo"],
     ["server --registry img://127.0.0.1:5000/app?pre-relase=true -- app", "pre-release"],
@@ -161,7 +161,7 @@ describe("dewy", () => {
 
     const { status, noted } = await run(["registry", "serve", "config.yml"], { directory });
 
-    expect(noted[0]).toMatch(/config\.yml:2:1: .*storag.*storage/);
+    expect(noted.join("\n")).toMatch(/config\.yml:2:1: .*storag.*storage/);
     expect(status).toBe(2);
   });
 
@@ -199,6 +199,7 @@ async function run(args: string[], options: { directory?: string; signal?: Abort
     environment: { HOME: directory },
     directory,
     signal: options.signal ?? AbortSignal.timeout(10_000),
+    onRestart: () => () => {},
     clock: systemClock,
   });
   const after = await readdir(directory);

@@ -1,36 +1,98 @@
 import { Command as CommanderCommand, CommanderError } from "commander";
 import { isEchoOf } from "../base/call.ts";
-import { ConfigError, DewyError, lineOf, messageOf } from "../base/errors.ts";
-import { type Command, type CommandContext, declare } from "./command.ts";
+import { ConfigError, DewyError, lineOf, linesOf, messageOf } from "../base/errors.ts";
+import { arranged } from "./arguments.ts";
+import {
+  type Command,
+  type CommandContext,
+  declare,
+  declareFlags,
+  type StartApps,
+} from "./command.ts";
+import { flagsOf } from "./options/flags.ts";
 import { version } from "./version.ts";
 
+interface Entry {
+  summary: string;
+  load(): Promise<Command>;
+}
+
 /** The commands, each loaded only when it is called, so that the others do not pay for it. */
-const commands: Record<string, { summary: string; load(): Promise<Command> }> = {
-  server: {
-    summary: "keep an application on the newest release, replaced without dropping a connection",
-    load: async () => (await import("./commands/server.ts")).server,
-  },
-  push: {
-    summary: "publish files as a release to an OCI registry",
-    load: async () => (await import("./commands/push.ts")).push,
-  },
-  "registry serve": {
-    summary: "serve an OCI image registry",
-    load: async () => (await import("./commands/registry-serve.ts")).registryServe,
-  },
+function commandsWith(start: StartApps): Record<string, Entry> {
+  const commands: Record<string, Entry> = {
+    server: {
+      summary: "keep an application on the newest release, replaced without dropping a connection",
+      load: async () => (await import("./commands/agent.ts")).agentCommand("server", start),
+    },
+    assets: {
+      summary: "keep a directory of files on the newest release",
+      load: async () => (await import("./commands/agent.ts")).agentCommand("assets", start),
+    },
+    run: {
+      summary: "run the apps that a dewy.yaml describes, in one process",
+      load: async () => (await import("./commands/run.ts")).run(start),
+    },
+    "config check": {
+      summary: "check a dewy.yaml",
+      load: async () => (await import("./commands/config.ts")).configCheck,
+    },
+    "config schema": {
+      summary: "print the JSON Schema of dewy.yaml",
+      load: async () => (await import("./commands/config.ts")).configSchema,
+    },
+    push: {
+      summary: "publish files as a release to an OCI registry",
+      load: async () => (await import("./commands/push.ts")).push,
+    },
+    history: {
+      summary: "show what was deployed, when and how it ended",
+      load: async () => (await import("./commands/history.ts")).history,
+    },
+    "registry serve": {
+      summary: "serve an OCI image registry",
+      load: async () => (await import("./commands/registry-serve.ts")).registryServe,
+    },
+    completion: {
+      summary: "print the completion for bash, zsh or fish",
+      load: async () => (await import("./commands/completion.ts")).completion(commands),
+    },
+  };
+  return commands;
+}
+
+/** What the first word of a command of two is about. */
+const families: Record<string, string> = {
+  registry: "the image registry",
+  config: "dewy.yaml",
 };
 
-/** Runs `dewy` with `args` and resolves to its exit status: 0, 1 for a failure, 2 for a misuse. */
-export async function main(args: readonly string[], context: CommandContext): Promise<number> {
+const startWhenCalled: StartApps = async (plan, context) =>
+  (await import("./start-apps.ts")).startApps(plan, context);
+
+/**
+ * Runs `dewy` with `words` and resolves to its exit status: 0, 1 for a failure, 2 for a misuse.
+ *
+ * `start` is given the apps of `server`, `assets` and `run`, and stands in for the agent in tests.
+ */
+export async function main(
+  words: readonly string[],
+  context: CommandContext,
+  start: StartApps = startWhenCalled,
+): Promise<number> {
   try {
-    await program(args, context).then((ready) => ready.parseAsync([...args], { from: "user" }));
+    const commands = commandsWith(start);
+    const { args, warnings } = arranged(words, Object.keys(commands));
+    for (const warning of warnings) context.note(`dewy: ${warning}`);
+    const ready = await program(args, commands, context);
+    await ready.parseAsync([...args], { from: "user" });
     return 0;
   } catch (error) {
     if (isEchoOf(context.signal, error)) return interrupted(context);
     if (error instanceof CommanderError) return statusOf(error, context);
     if (!(error instanceof DewyError)) throw error; // a bug: crash, and show the stack
-    context.note(`dewy: ${lineOf(error)}`);
-    return error instanceof ConfigError ? 2 : 1;
+    const isMisuse = error instanceof ConfigError;
+    for (const line of isMisuse ? linesOf(error) : [lineOf(error)]) context.note(`dewy: ${line}`);
+    return isMisuse ? 2 : 1;
   }
 }
 
@@ -42,6 +104,7 @@ function interrupted({ note, signal }: CommandContext): number {
 
 async function program(
   args: readonly string[],
+  commands: Record<string, Entry>,
   context: CommandContext,
 ): Promise<CommanderCommand> {
   const root = new CommanderCommand("dewy")
@@ -52,9 +115,14 @@ async function program(
     .helpOption("-h, --help", "show this help, or that of a command")
     .helpCommand(false);
   quiet(root, context);
+  if (args[0]?.startsWith("-"))
+    declareFlags(
+      root,
+      flagsOf(() => true),
+    ); // for the help alone
   for (const [name, { summary, load }] of Object.entries(commands)) {
     const target = place(root, name.split(" "), context).description(summary);
-    if (!name.split(" ").every((word) => args.includes(word))) continue;
+    if (!name.split(" ").every((word, place) => args[place] === word)) continue;
     const description = await load();
     declare(target, description);
     target.action(async (...given: unknown[]) => {
@@ -71,7 +139,7 @@ function place(root: CommanderCommand, words: string[], context: CommandContext)
     const known = parent.commands.find((candidate) => candidate.name() === word);
     if (known) return known;
     const added = parent.command(word).helpCommand(false);
-    if (words.length > 1 && word === words[0]) added.description("the image registry");
+    if (words.length > 1 && word === words[0]) added.description(families[word] ?? "");
     quiet(added, context);
     return added;
   }, root);

@@ -1,5 +1,4 @@
-import { parse as parseYaml } from "yaml";
-import { ConfigError, messageOf } from "../base/errors.ts";
+import { parseYamlValue } from "../base/yaml-document.ts";
 
 const variablePrefix = "REGISTRY_";
 
@@ -34,7 +33,7 @@ export function overridden(
     const path = name.slice(variablePrefix.length).toLowerCase().split("_");
     if (path.includes("")) continue;
     paths.set(path.join("."), name);
-    value = placed(value, path, parsedValue(name, environment[name] ?? ""));
+    value = placed(value, path, parseYamlValue(name, environment[name] ?? ""));
   }
   return { value, overrides: { nameOf: (path) => nameFor(path, paths) } };
 }
@@ -46,14 +45,6 @@ function nameFor(path: readonly string[], names: Map<string, string>): string | 
   }
   const inside = `${path.join(".").toLowerCase()}.`;
   return [...names].find(([set]) => path.length > 0 && set.startsWith(inside))?.[1];
-}
-
-function parsedValue(name: string, text: string): unknown {
-  try {
-    return parseYaml(text, { prettyErrors: false });
-  } catch (error) {
-    throw new ConfigError(`${name}: this is not YAML: ${messageOf(error)}`);
-  }
 }
 
 function placed(whole: unknown, [first, ...rest]: readonly string[], value: unknown): unknown {

@@ -6,6 +6,7 @@ import type { Logger } from "../../base/logger.ts";
 import type { Releases } from "../deploy/releases.ts";
 import type { Observe, StartReason } from "../event.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { openListeners } from "../supervisor/listeners.ts";
 import { openSupervisor } from "../supervisor/supervisor.ts";
 import { SupervisorError } from "../supervisor/supervisor-error.ts";
 import { takeOver } from "../supervisor/takeover.ts";
@@ -27,6 +28,8 @@ export interface ServerModeParts {
   clock: Clock;
   logger: Logger;
   observe: Observe;
+  /** Where the ports are not this app's alone to open and close. */
+  listen?: typeof openListeners;
 }
 
 /**
@@ -42,9 +45,10 @@ export async function openServerMode(
   if (program === undefined) throw new ConfigError("there is no command to run");
   const { record, logger, clock, ledger } = parts;
   const { drainMs } = options;
-  const { listeners } = await takeOver({ ports, record, drainMs, logger, clock }, call).catch(
-    refusePort,
-  );
+  const { listeners } = await takeOver(
+    { ports, record, drainMs, logger, clock, listen: parts.listen },
+    call,
+  ).catch(refusePort);
   const activeTag = () => ledger.state.active?.tag;
   const supervisor = openSupervisor({
     ...{ ...options, command: [program, ...args], listeners, record, logger, clock },

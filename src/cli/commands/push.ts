@@ -17,6 +17,7 @@ const example = "dewy push app_linux_amd64.tar.gz img://registry.example.com/app
 
 export const push = command({
   operands: "[files-and-target...]",
+  completes: "file",
   flags: {
     platform: {
       value: "OS/ARCH",

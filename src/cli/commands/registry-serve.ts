@@ -14,6 +14,7 @@ import { type CommandContext, command } from "../command.ts";
 
 export const registryServe = command({
   operands: "[config.yml]",
+  completes: "file",
   flags: {},
   epilogue: [
     "Without a file, which REGISTRY_CONFIGURATION_PATH may name as well, it listens on",

@@ -1,0 +1,107 @@
+import { resolve } from "node:path";
+import type { AppOptions, ProcessOptions } from "../../agent/app-options.ts";
+import type { Mode } from "../../agent/event.ts";
+import type { Environment } from "../../base/environment.ts";
+import { version } from "../version.ts";
+import { appNameOf } from "./app-name.ts";
+import { firstOf, type Layer, valuesOf } from "./layer.ts";
+import { dashed } from "./option.ts";
+import { type OptionValues, optionEntries } from "./table.ts";
+
+export interface AppSource {
+  mode: Mode;
+  /** The words of the command, and where they were written. */
+  command: readonly string[];
+  commandPlace: string;
+  /** First the one that is heard first. */
+  layers: readonly Layer[];
+  /** The layers that are for this app alone: there, an option of the other mode is a mistake. */
+  ownLayers: readonly Layer[];
+  /** What a missing registry is said of; empty for the command line. */
+  place: string;
+  /** Its name and directory where nobody says. */
+  name?: string;
+  directory: string;
+}
+
+export interface Surroundings {
+  environment: Environment;
+  userAgent: string;
+}
+
+/** The app that `source` describes. What is wrong is added to `problems`, and then it is of no use. */
+export function appOf(
+  source: AppSource,
+  { environment, userAgent }: Surroundings,
+  problems: string[],
+): AppOptions {
+  const { mode, command } = source;
+  refuseForeign(source, problems);
+  const values = valuesOf(source.layers, problems);
+  if (!firstOf(source.layers, "registry")) problems.push(missingRegistry(source.place));
+  if (mode === "server") checkCommand(source, problems);
+  const directory = resolve(source.directory, values.directory ?? ".");
+  const registry = values.registry ?? "";
+  return {
+    name: values.name ?? source.name ?? appNameOf(registry, directory),
+    ...{ mode, registry, directory, environment, userAgent },
+    ...{ ports: mode === "server" ? (values.port ?? []) : [], command },
+    ...{ intervalMs: values.interval, drainMs: values.drainTime },
+    ...{ cache: values.cache, notifiers: values.notifier ?? [] },
+    ...{ slot: values.slot, calver: values.calver, constraint: values.constraint },
+    beforeDeployHook: values.beforeDeployHook,
+    afterDeployHook: values.afterDeployHook,
+    rollbackHook: values.rollbackHook,
+    scrubEnvironment: values.scrubEnv,
+  };
+}
+
+export function surroundingsOf({ environment }: { environment: Environment }): Surroundings {
+  return { environment, userAgent: `dewy/${version()}` };
+}
+
+/** What `values` say about the process. */
+export function processOf(values: OptionValues): ProcessOptions {
+  const { logLevel, logFormat, telemetry, otlpEndpoint, otlpInsecure } = values;
+  const isOn = telemetry || otlpEndpoint !== undefined;
+  return {
+    ...{ logLevel, logFormat },
+    telemetry: isOn ? { endpoint: otlpEndpoint, insecure: otlpInsecure } : undefined,
+    adminPort: values.adminPort || defaultAdminPort,
+  };
+}
+
+const defaultAdminPort = 17_539;
+
+function missingRegistry(place: string): string {
+  return place
+    ? `${place}: registry is missing: say where releases are announced, such as registry: ghr://owner/repository`
+    : "--registry is missing: say where releases are announced, such as --registry ghr://owner/repository";
+}
+
+function refuseForeign(source: AppSource, problems: string[]): void {
+  const { mode, ownLayers, command, commandPlace } = source;
+  for (const [name, { only }] of optionEntries) {
+    if (only === undefined || only === mode) continue;
+    const found = firstOf(ownLayers, name);
+    if (!found) continue;
+    problems.push(`${found.place}: dewy ${mode} starts nothing, and takes no ${dashed(name)}`);
+  }
+  if (mode === "assets" && command.length > 0) {
+    problems.push(
+      `${commandPlace}: dewy assets places files and starts nothing: leave the command out`,
+    );
+  }
+}
+
+function checkCommand(
+  { command: words, commandPlace, place }: AppSource,
+  problems: string[],
+): void {
+  if (words[0] && !words.some((word) => word.includes("\0"))) return;
+  problems.push(
+    place
+      ? `${commandPlace}: there is no command to run: write command: [current/app], or mode: assets`
+      : "there is no command to run: write it after --, such as: dewy server --registry … -- current/app",
+  );
+}

@@ -1,0 +1,133 @@
+import * as v from "valibot";
+import { parsePorts } from "../../agent/supervisor/port-range.ts";
+import { ConfigError, lineOf } from "../../base/errors.ts";
+import { Seconds, YesOrNo } from "../../base/schema.ts";
+
+/** A form of value: how it is checked, and how its form is told to an editor and to a shell. */
+export interface Kind<S extends v.GenericSchema = v.GenericSchema> {
+  /** Takes what a command line or a variable holds, and what YAML makes of the same words. */
+  schema: S;
+  /** The same in JSON Schema (draft 2020-12), for `dewy.yaml`. */
+  json: object;
+  /** What a shell offers where the values are known. */
+  completes?: "file" | "directory" | readonly string[];
+}
+
+const kind = <const S extends v.GenericSchema>(
+  schema: S,
+  json: object,
+  completes?: Kind["completes"],
+): Kind<S> => ({ schema, json, ...(completes && { completes }) });
+
+const writeText = "write a text here, or leave it out; in quotes where it looks like a number";
+const Text = v.pipe(
+  v.string(writeText),
+  v.minLength(1, "write something here, or leave it out"),
+  v.check((text) => !text.includes("\0"), "a NUL byte cannot be passed on"),
+);
+const jsonText = { type: "string", minLength: 1 };
+
+export const text = kind(Text, jsonText);
+export const file = kind(Text, jsonText, "file");
+export const directory = kind(
+  v.pipe(v.string(writeText), v.minLength(1, "name a directory, or leave it out"), Text),
+  jsonText,
+  "directory",
+);
+
+/** A name that can stand in a log, a label and a path. */
+export const name = kind(
+  v.pipe(
+    Text,
+    v.regex(/^[\w][\w.-]{0,127}$/, "write letters, digits, dots, dashes: 128 at the most"),
+  ),
+  { type: "string", pattern: "^\\w[\\w.-]{0,127}$" },
+);
+
+/** `scheme://place`. The words are not repeated in the sentence: a password may be among them. */
+const Url = (example: string) =>
+  v.pipe(Text, v.regex(/^[a-z][a-z0-9+.-]*:\/\//i, `write it as scheme://place: ${example}`));
+const jsonUrl = { type: "string", pattern: "^[a-zA-Z][a-zA-Z0-9+.-]*://" };
+
+export const url = (example: string) => kind(Url(example), jsonUrl);
+
+export const urls = (example: string) =>
+  kind(
+    v.pipe(
+      v.union([v.string(), v.array(Url(example))], "write a URL, or a list of URLs"),
+      v.transform((value) => (typeof value === "string" ? [value] : value)),
+      v.array(Url(example)),
+    ),
+    { oneOf: [jsonUrl, { type: "array", items: jsonUrl }] },
+  );
+
+const Time = v.pipe(
+  v.union([v.string(), v.number()], "write seconds, such as 10, or a duration, such as 1m30s"),
+  v.transform(String),
+  Seconds,
+);
+const jsonTime = {
+  oneOf: [
+    { type: "number", minimum: 0 },
+    { type: "string", pattern: "^(\\d+(\\.\\d+)?(ns|us|µs|ms|s|m|h|d))+$|^\\d+(\\.\\d+)?$" },
+  ],
+};
+
+export const duration = kind(Time, jsonTime);
+export const interval = kind(
+  v.pipe(Time, v.minValue(1000, "ask once a second at the most: write 1 or more")),
+  jsonTime,
+);
+
+const portOrRange = v.union([v.string(), v.number()], "write a port or a range of ports");
+const jsonPort = {
+  oneOf: [
+    { type: "integer", minimum: 1, maximum: 65_535 },
+    { type: "string", pattern: "^[0-9, -]+$" },
+  ],
+};
+
+export const ports = kind(
+  v.pipe(
+    v.union([portOrRange, v.array(portOrRange)], "write a port, a range or a list of these"),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      try {
+        return parsePorts([dataset.value].flat().map(String));
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw error;
+        addIssue({ message: lineOf(error) });
+        return NEVER;
+      }
+    }),
+  ),
+  { oneOf: [...jsonPort.oneOf, { type: "array", items: jsonPort }] },
+);
+
+const tcpPort = "write a port: a number from 1 to 65535";
+
+/** One port; 0 is as good as none, which stands for the default. */
+export const port = kind(
+  v.pipe(
+    v.union([v.string(), v.number()], tcpPort),
+    v.transform(Number),
+    v.integer(tcpPort),
+    v.minValue(0, tcpPort),
+    v.maxValue(65_535, tcpPort),
+  ),
+  { type: "integer", minimum: 0, maximum: 65_535 },
+);
+
+export const choice = <const Words extends readonly [string, ...string[]]>(words: Words) =>
+  kind(
+    v.pipe(
+      v.string(`choose one of: ${words.join(", ")}`),
+      v.toLowerCase(),
+      v.picklist(words, `choose one of: ${words.join(", ")}`),
+    ),
+    { enum: words },
+    words,
+  );
+
+export const yesOrNo = kind(v.union([v.boolean(), YesOrNo], "write true or false"), {
+  type: "boolean",
+});
