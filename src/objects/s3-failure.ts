@@ -68,6 +68,11 @@ function namedSentences({ bucket, region }: Asked, home: string | undefined) {
     ],
     PermanentRedirect: elsewhere,
     AuthorizationHeaderMalformed: elsewhere,
+    NotImplemented: [
+      "INVALID_ANSWER",
+      "the server does not know what it is asked for (conditional writes, most likely)",
+      "use a server that knows If-Match and If-None-Match of PutObject, or a newer version of it",
+    ],
     SlowDown: ["RATE_LIMITED", "it is asked too often", "raise --interval"],
   };
   return sentences;

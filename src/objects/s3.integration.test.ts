@@ -52,6 +52,7 @@ describe("S3", () => {
     [403, "SignatureDoesNotMatch", "UNAUTHORIZED", "does not accept the credentials", "check them"],
     [403, "AccessDenied", "UNAUTHORIZED", "may not read the bucket releases", "s3:ListBucket"],
     [404, "NoSuchBucket", "NOT_FOUND", "there is no bucket releases", "check the bucket"],
+    [501, "NotImplemented", "INVALID_ANSWER", "does not know", "If-None-Match"],
     [503, "SlowDown", "RATE_LIMITED", "asked too often", "raise --interval"],
   ])("says of %i %s that it is %s", async (status, name, code, message, hint) => {
     const fake = await serveFakeS3();

@@ -1,12 +1,10 @@
 import type { Call } from "../base/call.ts";
-import type { Clock } from "../base/clock.ts";
-import { backoffMs } from "../base/retry.ts";
 import { type Connection, collectFrom, pullScope, pushScope } from "./connection.ts";
-import { algorithmOf, type Digest, digestOf, hexOf } from "./digest.ts";
+import { type Digest, digestOf } from "./digest.ts";
 import { OciError } from "./error.ts";
 import { type Descriptor, type ImageIndex, mediaTypes, parseManifest } from "./manifest.ts";
-import { fetchManifest, headManifest, pushManifest } from "./manifest-exchange.ts";
 import { nextPage } from "./page-link.ts";
+import { type ReferrerParts, taggedReferrers, tagReferrer } from "./referrers-tag.ts";
 
 export interface NewReferrer {
   artifactType: string;
@@ -18,15 +16,6 @@ export interface NewReferrer {
 
 const maximumPageBytes = 4 * 1024 * 1024;
 const maximumPages = 100;
-/** An index under a tag is written whole each time, by whoever comes last. */
-const maximumTagged = 1000;
-const attempts = 6;
-const settling = { firstMs: 200, maximumMs: 2000 };
-
-export interface ReferrerParts {
-  connection: Connection;
-  clock: Clock;
-}
 
 /**
  * The manifests of a type that name `subject` as theirs (distribution specification 1.1, "Listing
@@ -98,70 +87,6 @@ export async function pushReferrer(
   }
   return digest;
 }
-
-/**
- * Adds to the index under the subject's tag. The servers that need it know no conditions, so what is
- * added may be written over by another host that read before: it is looked at again after a while.
- */
-async function tagReferrer(
-  { connection, clock }: ReferrerParts,
-  repository: string,
-  { subject, entry }: { subject: Digest; entry: Descriptor },
-  call: Call,
-): Promise<void> {
-  for (let attempt = 1; attempt <= attempts; attempt++) {
-    await addToTag(connection, repository, { subject, entry }, call).catch(untilLast(attempt));
-    await clock.sleep(backoffMs(settling, attempt), call);
-    const present = await taggedReferrers(connection, repository, subject, call).catch(
-      untilLast(attempt),
-    );
-    if (present?.some(({ digest }) => digest === entry.digest)) return;
-  }
-  const tag = `${repository}:${referrersTag(subject)}`;
-  throw new OciError("UNAVAILABLE", `others write to ${tag} all the time`, {
-    hint: "use a registry that lists referrers by itself, such as dewy registry",
-  });
-}
-
-async function addToTag(
-  connection: Connection,
-  repository: string,
-  { subject, entry }: { subject: Digest; entry: Descriptor },
-  call: Call,
-): Promise<void> {
-  const present = (await taggedReferrers(connection, repository, subject, call)) ?? [];
-  const others = present.filter(({ digest }) => digest !== entry.digest);
-  const manifests = [...others, entry].slice(-maximumTagged);
-  const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests };
-  const manifest = { bytes: Buffer.from(JSON.stringify(index)), mediaType: mediaTypes.ociIndex };
-  await pushManifest(connection, repository, referrersTag(subject), manifest, call);
-}
-
-/** Distribution answers 500 for a tag that another is just writing. */
-function untilLast(attempt: number): (error: unknown) => undefined {
-  return (error) => {
-    const isPassing = error instanceof OciError && error.status >= 500;
-    if (!isPassing || attempt === attempts) throw error;
-  };
-}
-
-async function taggedReferrers(
-  connection: Connection,
-  repository: string,
-  subject: Digest,
-  call: Call,
-): Promise<Descriptor[] | undefined> {
-  const tag = referrersTag(subject);
-  if ((await headManifest(connection, repository, tag, call)) === undefined) return undefined;
-  const { bytes, mediaType } = await fetchManifest(connection, repository, tag, call);
-  const manifest = parseManifest(bytes, mediaType);
-  return manifest.kind === "index" ? (manifest.content.manifests ?? []) : undefined;
-}
-
-/** Whether a tag is one of the tag schema, which stands for no version. */
-export const isReferrersTag = (tag: string): boolean => /^sha(256|512)-[0-9a-f]{64,}/.test(tag);
-
-const referrersTag = (subject: Digest): string => `${algorithmOf(subject)}-${hexOf(subject)}`;
 
 function indexIn(bytes: Buffer, host: string): ImageIndex {
   const manifest = parseManifest(bytes, mediaTypes.ociIndex);

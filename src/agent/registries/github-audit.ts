@@ -1,6 +1,7 @@
 import type { Call } from "../../base/call.ts";
 import type { HttpAnswer } from "../../base/http-client.ts";
 import { recordName, recordText, surplusRecords } from "../audit/audit-record.ts";
+import { openRefusals } from "../audit/refusal.ts";
 import { type DeploymentReport, ReleaseRegistryError } from "../release.ts";
 import { askGithub, type GithubParts } from "./github-api.ts";
 import { failure } from "./registry-failure.ts";
@@ -22,31 +23,31 @@ const maximumAssets = 1000;
 
 const json = "application/vnd.github+json";
 
-/**
- * Leaves records of deployments as assets of the releases. A token that may not write is complained
- * about once: following a repository takes no more than reading it.
- */
+/** Leaves records of deployments as assets of the releases. */
 export function openGithubAudit(parts: GithubParts) {
   const { name } = parts;
-  let isRefused = false;
+  const unlessRefused = openRefusals();
 
   return {
-    async record(release: AuditedRelease, report: DeploymentReport, call: Call): Promise<void> {
-      try {
-        await upload(release, report, call);
-        for (const { url } of surplusRecords(release.records, report.host)) await remove(url, call);
-        isRefused = false;
-      } catch (error) {
-        if (!isRefusal(error)) throw error;
-        if (isRefused) return;
-        isRefused = true;
-        throw failure("UNAUTHORIZED", `${name}: the token may not record deployments`, {
-          cause: error,
-          hint: "give it write access to the contents of the repository, or do without the record",
-        });
-      }
-    },
+    record: (release: AuditedRelease, report: DeploymentReport, call: Call): Promise<void> =>
+      unlessRefused(async () => {
+        try {
+          await upload(release, report, call);
+          const surplus = surplusRecords(release.records, report.host);
+          for (const { url } of surplus) await remove(url, call);
+        } catch (error) {
+          throw isRefusal(error) ? notAllowed(error) : error;
+        }
+      }),
   };
+
+  /** GitHub says 404 of what a token may not do, so as not to say that it is there. */
+  function notAllowed(cause: unknown) {
+    return failure("UNAUTHORIZED", `${name}: the token may not record deployments`, {
+      cause,
+      hint: "give it write access to the contents of the repository, or do without the record",
+    });
+  }
 
   async function upload(release: AuditedRelease, report: DeploymentReport, call: Call) {
     const url = uploadUrlOf(release, name);

@@ -6,6 +6,7 @@ import type { ObjectStore, StoredObject } from "../../objects/object-store.ts";
 import { openS3Store } from "../../objects/s3.ts";
 import { isRecordName, newestTags } from "../audit/audit-record.ts";
 import { bucketAudits, recordInBucket } from "../audit/bucket.ts";
+import { openRefusals } from "../audit/refusal.ts";
 import type { Artifact, Release, ReleaseRegistry } from "../release.ts";
 import { gcsPlace, s3Place } from "./bucket-place.ts";
 import { commonQuery, type Location, parseQuery } from "./location.ts";
@@ -63,6 +64,7 @@ function endpointIn(what: string, url: string | undefined): URL | undefined {
 
 /** Follows `<prefix><version>/<artifact>`: an idle poll is two listings, of one level each. */
 function followBucket(store: ObjectStore, prefix: string, name: string): ReleaseRegistry {
+  const unlessRefused = openRefusals();
   const remembered = new Map<string, { evidence: string; release: Release }>();
 
   return {
@@ -93,11 +95,13 @@ function followBucket(store: ObjectStore, prefix: string, name: string): Release
         });
       }),
 
-    report: (report, call) =>
-      translated(name, async () => {
-        if (report.error === undefined)
-          await recordInBucket(store, under(report.tag), report, call);
-      }),
+    async report(report, call) {
+      if (report.error !== undefined) return;
+      const directory = under(report.tag);
+      await unlessRefused(() =>
+        translated(name, () => recordInBucket(store, directory, report, call)),
+      );
+    },
 
     async *audits(call) {
       for (const tag of newestTags(await tags(call))) {

@@ -162,6 +162,30 @@ describe("the record of a deployment in an image registry", () => {
     expect(subjects).toEqual([{ mediaType, digest: first, size: bytes?.length }]);
   });
 
+  it("leaves what others have said of the manifest under its tag as it is", async ({ signal }) => {
+    const fake = await serveFakeOciRegistry();
+    fake.listsReferrers = false;
+    push(fake, "v1.0.0", { "app.tar.gz": "1" });
+    const subject = digestOf(fake.manifests.get("acme/app:v1.0.0")?.bytes ?? "");
+    const signature = {
+      ...{ mediaType: "application/vnd.oci.image.manifest.v1+json", size: 2 },
+      ...{ digest: digestOf("{}"), artifactType: "application/vnd.signature", data: "e30=" },
+    };
+    const tag = subject.replace(":", "-");
+    const index = { schemaVersion: 2, manifests: [signature], annotations: { by: "others" } };
+    fake.tag("acme/app", tag, index);
+    const registry = await follow(fake, "?audit=true", { clock: systemClock });
+    await registry.release("v1.0.0", { signal });
+
+    await registry.report?.(reportOf("v1.0.0", "web-1"), { signal });
+
+    const written = JSON.parse(`${fake.manifests.get(`acme/app:${tag}`)?.bytes}`);
+    expect(written).toMatchObject({ annotations: { by: "others" } });
+    expect(written.manifests).toHaveLength(2);
+    expect(written.manifests[0]).toEqual(signature);
+    expect(await auditsOf(registry, { signal })).toHaveLength(1);
+  });
+
   it("is left only where that was asked for", async () => {
     const fake = await serveFakeOciRegistry();
 

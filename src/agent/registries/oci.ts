@@ -8,7 +8,7 @@ import type { Digest } from "../../oci/digest.ts";
 import { isDockerHub } from "../../oci/docker-hub.ts";
 import { type ImageIndex, parseManifest } from "../../oci/manifest.ts";
 import { isTag, parseReference } from "../../oci/reference.ts";
-import { isReferrersTag } from "../../oci/referrers.ts";
+import { isReferrersTag } from "../../oci/referrers-tag.ts";
 import {
   createdIn,
   filesIn,
