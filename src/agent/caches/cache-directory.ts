@@ -10,8 +10,8 @@ import { removeTree } from "../deploy/removal.ts";
 /** Where one app keeps what it has fetched. */
 export interface CacheDirectory {
   path: string;
-  /** What all apps in the same place share; `undefined` in a temporary one. */
-  sharedPath: string | undefined;
+  /** For what all apps in the same place share; not made yet. */
+  sharedPath: string;
   /** Removes a temporary one. */
   close(): Promise<void>;
 }
@@ -55,7 +55,7 @@ export async function openCacheDirectory(options: CacheDirectoryOptions): Promis
     });
     return {
       path: temporary,
-      sharedPath: undefined,
+      sharedPath: join(temporary, "shared"),
       close: () => rm(temporary, { recursive: true, force: true }),
     };
   }
