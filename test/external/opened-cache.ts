@@ -16,7 +16,7 @@ export async function openedCache(
     await driver.close();
     http.close();
   });
-  const cache = await driver.openShared(undefined);
+  const cache = await driver.openShared("/not/used");
   if (cache === undefined) throw new Error(`${url} shares nothing`);
   return cache;
 }

@@ -17,7 +17,7 @@ describe("openAppCache", () => {
     const fetched = await app.fetch("app.tar.gz", signal);
 
     expect(fetched.path).toContain(join(root, ".dewy/cache/sha256/"));
-    expect((await stat(join(root, ".dewy/cache"))).mode & 0o077).toBe(0o055);
+    expect((await stat(join(root, ".dewy/cache"))).mode & 0o777).toBe(0o700);
     expect((await stat(fetched.path)).mode & 0o777).toBe(0o600);
   });
 
@@ -38,12 +38,14 @@ describe("openAppCache", () => {
     expect(await second?.stored()).toHaveLength(0);
   });
 
-  it("takes a temporary directory where it cannot have that, says so, and removes it", async ({
-    signal,
-  }) => {
+  it.each([
+    ["a file is in the way", "ROOT/file/cache", "ENOTDIR"],
+    ["nothing can be made", "/proc/dewy/cache", "ENOENT"],
+  ])("takes a temporary directory where %s, says so, and removes it", async (_why, path, code) => {
+    const { signal } = new AbortController();
     const root = await temporaryDirectory();
     await writeFile(join(root, "file"), "");
-    const app = await open(`file://${root}/file/cache`, root);
+    const app = await open(`file://${path.replace("ROOT", root)}`, root);
 
     await app.fetch("app.tar.gz", signal);
 
@@ -53,7 +55,7 @@ describe("openAppCache", () => {
       {
         level: "warn",
         message: "The cache directory cannot be used, and a temporary one is",
-        fields: { directory, reason: expect.stringContaining("ENOTDIR") },
+        fields: { directory, reason: expect.stringContaining(code) },
       },
     ]);
     await app.cache.close();

@@ -62,7 +62,7 @@ export async function openAppCache(options: AppCacheOptions): Promise<AppCache> 
 
 async function openShared(
   driver: CacheDriver,
-  sharedPath: string | undefined,
+  sharedPath: string,
   logger: Logger,
 ): Promise<Cache | undefined> {
   try {

@@ -1,16 +1,17 @@
 import { createHash } from "node:crypto";
-import { access, constants, lstat, mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
+import { access, constants, lstat, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { DewyError, messageOf, systemCodeOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
+import { makeDirectory } from "../../base/make-directory.ts";
 import { removeTree } from "../deploy/removal.ts";
 
 /** Where one app keeps what it has fetched. */
 export interface CacheDirectory {
   path: string;
-  /** What all apps in the same place share; `undefined` in a temporary one. */
-  sharedPath: string | undefined;
+  /** For what all apps in the same place share; not made yet. */
+  sharedPath: string;
   /** Removes a temporary one. */
   close(): Promise<void>;
 }
@@ -40,8 +41,8 @@ export async function openCacheDirectory(options: CacheDirectoryOptions): Promis
   const place = chosen === undefined ? join(root, ".dewy", "cache") : resolve(root, chosen);
   const path = chosen === undefined ? place : join(place, await namespaceOf(root));
   try {
-    await mkdir(place, { recursive: true });
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    if (chosen !== undefined) await makeDirectory(place);
+    await makeDirectory(path, 0o700);
     if (chosen !== undefined) await refuseForeign(path);
     await access(path, constants.W_OK | constants.X_OK);
     return { path, sharedPath: join(place, "shared"), close: async () => {} };
@@ -54,7 +55,7 @@ export async function openCacheDirectory(options: CacheDirectoryOptions): Promis
     });
     return {
       path: temporary,
-      sharedPath: undefined,
+      sharedPath: join(temporary, "shared"),
       close: () => rm(temporary, { recursive: true, force: true }),
     };
   }

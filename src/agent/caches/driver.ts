@@ -21,8 +21,8 @@ export interface CacheDriver {
   directory: string | undefined;
   /** The most that one app keeps there; 0 keeps nothing beyond its deployment. */
   maximumBytes: number | undefined;
-  /** What is shared with others; `sharedPath` is on this host's disk, where there is such a place. */
-  openShared(sharedPath: string | undefined): Promise<Cache | undefined>;
+  /** What is shared with others; `sharedPath` is the place for that on this host's disk. */
+  openShared(sharedPath: string): Promise<Cache | undefined>;
   close(): Promise<void>;
 }
 

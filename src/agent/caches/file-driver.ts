@@ -21,9 +21,7 @@ export const openFileDriver: OpenCacheDriver = async (url, { environment, clock 
     maximumBytes: query["max-size"],
     // Without a time to live nothing is shared, and no directory made for it.
     openShared: async (sharedPath) =>
-      sharedPath !== undefined && query["registry-ttl"] > 0
-        ? await openFileCache(sharedPath, { clock })
-        : undefined,
+      query["registry-ttl"] > 0 ? await openFileCache(sharedPath, { clock }) : undefined,
     close: async () => {},
   };
 };

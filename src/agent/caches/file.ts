@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { link, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { link, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { removeOld } from "../../base/atomic-file.ts";
 import type { Clock } from "../../base/clock.ts";
 import { DewyError, messageOf, systemCodeOf } from "../../base/errors.ts";
+import { makeDirectory } from "../../base/make-directory.ts";
 import { type Cache, CacheError, checkEntry } from "../cache.ts";
 import { observedAges } from "./observed-ages.ts";
 
@@ -28,7 +29,7 @@ export async function openFileCache(
 ): Promise<Cache> {
   const ages = observedAges();
   await inWords(directory, async () => {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory, 0o700);
     await removeAbandoned();
   });
 

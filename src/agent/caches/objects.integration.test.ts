@@ -5,7 +5,11 @@ import { openHttpClient } from "../../base/http-client.ts";
 import { serveFakeGcs } from "../../objects/gcs.fake.ts";
 import { openGcsStore } from "../../objects/gcs.ts";
 import { openMemoryBucket, openMemoryStore } from "../../objects/memory.fake.ts";
-import type { ObjectStore, StoredObject } from "../../objects/object-store.ts";
+import {
+  type ObjectStore,
+  ObjectStoreError,
+  type StoredObject,
+} from "../../objects/object-store.ts";
 import { serveFakeS3 } from "../../objects/s3.fake.ts";
 import { openS3Store } from "../../objects/s3.ts";
 import { digestOf } from "../../oci/digest.ts";
@@ -92,6 +96,30 @@ it("says that the bucket refuses it", async ({ signal }) => {
     code: "UNAUTHORIZED",
     message: expect.stringContaining("s3://eu-west-1/x: "),
   });
+});
+
+it.each([
+  ["that it came second", true],
+  ["that the store fails", false],
+])("says of a 500 %s, as it is", async (_what, isSecond) => {
+  const { signal } = new AbortController();
+  const store = openMemoryStore(openMemoryBucket());
+  const other = openObjectCache({ ...place, name: "other", store });
+  const failing: ObjectStore = {
+    ...store,
+    async put() {
+      if (isSecond) await other.write("k", Buffer.from("x"), { ifVersion: "any" }, { signal });
+      throw new ObjectStoreError("UNAVAILABLE", "it answers with 500");
+    },
+  };
+  const cache = openObjectCache({ ...place, name: "one", store: failing });
+
+  const outcome = cache
+    .write("k", Buffer.from("y"), { ifVersion: "absent" }, { signal })
+    .catch((error: unknown) => error);
+
+  if (isSecond) expect(await outcome).toBeUndefined();
+  else expect(await outcome).toMatchObject({ name: "CacheError", code: "UNAVAILABLE" });
 });
 
 it("removes entries of registries that nobody has followed for a month", async ({ signal }) => {

@@ -1,7 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { collect } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
-import type { ObjectStore, StoredObject } from "../../objects/object-store.ts";
+import {
+  type ObjectStore,
+  ObjectStoreError,
+  type StoredObject,
+} from "../../objects/object-store.ts";
 import { type Cache, CacheError, checkEntry, maximumEntryBytes } from "../cache.ts";
 import { objectArtifacts } from "./object-artifacts.ts";
 import { inWords } from "./object-failure.ts";
@@ -53,15 +57,27 @@ export function openObjectCache({ name, store, prefix, maximumBytes }: ObjectCac
     async write(key, value, { ifVersion }, call) {
       checkEntry(key, value);
       return await inWords(name, call, async (limited) => {
-        const options = ifVersion === "any" ? {} : { ifVersion };
         const content = Buffer.concat([randomBytes(nonceBytes), value]);
-        const written = await store.put(`${prefix}entries/${key}`, content, options, limited);
+        const written = await put(`${prefix}entries/${key}`, content, ifVersion, limited);
         return written?.version;
       });
     },
 
     close: async () => store.close(),
   };
+
+  /** Some stores answer 500 to those who come second: Ceph does, when many write at once. */
+  async function put(path: string, content: Buffer, ifVersion: string, call: Call) {
+    try {
+      return await store.put(path, content, ifVersion === "any" ? {} : { ifVersion }, call);
+    } catch (error) {
+      const isUnclear = error instanceof ObjectStoreError && error.code === "UNAVAILABLE";
+      if (!isUnclear || ifVersion === "any") throw error;
+      const version = (await store.stat(path, call))?.version ?? "absent";
+      if (version === ifVersion) throw error;
+      return undefined;
+    }
+  }
 
   async function current(key: string, call: Call) {
     const path = `${prefix}entries/${key}`;

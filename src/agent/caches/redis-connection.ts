@@ -98,7 +98,8 @@ function failure(name: string, place: RedisPlace, error: unknown, lastError: unk
     const { message, hint } = unreachable(`${place.host}:${place.port}`, cause);
     return new CacheError("UNAVAILABLE", `${name}: ${message}`, { hint });
   }
-  const what = error instanceof TimeoutError ? said : behind;
+  const isLost = /max retries per request|Connection is closed/.test(behind);
+  const what = error instanceof TimeoutError ? said : isLost ? "it closed the connection" : behind;
   return new CacheError("UNAVAILABLE", `${name}: ${what}`, {
     hint: "check that Redis runs there, and that it speaks TLS if and only if the URL is rediss://",
   });

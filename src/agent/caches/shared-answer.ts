@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as v from "valibot";
 import { type Call, isEchoOf, TimeoutError, withTimeout } from "../../base/call.ts";
@@ -56,8 +57,11 @@ export async function askOnce<Value>(
   call: Call,
 ): Promise<SharedAnswer<Value>> {
   const startedMs = performance.now();
+  const own = `${parts.self}:${randomUUID()}`;
   for (;;) {
     const seen = await look(question, parts, call);
+    // Written after all, where the store seemed to fail.
+    if (seen.entry?.claim === own) return askUpstream(question, seen, parts, call);
     const answer = served(seen, parts);
     if (answer) return answer;
     if (isAlone(seen, parts)) return ownAnswer(await question.ask(call));
@@ -65,7 +69,7 @@ export async function askOnce<Value>(
     const waitedMs = performance.now() - startedMs;
     if (holder && waitedMs > patienceMs && seen.hasAnswer) return stale(seen, undefined);
     if (!holder) {
-      const version = await claim(question, seen, parts, call);
+      const version = await claim(question, seen, own, parts.cache, call);
       if (version !== undefined) return askUpstream(question, { ...seen, version }, parts, call);
     }
     await sleep(150 + Math.random() * 200, undefined, { signal: call.signal });
@@ -130,10 +134,11 @@ const leaseMs = (ttlMs: number): number => Math.min(300_000, Math.max(30_000, 2 
 async function claim<Value>(
   { key }: Question<Value>,
   seen: Seen<Value>,
-  { cache, self }: AskParts,
+  own: string,
+  cache: Cache,
   call: Call,
 ): Promise<string | undefined> {
-  const entry = { ...carried(seen), claim: self };
+  const entry = { ...carried(seen), claim: own };
   return await cache.write(key, await packEntry(entry), { ifVersion: seen.version }, call);
 }
 

@@ -82,6 +82,26 @@ describe("sharedRegistry, when something fails,", () => {
     expect(fleet.upstream.calls).toEqual(["tags"]);
   });
 
+  it("goes on under a claim that was written although the cache said that it was not", async ({
+    signal,
+  }) => {
+    const fleet = openFleet();
+    const unclear: Cache = {
+      ...fleet.cache,
+      async write(...call) {
+        const version = await fleet.cache.write(...call);
+        return call[2].ifVersion === "absent" ? undefined : version;
+      },
+    };
+
+    const tags = await fleet.agent({}, unclear).shared.tags({ signal });
+
+    expect(tags).toEqual(["v1"]);
+    expect(fleet.upstream.calls).toEqual(["tags"]);
+    expect(await fleet.agent().shared.tags({ signal })).toEqual(["v1"]);
+    expect(fleet.upstream.calls).toEqual(["tags"]);
+  });
+
   it("keeps a refusal to itself: others may have the right credentials", async ({ signal }) => {
     const fleet = openFleet();
     const refused = new ReleaseRegistryError("UNAUTHORIZED", "not you");
