@@ -22,7 +22,7 @@ while True:
     print(json.dumps(data.decode().strip().split("\\n")), flush=True)
 `;
 
-describeWith("systemd-notify", python)("systemd-notify", () => {
+describeWith("systemd-notify", `${python}:socket`)("systemd-notify", () => {
   it("brings every word to the service manager's socket", async () => {
     const manager = await listen();
     const logger = new FakeLogger();

@@ -114,6 +114,9 @@ function expectPolls(bytes: Uint8Array): void {
     case: "sum",
     value: { isMonotonic: true, aggregationTemporality: 2, dataPoints: [{ asDouble: 1 }] },
   });
+  // A 0 is a value, and not the absence of one.
+  const errors = metrics.find(({ name }) => name === "dewy.poll.errors.total");
+  expect(errors?.data).toMatchObject({ value: { dataPoints: [{ asDouble: 0 }] } });
   const duration = metrics.find(({ name }) => name === "dewy.poll.duration");
   expect(duration).toMatchObject({ unit: "s", data: { case: "histogram" } });
 }
