@@ -221,9 +221,12 @@ function hasNoBody({ statusCode }: IncomingMessage, { options }: Exchange): bool
 }
 
 function openAgents(secureContext: SecureContext | undefined) {
-  const kept = { keepAlive: true, maxFreeSockets: 4, timeout: 30_000 };
+  const kept = {
+    ...{ keepAlive: true, maxFreeSockets: 4, timeout: 30_000 },
+    ...(secureContext && { secureContext }),
+  };
   const plain = new HttpAgent(kept);
-  const secure = new HttpsAgent({ ...kept, ...(secureContext && { secureContext }) });
+  const secure = new HttpsAgent(kept);
   const tunnels = new Map<string, HttpAgent>();
 
   return {

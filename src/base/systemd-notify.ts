@@ -46,8 +46,7 @@ export function openServiceManager(
   environment: Environment,
   { logger, program = "systemd-notify" }: ServiceManagerParts,
 ): ServiceManager | undefined {
-  const { NOTIFY_SOCKET } = environment;
-  if (!NOTIFY_SOCKET) return undefined;
+  if (!environment.NOTIFY_SOCKET) return undefined;
   let queued: Record<string, string> = {};
   let sending: Promise<void> | undefined;
   let isWarned = false;
@@ -68,32 +67,35 @@ export function openServiceManager(
     while (Object.keys(queued).length > 0) {
       const assignments = queued;
       queued = {};
-      await send(assignments);
+      const failure = await send(program, assignments, environment);
+      if (failure && !isWarned) warn(failure, program, logger);
+      isWarned = failure !== undefined;
     }
   }
+}
 
-  async function send(assignments: Assignments): Promise<void> {
-    const words = Object.entries(assignments).map(([name, value]) => `${name}=${oneLine(value)}`);
-    const { PATH } = environment;
-    const failure = await new Promise<Error | null>((resolve) => {
-      const env = { ...(PATH !== undefined && { PATH }), NOTIFY_SOCKET };
-      execFile(program, words, { env, timeout: sendLimitMs, killSignal: "SIGKILL" }, resolve);
-    });
-    if (failure === null) isWarned = false;
-    else warn(failure);
-  }
+function send(
+  program: string,
+  assignments: Assignments,
+  { PATH, NOTIFY_SOCKET }: Environment,
+): Promise<Error | undefined> {
+  const words = Object.entries(assignments).map(([name, value]) => `${name}=${oneLine(value)}`);
+  const env = { ...(PATH !== undefined && { PATH }), NOTIFY_SOCKET };
+  return new Promise((resolve) => {
+    execFile(program, words, { env, timeout: sendLimitMs, killSignal: "SIGKILL" }, (error) =>
+      resolve(error ?? undefined),
+    );
+  });
+}
 
-  function warn(error: Error): void {
-    if (isWarned) return;
-    isWarned = true;
-    const isMissing = systemCodeOf(error) === "ENOENT";
-    logger.warn("systemd could not be told how it goes", {
-      reason: isMissing ? `${program} is not on PATH` : "the message was not taken",
-      hint: isMissing
-        ? "install the package systemd, or set Type=simple without WatchdogSec= in the unit"
-        : "set NotifyAccess=all in the unit",
-    });
-  }
+function warn(failure: Error, program: string, logger: Logger): void {
+  const isMissing = systemCodeOf(failure) === "ENOENT";
+  logger.warn("systemd could not be told how it goes", {
+    reason: isMissing ? `${program} is not on PATH` : "the message was not taken",
+    hint: isMissing
+      ? "install the package systemd, or set Type=simple without WatchdogSec= in the unit"
+      : "set NotifyAccess=all in the unit",
+  });
 }
 
 /** sd_watchdog_enabled(3). */

@@ -22,7 +22,14 @@ const deploymentSeconds = [1, 5, 10, 30, 60, 120, 300, 600];
 const phaseSeconds = [0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600];
 const pollSeconds = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-function openInstruments() {
+const openInstruments = () => ({
+  ...openDeploymentInstruments(),
+  ...openServerInstruments(),
+  ...openPollInstruments(),
+  ...openLimitInstruments(),
+});
+
+function openDeploymentInstruments() {
   return {
     deployments: openCounter({
       name: "dewy.deployments.total",
@@ -38,16 +45,6 @@ function openInstruments() {
       help: "Deployments that failed.",
       unit: "",
     }),
-    restarts: openCounter({
-      name: "dewy.server.restarts.total",
-      help: "Generations of the app that replaced one: by a deployment, a signal, or its death.",
-      unit: "",
-    }),
-    deaths: openCounter({
-      name: "dewy.server.deaths.total",
-      help: "How often the app ended by itself.",
-      unit: "",
-    }),
     phaseDuration: openHistogram(
       {
         name: "dewy.deployment.phase.duration",
@@ -60,6 +57,16 @@ function openInstruments() {
       { name: "dewy.hook.duration", help: "Time a hook took.", unit: "s" },
       deploymentSeconds,
     ),
+    release: openGauge({
+      name: "dewy.release.info",
+      help: "The release in service, as its label; the value is 1.",
+      unit: "",
+    }),
+  };
+}
+
+function openPollInstruments() {
+  return {
     polls: openCounter({
       name: "dewy.polls.total",
       help: "Polls of the release registry, failed ones among them.",
@@ -79,6 +86,11 @@ function openInstruments() {
       help: "When the release registry last answered, in Unix time; 0 before it ever did.",
       unit: "s",
     }),
+  };
+}
+
+function openLimitInstruments() {
+  return {
     rateLimitRemaining: openGauge({
       name: "dewy.github_rate_limit.remaining",
       help: "Requests the release registry still allows until its limit begins anew.",
@@ -94,9 +106,19 @@ function openInstruments() {
       help: "When the limit of the release registry begins anew, in Unix time.",
       unit: "s",
     }),
-    release: openGauge({
-      name: "dewy.release.info",
-      help: "The release in service, as its label; the value is 1.",
+  };
+}
+
+function openServerInstruments() {
+  return {
+    restarts: openCounter({
+      name: "dewy.server.restarts.total",
+      help: "Generations of the app that replaced one: by a deployment, a signal, or its death.",
+      unit: "",
+    }),
+    deaths: openCounter({
+      name: "dewy.server.deaths.total",
+      help: "How often the app ended by itself.",
       unit: "",
     }),
   };
@@ -104,71 +126,86 @@ function openInstruments() {
 
 type Instruments = ReturnType<typeof openInstruments>;
 
-function observer(instruments: Instruments, { app, mode }: AppIdentity, clock: Clock): Observe {
-  const deployment = { app, command: mode };
-  let wasStarted = false;
-  // From the start, so that the first of them shows as an increase.
-  instruments.deployments.add(deployment, 0);
-  instruments.deploymentErrors.add(deployment, 0);
-  for (const counter of [instruments.polls, instruments.pollErrors]) counter.add({ app }, 0);
-  instruments.lastSuccessfulPoll.set({ app }, 0);
-  if (mode === "server") {
-    instruments.deaths.add({ app }, 0);
-    for (const reason of ["deploy", "signal", "death"])
-      instruments.restarts.add({ app, reason }, 0);
-  }
-
+function observer(instruments: Instruments, identity: AppIdentity, clock: Clock): Observe {
+  beginAtZero(instruments, identity);
+  const app = { ...identity, wasStarted: false };
   return (event) => {
-    countDeployment(event);
-    countPoll(event);
-    countServer(event);
+    countDeployment(event, instruments, app);
+    countPoll(event, instruments, app, clock);
+    countServer(event, instruments, app);
   };
+}
 
-  function countDeployment(event: AgentEvent): void {
-    if (event.type === "deployed") {
-      instruments.deployments.add(deployment, 1);
-      instruments.deploymentDuration.record(deployment, event.deployment.durationMs / 1000);
-      inService(event.deployment.tag);
-    } else if (event.type === "deployment failed") {
-      instruments.deploymentErrors.add(deployment, 1);
-    } else if (event.type === "phase ended") {
-      const { phase, durationMs } = event;
-      instruments.phaseDuration.record({ app, phase }, durationMs / 1000);
-    } else if (event.type === "hook ended") {
-      const { hook, durationMs, error } = event;
-      const outcome = error === undefined ? "success" : "failure";
-      instruments.hookDuration.record({ app, hook, outcome }, durationMs / 1000);
-    }
-  }
+/** So that the first of each shows as an increase. */
+function beginAtZero(instruments: Instruments, { app, mode }: AppIdentity): void {
+  const command = mode;
+  instruments.deployments.add({ app, command }, 0);
+  instruments.deploymentErrors.add({ app, command }, 0);
+  instruments.polls.add({ app }, 0);
+  instruments.pollErrors.add({ app }, 0);
+  instruments.lastSuccessfulPoll.set({ app }, 0);
+  if (mode !== "server") return;
+  instruments.deaths.add({ app }, 0);
+  for (const reason of ["deploy", "signal", "death"]) instruments.restarts.add({ app, reason }, 0);
+}
 
-  function countPoll(event: AgentEvent): void {
-    if (event.type === "polled") {
-      instruments.polls.add({ app }, 1);
-      instruments.pollDuration.record({ app }, event.durationMs / 1000);
-      instruments.lastSuccessfulPoll.set({ app }, clock.now().getTime() / 1000);
-    } else if (event.type === "poll failed") {
-      instruments.polls.add({ app }, 1);
-      instruments.pollErrors.add({ app }, 1);
-    } else if (event.type === "rate limit told") {
-      instruments.rateLimitRemaining.set({ app }, event.remaining);
-      instruments.rateLimit.set({ app }, event.limit);
-      instruments.rateLimitReset.set({ app }, event.resetAt.getTime() / 1000);
-    }
+function countDeployment(event: AgentEvent, instruments: Instruments, identity: AppIdentity): void {
+  const { app, mode: command } = identity;
+  if (event.type === "deployed") {
+    const { durationMs, tag } = event.deployment;
+    instruments.deployments.add({ app, command }, 1);
+    instruments.deploymentDuration.record({ app, command }, durationMs / 1000);
+    inService(tag, instruments, app);
+  } else if (event.type === "deployment failed") {
+    instruments.deploymentErrors.add({ app, command }, 1);
+  } else if (event.type === "phase ended") {
+    const { phase, durationMs } = event;
+    instruments.phaseDuration.record({ app, phase }, durationMs / 1000);
+  } else if (event.type === "hook ended") {
+    const { hook, durationMs, error } = event;
+    const outcome = error === undefined ? "success" : "failure";
+    instruments.hookDuration.record({ app, hook, outcome }, durationMs / 1000);
   }
+}
 
-  function countServer(event: AgentEvent): void {
-    if (event.type === "app died") instruments.deaths.add({ app }, 1);
-    if (event.type !== "app started") return;
-    const { reason, tag } = event;
-    // The first start of an app replaces nothing.
-    if (wasStarted && reason !== "boot") instruments.restarts.add({ app, reason }, 1);
-    wasStarted = true;
-    // What a deployment starts is in service once it is committed.
-    if (tag !== undefined && reason !== "deploy") inService(tag);
+function countPoll(
+  event: AgentEvent,
+  instruments: Instruments,
+  { app }: AppIdentity,
+  clock: Clock,
+): void {
+  if (event.type === "polled") {
+    instruments.polls.add({ app }, 1);
+    instruments.pollDuration.record({ app }, event.durationMs / 1000);
+    instruments.lastSuccessfulPoll.set({ app }, clock.now().getTime() / 1000);
+  } else if (event.type === "poll failed") {
+    instruments.polls.add({ app }, 1);
+    instruments.pollErrors.add({ app }, 1);
+  } else if (event.type === "rate limit told") {
+    instruments.rateLimitRemaining.set({ app }, event.remaining);
+    instruments.rateLimit.set({ app }, event.limit);
+    instruments.rateLimitReset.set({ app }, event.resetAt.getTime() / 1000);
   }
+}
 
-  function inService(tag: string): void {
-    instruments.release.clear({ app });
-    instruments.release.set({ app, tag }, 1);
+/** `wasStarted` is kept in `app`: the first start of an app replaces nothing. */
+function countServer(
+  event: AgentEvent,
+  instruments: Instruments,
+  app: AppIdentity & { wasStarted: boolean },
+): void {
+  if (event.type === "app died") instruments.deaths.add({ app: app.app }, 1);
+  if (event.type !== "app started") return;
+  const { reason, tag } = event;
+  if (app.wasStarted && reason !== "boot") {
+    instruments.restarts.add({ app: app.app, reason }, 1);
   }
+  app.wasStarted = true;
+  // What a deployment starts is in service once it is committed.
+  if (tag !== undefined && reason !== "deploy") inService(tag, instruments, app.app);
+}
+
+function inService(tag: string, { release }: Instruments, app: string): void {
+  release.clear({ app });
+  release.set({ app, tag }, 1);
 }

@@ -13,7 +13,7 @@ export interface OtlpExportParts {
 }
 
 export interface OtlpExport {
-  /** Sends once more, for at most five seconds, and ends. */
+  /** Sends once more, for at most five seconds, and ends; a failure is only logged. */
   close(call: Call): Promise<void>;
 }
 

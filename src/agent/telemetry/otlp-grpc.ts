@@ -1,4 +1,6 @@
 import { type Call, TimeoutError, withTimeout } from "../../base/call.ts";
+import { systemCodeOf } from "../../base/errors.ts";
+import { unreachable } from "../../base/http-error.ts";
 import { concealed } from "../../base/secret.ts";
 import { checkPartialSuccess, OtlpError, type OtlpSender } from "./otlp-sender.ts";
 import type { OtlpTarget } from "./otlp-target.ts";
@@ -55,6 +57,10 @@ function failure(
     });
   }
   if (!(error instanceof ConnectError)) return error;
+  if (systemCodeOf(error.cause) !== undefined) {
+    const { message, hint } = unreachable(url.host, error.cause);
+    return new OtlpError("UNREACHABLE", message, { cause: error.cause, hint });
+  }
   const said = concealed(error.rawMessage, Object.values(headers)).slice(0, 500);
   const code = Code[error.code] ?? "Unknown";
   const isGone = error.code === Code.Unavailable;

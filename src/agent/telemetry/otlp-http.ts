@@ -4,8 +4,7 @@ import { collect } from "../../base/bytes.ts";
 import { type Call, TimeoutError, withTimeout } from "../../base/call.ts";
 import type { Environment } from "../../base/environment.ts";
 import { DewyError } from "../../base/errors.ts";
-import { type HttpAnswer, openHttpClient } from "../../base/http-client.ts";
-import type { OtlpRequest } from "./otlp-request.ts";
+import { type HttpClient, openHttpClient } from "../../base/http-client.ts";
 import { checkPartialSuccess, OtlpError, type OtlpSender } from "./otlp-sender.ts";
 import type { OtlpTarget } from "./otlp-target.ts";
 
@@ -31,41 +30,45 @@ export async function openOtlpHttp(
 
   return {
     async send(request, { signal }) {
+      const bytes = toBinary(RequestSchema, create(RequestSchema, request));
       try {
-        await withTimeout(url.host, timeoutMs, { signal }, (limited) => post(request, limited));
+        const body = await withTimeout(url.host, timeoutMs, { signal }, (limited) =>
+          post(bytes, target, http, limited),
+        );
+        checkPartialSuccess(fromBinary(ResponseSchema, body).partialSuccess, url.host);
       } catch (error) {
         throw signal.aborted ? signal.reason : failure(error, target);
       }
     },
     close: () => http.close(),
   };
-
-  async function post(request: OtlpRequest, call: Call): Promise<void> {
-    const bytes = toBinary(RequestSchema, create(RequestSchema, request));
-    const isGzip = target.compression === "gzip";
-    const answer = await http.request(
-      {
-        method: "POST",
-        url,
-        redirect: "manual",
-        headers: {
-          ...target.headers,
-          "content-type": "application/x-protobuf",
-          ...(isGzip && { "content-encoding": "gzip" }),
-        },
-        body: isGzip ? await promisify(gzip)(bytes) : bytes,
-      },
-      call,
-    );
-    if (answer.status !== 200) throw await refusal(answer, target);
-    const body = await collect(answer.body, maximumAnswerBytes);
-    checkPartialSuccess(fromBinary(ResponseSchema, body).partialSuccess, url.host);
-  }
 }
 
-async function refusal(answer: HttpAnswer, { url }: OtlpTarget): Promise<OtlpError> {
+/** @returns the body of the answer */
+async function post(
+  bytes: Uint8Array,
+  target: OtlpTarget,
+  http: HttpClient,
+  call: Call,
+): Promise<Buffer> {
+  const isGzip = target.compression === "gzip";
+  const headers = {
+    ...target.headers,
+    "content-type": "application/x-protobuf",
+    ...(isGzip && { "content-encoding": "gzip" }),
+  };
+  const body = isGzip ? await promisify(gzip)(bytes) : bytes;
+  const { url } = target;
+  const answer = await http.request(
+    { method: "POST", url, redirect: "manual", headers, body },
+    call,
+  );
+  if (answer.status === 200) return await collect(answer.body, maximumAnswerBytes);
   answer.discard();
-  const { status } = answer;
+  throw refusal(answer.status, target);
+}
+
+function refusal(status: number, { url }: OtlpTarget): OtlpError {
   const hint =
     status === 401 || status === 403
       ? "give its credentials by OTEL_EXPORTER_OTLP_HEADERS"

@@ -109,7 +109,7 @@ function headersIn({ name, value }: Setting): Record<string, Secret> {
   return Object.fromEntries(
     pairs.map((pair) => {
       const at = pair.indexOf("=");
-      const key = pair.slice(0, at).trim().toLowerCase();
+      const key = pair.slice(0, Math.max(at, 0)).trim().toLowerCase();
       try {
         const text = decodeURIComponent(pair.slice(at + 1).trim());
         validateHeaderName(key);

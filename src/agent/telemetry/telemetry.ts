@@ -30,7 +30,7 @@ export interface Telemetry {
   observe(identity: AppIdentity): Observe;
   /** All metrics in the text format of Prometheus. */
   prometheus(): Promise<string>;
-  /** Sends what is still to be sent, for at most five seconds. */
+  /** Sends once more, for at most five seconds; the call must outlive the one that ended the agent. */
   close(call: Call): Promise<void>;
 }
 
