@@ -16,20 +16,23 @@ const mayImport: Record<string, string[]> = {
   "main.ts": ["base", "cli"],
 };
 
-/** Packages, and the one place in the program that may know of each. */
-const homeOf: Record<string, string> = {
+/** Packages, and the place in the program that may know of each; or two. */
+const homeOf: Record<string, string | string[]> = {
   commander: "cli/",
   pino: "base/pino-logger.ts",
   valibot: "",
   yaml: "base/yaml-document.ts",
   "https-proxy-agent": "base/http",
-  "@connectrpc/connect": "agent/registries/grpc",
-  "@connectrpc/connect-node": "agent/registries/grpc",
-  "@bufbuild/protobuf": "agent/registries/grpc",
+  "@connectrpc/connect": ["agent/registries/grpc", "agent/telemetry/otlp"],
+  "@connectrpc/connect-node": ["agent/registries/grpc", "agent/telemetry/otlp"],
+  "@bufbuild/protobuf": ["agent/registries/grpc", "agent/telemetry/otlp"],
   "modern-tar": "agent/deploy/archives/tar",
   "@aws-sdk/client-s3": "objects/s3",
-  "@aws-sdk/core": "objects/s3.ts",
-  "google-auth-library": "objects/gcs-credentials.ts",
+  "@aws-sdk/core": ["objects/s3.ts", "oci/credential-amazon.ts"],
+  "@aws-sdk/credential-provider-node": "oci/credential-amazon.ts",
+  "google-auth-library": ["objects/gcs-credentials.ts", "oci/credential-google.ts"],
+  semver: "agent/choose/constraint.ts",
+  nodemailer: "agent/notifiers/mail",
   yauzl: "agent/deploy/archives/zip.ts",
   fzstd: "agent/deploy/archives/decoder-library.ts",
   "xz-decompress": "agent/deploy/archives/decoder-library.ts",
@@ -59,7 +62,7 @@ describe("architecture", () => {
   it("knows each package in one place", () => {
     const wrong = built.flatMap(({ file, imports }) =>
       imports.packages
-        .filter((name) => homeOf[name] === undefined || !file.startsWith(homeOf[name]))
+        .filter((name) => ![homeOf[name] ?? []].flat().some((home) => file.startsWith(home)))
         .map((name) => `${file} → ${name}`),
     );
 
@@ -67,7 +70,7 @@ describe("architecture", () => {
   });
 
   it("loads an SDK only when it is needed", () => {
-    const atStart = /^import (?!type )[^;]*"(?:@aws-sdk\/|google-auth-library)/m;
+    const atStart = /^import (?!type )[^;]*"(?:@aws-sdk\/|google-auth-library|nodemailer)/m;
 
     expect(built.filter(({ text }) => atStart.test(text)).map(({ file }) => file)).toEqual([]);
   });
@@ -77,7 +80,7 @@ describe("architecture", () => {
   });
 
   it("keeps drivers behind their tables", () => {
-    const drivers = /^(agent\/registries|registry\/storage)\/(?!index)/;
+    const drivers = /^(agent\/registries|agent\/notifiers|registry\/storage)\/(?!index)/;
     const wrong = built.flatMap(({ file, imports }) =>
       imports.local
         .filter((to) => drivers.test(to) && dirname(file) !== dirname(to))

@@ -13,7 +13,7 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { artifactFor } from "../../src/agent/choose/artifact.ts";
-import { compareVersions, parseVersion } from "../../src/agent/choose/version.ts";
+import { compareVersions, semanticVersions } from "../../src/agent/choose/version.ts";
 import { RegistryService } from "../../src/agent/registries/grpc-schema.ts";
 
 export interface ReleaseServerOptions {
@@ -88,7 +88,7 @@ async function newest(
   const entries = await readdir(directory, { withFileTypes: true });
   const versions = entries
     .filter((entry) => entry.isDirectory())
-    .flatMap(({ name }) => parseVersion(name) ?? [])
+    .flatMap(({ name }) => semanticVersions.parse(name) ?? [])
     .sort((a, b) => compareVersions(b, a));
   for (const { tag } of versions) {
     const names = filesIn(await readdir(join(directory, tag), { withFileTypes: true }));

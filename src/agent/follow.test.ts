@@ -3,6 +3,7 @@ import { FakeClock } from "../base/clock.fake.ts";
 import { FakeLogger } from "../base/logger.fake.ts";
 import { digestOf } from "../oci/digest.ts";
 import type { Choice } from "./choose/choose.ts";
+import type { AgentEvent } from "./event.ts";
 import { follow } from "./follow.ts";
 import { commitRelease } from "./ledger/attempt.ts";
 import { fakeLedger } from "./ledger/ledger.fake.ts";
@@ -37,7 +38,7 @@ it("remembers a failed deployment as failed, and waits before it tries again", a
     attempt: { tag: "v1.0.0", failures: 1, error: "disk full" },
   });
   expect(agent.ledger.state.active).toBeUndefined();
-  expect(agent.logger.messages("error")).toEqual(["deployment failed"]);
+  expect(agent.logger.messages("error")).toEqual(["Dewy run failure"]);
 
   await agent.clock.advance(1100);
   expect(agent.tried).toBe(1);
@@ -64,12 +65,12 @@ it("outlives a registry that is down, says so once, and says when it is back", a
   const agent = start("v1.0.0");
   agent.registryFailure = new ReleaseRegistryError("UNAVAILABLE", "no answer");
   await agent.polls(5);
-  expect(agent.logger.messages("error")).toEqual(["poll failed"]);
+  expect(agent.logger.messages("error")).toEqual(["Current failure"]);
 
   agent.registryFailure = undefined;
   await agent.clock.advance(300_000);
 
-  expect(agent.logger.messages("info")).toContain("the registry answers again");
+  expect(agent.logger.messages("info")).toContain("Current recovered");
   expect(agent.deployed).toEqual(["v1.0.0"]);
 });
 
@@ -116,6 +117,24 @@ it("starts what should run before it asks the registry", async () => {
   expect(agent.order.slice(0, 2)).toEqual(["keep running", "choose"]);
 });
 
+it("tells of failures as they come, and once when all is well again", async () => {
+  const agent = start("v1.0.0");
+  agent.registryFailure = new ReleaseRegistryError("UNAVAILABLE", "no answer");
+  await agent.polls(1);
+  agent.registryFailure = undefined;
+  agent.failure = new Error("broken");
+  await agent.clock.advance(10_000);
+  const told = () => agent.events.map(({ type }) => type).filter((type) => type !== "polled");
+  expect(told()).toEqual(["poll failed"]);
+
+  agent.failure = undefined;
+  await agent.clock.advance(60_000);
+
+  expect(agent.deployed).toEqual(["v1.0.0"]);
+  expect(told()).toEqual(["poll failed", "recovered"]);
+  expect(agent.events).toContainEqual(expect.objectContaining({ type: "polled", tag: "v1.0.0" }));
+});
+
 it("stops at once when told to", async () => {
   const agent = start("v1.0.0");
   await agent.polls(1);
@@ -135,6 +154,7 @@ function start(tag: string) {
     deployed: [] as string[],
     tried: 0,
     order: [] as string[],
+    events: [] as AgentEvent[],
     clock: new FakeClock(),
     logger: new FakeLogger(),
     ledger: fakeLedger(),
@@ -170,6 +190,7 @@ function start(tag: string) {
       },
       ledger: agent.ledger,
       clock: agent.clock,
+      observe: (event) => agent.events.push(event),
       logger: agent.logger,
       intervalMs: 1000,
     },

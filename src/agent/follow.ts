@@ -4,6 +4,7 @@ import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { backoffMs } from "../base/retry.ts";
 import type { Choice } from "./choose/choose.ts";
+import type { Observe } from "./event.ts";
 import { beginAttempt, failAttempt, isDue } from "./ledger/attempt.ts";
 import type { Ledger } from "./ledger/ledger.ts";
 import { ReleaseRegistryError } from "./release.ts";
@@ -17,13 +18,24 @@ export interface FollowParts {
   /** The release that should run now; `undefined` when there is none yet. */
   choose(call: Call): Promise<Choice | undefined>;
   /** Takes it into service, or leaves everything as it was and throws. */
-  deploy(choice: Choice, call: Call): Promise<void>;
+  deploy(choice: Choice, call: Call): Promise<unknown>;
   /** Puts what `current` names into service when nothing runs. */
   keepRunning(call: Call): Promise<void>;
   ledger: Ledger;
   clock: Clock;
   logger: Logger;
+  observe: Observe;
   intervalMs: number;
+}
+
+/** What has gone wrong since all was well. */
+interface Ailments {
+  /** Polls in a row. */
+  polls: number;
+  /** Of the last poll that failed; the same one is not said again. */
+  lastMessage: string;
+  /** Polls and deployments. */
+  all: number;
 }
 
 /**
@@ -33,42 +45,61 @@ export interface FollowParts {
  * down costs staleness, never the process.
  */
 export async function follow(parts: FollowParts, call: Call): Promise<never> {
-  const polls = { failures: 0, lastMessage: "" };
+  const ailments: Ailments = { polls: 0, lastMessage: "", all: 0 };
   for (;;) {
     await parts.keepRunning(call);
-    const waitMs = await poll(parts, polls, call);
+    const waitMs = await poll(parts, ailments, call);
     await parts.clock.sleep(waitMs, call);
   }
 }
 
 /** @returns how long to wait before the next one. */
-async function poll(
-  parts: FollowParts,
-  polls: { failures: number; lastMessage: string },
-  call: Call,
-): Promise<number> {
-  const { logger, intervalMs } = parts;
+async function poll(parts: FollowParts, ailments: Ailments, call: Call): Promise<number> {
+  const { logger, observe, intervalMs } = parts;
+  const began = performance.now();
   let choice: Choice | undefined;
   try {
     choice = await withTimeout("asking the release registry", pollTimeoutMs, call, parts.choose);
   } catch (error) {
     if (isEchoOf(call.signal, error)) throw error;
-    polls.failures++;
-    const level = messageOf(error) === polls.lastMessage ? "debug" : "error";
-    polls.lastMessage = messageOf(error);
-    logger[level]("poll failed", { error, failures: polls.failures });
-    return Math.max(intervalMs, askedMs(error), backoffMs(pollBackoff, polls.failures));
+    failedPoll(error, parts, ailments);
+    return Math.max(intervalMs, askedMs(error), backoffMs(pollBackoff, ailments.polls));
   }
-  if (polls.failures > 0) logger.info("the registry answers again", { failures: polls.failures });
-  polls.failures = 0;
-  polls.lastMessage = "";
+  observe({ type: "polled", durationMs: performance.now() - began, tag: choice?.tag });
+  if (ailments.polls > 0) logger.info("Current recovered", { failures: ailments.polls });
+  Object.assign(ailments, { polls: 0, lastMessage: "" });
+  if (await isWell(choice, parts, call)) recovered(parts, ailments);
+  else ailments.all++;
+  return jittered(intervalMs);
+}
+
+function failedPoll(error: unknown, { logger, observe }: FollowParts, ailments: Ailments): void {
+  ailments.polls++;
+  ailments.all++;
+  const level = messageOf(error) === ailments.lastMessage ? "debug" : "error";
+  ailments.lastMessage = messageOf(error);
+  logger[level]("Current failure", { error, failures: ailments.polls });
+  observe({ type: "poll failed", error, failures: ailments.polls });
+}
+
+function recovered({ observe }: FollowParts, ailments: Ailments): void {
+  if (ailments.all > 0) observe({ type: "recovered", failures: ailments.all });
+  ailments.all = 0;
+}
+
+/** Whether the host runs what was chosen, or nothing is wrong in that it does not. */
+async function isWell(
+  choice: Choice | undefined,
+  parts: FollowParts,
+  call: Call,
+): Promise<boolean> {
   try {
-    if (choice) await deployIfNew(choice, parts, call);
+    return choice === undefined || (await deployIfNew(choice, parts, call));
   } catch (error) {
     if (isEchoOf(call.signal, error)) throw error;
-    logger.error("the ledger could not be written", { error });
+    parts.logger.error("the ledger could not be written", { error });
+    return false;
   }
-  return jittered(intervalMs);
 }
 
 /** How long the registry asked us to stay away. */
@@ -82,25 +113,28 @@ function jittered(intervalMs: number): number {
   return intervalMs * (0.9 + Math.random() * 0.2);
 }
 
-async function deployIfNew(choice: Choice, parts: FollowParts, call: Call): Promise<void> {
+/** @returns whether the host runs it now. */
+async function deployIfNew(choice: Choice, parts: FollowParts, call: Call): Promise<boolean> {
   const { ledger, clock, logger } = parts;
   const { tag, artifact } = choice;
   const target = { tag, identity: artifact.identity, artifact: artifact.name };
   const { active, attempt } = ledger.state;
-  if (active && active.tag === tag && active.identity === artifact.identity) return;
+  if (active && active.tag === tag && active.identity === artifact.identity) return true;
   if (!isDue(ledger.state, target, clock.now())) {
     logger.debug("Deploy skipped", { tag, until: attempt?.retryAt, reason: attempt?.error });
-    return;
+    return false;
   }
 
   const desired = { tag, identity: artifact.identity, at: clock.now().toISOString() };
   await ledger.update((state) => beginAttempt({ ...state, desired }, target, clock.now()));
   try {
     await parts.deploy(choice, call);
+    return true;
   } catch (error) {
     if (isEchoOf(call.signal, error)) throw error;
     await ledger.update((state) => failAttempt(state, error, clock.now(), askedMs(error)));
     const { failures, retryAt } = ledger.state.attempt ?? {};
-    logger.error("deployment failed", { tag, error, failures, retryAt });
+    logger.error("Dewy run failure", { tag, error, failures, retryAt });
+    return false;
   }
 }

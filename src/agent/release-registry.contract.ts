@@ -1,10 +1,12 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { collect } from "../base/bytes.ts";
-import type { Artifact, ReleaseRegistry } from "./release.ts";
+import type { Artifact, AuditRecord, DeploymentReport, ReleaseRegistry } from "./release.ts";
 
 /** Where the driver's registry can be made to announce something. */
 export interface ContractSetting {
   registry: ReleaseRegistry;
+  /** The same place, as another host sees it. */
+  another(): Promise<ReleaseRegistry>;
   /** Announces `tag` with these files, or replaces what it had. */
   publish(tag: string, files: Readonly<Record<string, string>>): void;
   /** Makes the server refuse whatever is asked from now on. */
@@ -20,13 +22,16 @@ export interface ContractLimits {
   /** It announces the last published release with its first file, and no more. */
   announces: "everything" | "one file";
   tellsSize: boolean;
+  keepsAudits: boolean;
 }
+
+const everything = { announces: "everything", tellsSize: true, keepsAudits: true } as const;
 
 /** What every release registry must do. A driver's test calls this, then adds what only it promises. */
 export function releaseRegistryContract(
   driver: string,
   set: () => Promise<ContractSetting>,
-  { announces, tellsSize }: ContractLimits = { announces: "everything", tellsSize: true },
+  { announces, tellsSize, keepsAudits }: ContractLimits = everything,
 ): void {
   const announced = <Item>(...items: Item[]) =>
     announces === "everything" ? items : items.slice(0, 1);
@@ -130,6 +135,8 @@ export function releaseRegistryContract(
       if (status === 429) expect(error.retryAfterMs).toBe(7000);
     });
 
+    if (keepsAudits) keepsRecord();
+
     it("shows no secret in its name", () => {
       expect(setting.registry.name).not.toContain(setting.secret);
     });
@@ -140,11 +147,66 @@ export function releaseRegistryContract(
       await expect(setting.registry.tags({ signal })).rejects.toBe(signal.reason);
     });
 
+    function keepsRecord(): void {
+      it("keeps record of deployments, and finds them again", async ({ signal }) => {
+        const { registry } = setting;
+        setting.publish("v1.0.0", { "app.tar.gz": "one" });
+        setting.publish("v1.1.0", { "app.tar.gz": "two" });
+        const first = await deployed("v1.0.0", signal);
+        const second = {
+          ...(await deployed("v1.1.0", signal)),
+          host: "Web-2",
+          command: "assets",
+        } as const;
+
+        await registry.report?.(first, { signal });
+        await registry.report?.(second, { signal });
+        await registry.report?.({ ...first, host: "web-3", error: "it broke" }, { signal });
+
+        const { at } = first;
+        expect(await auditsOf(await setting.another(), signal)).toEqual([
+          { host: "web-2", command: "assets", tag: "v1.1.0", at },
+          { host: "web-1", command: "server", tag: "v1.0.0", at },
+        ]);
+      });
+
+      it("takes no record of a deployment for an artifact", async ({ signal }) => {
+        const { registry } = setting;
+        setting.publish("v1.0.0", { "app.tar.gz": "one" });
+        const report = await deployed("v1.0.0", signal);
+        await registry.report?.(report, { signal });
+
+        const other = await setting.another();
+
+        expect([...(await other.tags({ signal }))].filter((tag) => tag.startsWith("v"))).toEqual([
+          "v1.0.0",
+        ]);
+        const release = await other.release("v1.0.0", { signal });
+        expect(release?.artifacts).toMatchObject([
+          { name: "app.tar.gz", identity: report.identity },
+        ]);
+      });
+    }
+
+    async function deployed(tag: string, signal: AbortSignal): Promise<DeploymentReport> {
+      await setting.registry.tags({ signal });
+      const release = await setting.registry.release(tag, { signal });
+      const { identity } = artifactIn(release?.artifacts);
+      const at = new Date("2026-01-02T03:04:05.678Z");
+      return { tag, identity, command: "server", host: "web-1", at, error: undefined };
+    }
+
     async function bytesOf(artifact: Artifact, from: number, signal: AbortSignal) {
       const opened = await setting.registry.open(artifact, { signal, from });
       return [opened.from, (await collect(opened.bytes, 1e6)).toString()];
     }
   });
+}
+
+async function auditsOf(registry: ReleaseRegistry, signal: AbortSignal): Promise<AuditRecord[]> {
+  const records: AuditRecord[] = [];
+  for await (const record of registry.audits?.({ signal }) ?? []) records.push(record);
+  return records;
 }
 
 function artifactIn(artifacts: readonly Artifact[] = []): Artifact {

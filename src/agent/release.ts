@@ -48,8 +48,20 @@ export interface DeploymentReport {
   /** The artifact's. */
   identity: string;
   command: "server" | "assets" | "container";
+  /** Where it was deployed. */
+  host: string;
+  /** When it ended. */
+  at: Date;
   /** What went wrong, in a sentence; `undefined` when nothing did. */
   error: string | undefined;
+}
+
+/** What a registry keeps of a deployment that succeeded. */
+export interface AuditRecord {
+  host: string;
+  command: string;
+  tag: string;
+  at: Date;
 }
 
 /**
@@ -70,6 +82,8 @@ export interface ReleaseRegistry {
   open(artifact: Artifact, call: Call & { from: number }): Promise<OpenedArtifact>;
   /** Only where the registry wants to be told how deployments end. */
   report?(report: DeploymentReport, call: Call): Promise<void>;
+  /** Only where the registry keeps record of deployments: those of the newest tags first. */
+  audits?(call: Call): AsyncIterable<AuditRecord>;
   close(): Promise<void>;
 }
 

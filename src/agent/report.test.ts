@@ -1,60 +1,76 @@
 import { describe, expect, it } from "vitest";
+import { FakeClock } from "../base/clock.fake.ts";
 import { FakeLogger } from "../base/logger.fake.ts";
-import type { DeploymentReport } from "./release.ts";
+import { digestOf } from "../oci/digest.ts";
+import type { AgentEvent } from "./event.ts";
+import { fakeLedger } from "./ledger/ledger.fake.ts";
+import type { DeployedRelease } from "./ledger/ledger.ts";
+import type { Artifact, DeploymentReport } from "./release.ts";
 import { FakeReleaseRegistry } from "./release-registry.fake.ts";
 import { withReport } from "./report.ts";
 
-const target = { tag: "v1.0.0", identity: "one", command: "server" as const };
+const artifact = { name: "app.tar.gz", identity: "one" } as Artifact;
+const choice = { tag: "v1.0.0", artifact };
+const reported = { tag: "v1.0.0", identity: "one", command: "assets", host: "web-1" };
+const release: DeployedRelease = {
+  ...{ tag: "v1.0.0", identity: "one", artifact: "app.tar.gz", directory: "/releases/1" },
+  ...{ digest: digestOf(Buffer.from("app")), since: "2026-11-21T00:00:00Z" },
+};
 const broken = new Error("it broke");
 
 describe("withReport", () => {
-  it("tells the registry that a deployment succeeded", async ({ signal }) => {
-    const { registry, logger, reports } = prepare();
+  it("tells everybody that a deployment succeeded", async ({ signal }) => {
+    const { parts, reports, events } = prepare();
 
-    await withReport(target, { registry, logger }, async () => {}, { signal });
+    await withReport(choice, parts, async () => release, { signal });
 
-    expect(reports).toEqual([{ ...target, error: undefined }]);
+    expect(reports).toMatchObject([{ ...reported, error: undefined }]);
+    const { digest, directory } = release;
+    expect(events).toMatchObject([
+      {
+        type: "deployed",
+        deployment: { tag: "v1.0.0", previousTag: undefined, digest, directory },
+      },
+    ]);
   });
 
-  it("tells the registry why a deployment failed, and fails like it", async ({ signal }) => {
-    const { registry, logger, reports } = prepare();
+  it("tells everybody why a deployment failed, and fails like it", async ({ signal }) => {
+    const { parts, reports, events } = prepare();
 
-    const result = withReport(target, { registry, logger }, () => Promise.reject(broken), {
-      signal,
-    });
+    const result = withReport(choice, parts, () => Promise.reject(broken), { signal });
 
     await expect(result).rejects.toBe(broken);
-    expect(reports).toEqual([{ ...target, error: "it broke" }]);
+    expect(reports).toMatchObject([{ ...reported, error: "it broke" }]);
+    expect(events).toMatchObject([{ type: "deployment failed", error: broken, failures: 1 }]);
   });
 
   it("changes nothing when the registry cannot be told", async ({ signal }) => {
-    const { registry, logger } = prepare();
-    registry.report = () => Promise.reject(broken);
+    const { parts } = prepare();
+    parts.registry.report = () => Promise.reject(broken);
 
-    await withReport(target, { registry, logger }, async () => {}, { signal });
+    await withReport(choice, parts, async () => release, { signal });
 
-    expect(logger.messages("warn")).toEqual(["the registry could not be told of the deployment"]);
+    expect(parts.logger.messages("warn")).toEqual(["Report shipping failure"]);
   });
 
   it("says nothing of a deployment that was told to stop", async () => {
-    const { registry, logger, reports } = prepare();
+    const { parts, reports, events } = prepare();
     const signal = AbortSignal.abort();
 
     const stopped = () => Promise.reject(signal.reason);
-    const result = withReport(target, { registry, logger }, stopped, { signal });
+    const result = withReport(choice, parts, stopped, { signal });
 
     await expect(result).rejects.toBe(signal.reason);
-    expect(reports).toEqual([]);
+    expect([...reports, ...events]).toEqual([]);
   });
 
   it("asks nothing of a registry that does not want to know", async ({ signal }) => {
-    const logger = new FakeLogger();
+    const { parts } = prepare();
+    const silent = { ...parts, registry: new FakeReleaseRegistry() };
 
-    await withReport(target, { registry: new FakeReleaseRegistry(), logger }, async () => {}, {
-      signal,
-    });
+    await withReport(choice, silent, async () => release, { signal });
 
-    expect(logger.lines).toEqual([]);
+    expect(parts.logger.lines).toEqual([]);
   });
 });
 
@@ -64,5 +80,16 @@ function prepare() {
     reports.push(each);
   };
   const registry = Object.assign(new FakeReleaseRegistry(), { report });
-  return { registry, logger: new FakeLogger(), reports };
+  const events: AgentEvent[] = [];
+  const parts = {
+    ...{
+      registry,
+      ledger: fakeLedger(),
+      mode: "assets" as const,
+      host: "web-1",
+      clock: new FakeClock(),
+    },
+    ...{ logger: new FakeLogger(), observe: (event: AgentEvent) => void events.push(event) },
+  };
+  return { parts, reports, events };
 }

@@ -26,12 +26,17 @@ export class FakeClock implements Clock {
   async sleep(ms: number, { signal }: Call): Promise<void> {
     signal.throwIfAborted();
     await new Promise<void>((resolve, reject) => {
-      const sleeper = { at: this.#nowMs + ms, wake: resolve };
-      this.#sleepers.push(sleeper);
-      signal.addEventListener("abort", () => {
+      const stop = () => {
         this.#sleepers = this.#sleepers.filter((other) => other !== sleeper);
         reject(signal.reason);
-      });
+      };
+      const wake = () => {
+        signal.removeEventListener("abort", stop);
+        resolve();
+      };
+      const sleeper = { at: this.#nowMs + ms, wake };
+      this.#sleepers.push(sleeper);
+      signal.addEventListener("abort", stop, { once: true });
     });
   }
 

@@ -1,5 +1,6 @@
 import { Agent as HttpAgent, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
+import type { SecureContext } from "node:tls";
 import type { Bytes } from "./bytes.ts";
 import type { Call } from "./call.ts";
 import type { Environment } from "./environment.ts";
@@ -60,6 +61,8 @@ export interface HttpClientOptions {
   /** For `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. */
   environment?: Environment;
   timeouts?: Partial<HttpTimeouts>;
+  /** Whom to trust, and who we are; without it, as Node does. */
+  secureContext?: SecureContext | undefined;
 }
 
 const defaultTimeouts: HttpTimeouts = { connectMs: 10_000, responseMs: 30_000, idleMs: 60_000 };
@@ -71,7 +74,7 @@ const drainedBytes = 64 * 1024;
 export function openHttpClient(options: HttpClientOptions): HttpClient {
   const { environment = {}, userAgent } = options;
   checkProxies(environment);
-  const agents = openAgents();
+  const agents = openAgents(options.secureContext);
 
   return {
     async request(request, call) {
@@ -217,10 +220,10 @@ function hasNoBody({ statusCode }: IncomingMessage, { options }: Exchange): bool
   return options.method === "HEAD" || statusCode === 204 || statusCode === 304;
 }
 
-function openAgents() {
+function openAgents(secureContext: SecureContext | undefined) {
   const kept = { keepAlive: true, maxFreeSockets: 4, timeout: 30_000 };
   const plain = new HttpAgent(kept);
-  const secure = new HttpsAgent(kept);
+  const secure = new HttpsAgent({ ...kept, ...(secureContext && { secureContext }) });
   const tunnels = new Map<string, HttpAgent>();
 
   return {

@@ -28,8 +28,16 @@ export interface CommandContext {
 export interface Plan {
   apps: readonly AppOptions[];
   process: ProcessOptions;
-  /** The file that names the apps, and how to read it anew; none for one app of the command line. */
-  source?: { path: string; read(): Promise<readonly AppOptions[]> };
+  /** The file that names the apps; none for one app of the command line. */
+  source?: PlanSource;
+}
+
+export interface PlanSource {
+  path: string;
+  /** What it held when the plan was made. */
+  text: string;
+  /** Makes the plan that it holds now. */
+  read(): Promise<Plan>;
 }
 
 /** Runs the apps of `plan` until the context's signal. */

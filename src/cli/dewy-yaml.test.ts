@@ -119,7 +119,7 @@ apps:
     await writeFile(join(directory, "dewy.yaml"), `${registry}command: [other]\n`);
 
     expect(plan?.source?.path).toBe(join(directory, "dewy.yaml"));
-    expect(await plan?.source?.read()).toMatchObject([{ command: ["other"] }]);
+    expect(await plan?.source?.read()).toMatchObject({ apps: [{ command: ["other"] }] });
   });
 
   it.each([

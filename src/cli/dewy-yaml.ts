@@ -55,6 +55,7 @@ export interface Section {
 export interface DewyYaml {
   /** As it was named. */
   file: string;
+  text: string;
   /** Absolute: what is relative in the file is relative to this. */
   directory: string;
   top: Section;
@@ -101,7 +102,7 @@ export function parseDewyYaml(file: string, text: string, directory: string): De
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));
   const section = (mapping: Mapping, path: Path) => sectionOf(mapping, path, directory, placeOf);
   return {
-    ...{ file, directory },
+    ...{ file, text, directory },
     top: section(content as Mapping, []),
     apps:
       apps && new Map(Object.entries(apps).map(([key, app]) => [key, section(app, ["apps", key])])),

@@ -44,6 +44,10 @@ function commandsWith(start: StartApps): Record<string, Entry> {
       summary: "publish files as a release to an OCI registry",
       load: async () => (await import("./commands/push.ts")).push,
     },
+    history: {
+      summary: "show what was deployed, when and how it ended",
+      load: async () => (await import("./commands/history.ts")).history,
+    },
     "registry serve": {
       summary: "serve an OCI image registry",
       load: async () => (await import("./commands/registry-serve.ts")).registryServe,

@@ -1,7 +1,7 @@
 import { join, resolve } from "node:path";
 import type { AppOptions } from "../agent/app-options.ts";
 import { ConfigError } from "../base/errors.ts";
-import type { CommandContext, Plan } from "./command.ts";
+import type { CommandContext, Plan, PlanSource } from "./command.ts";
 import { type DewyYaml, findDewyYaml, readDewyYaml, type Section } from "./dewy-yaml.ts";
 import { type AppSource, appOf, processOf, surroundingsOf } from "./options/app.ts";
 import { type Layer, valuesOf, variables } from "./options/layer.ts";
@@ -16,7 +16,7 @@ export async function planOf(
   asked: string | undefined,
   given: Layer,
   context: CommandContext,
-): Promise<Plan & { file: string }> {
+): Promise<Plan & { file: string; source: PlanSource }> {
   const file = await findDewyYaml(asked, context);
   if (file === undefined) {
     throw new ConfigError("there is no dewy.yaml here", {
@@ -33,7 +33,8 @@ export async function planOf(
     ...{ file, apps, process: processOptions },
     source: {
       path: resolve(context.directory, file),
-      read: async () => (await planOf(file, given, context)).apps,
+      text: document.text,
+      read: () => planOf(file, given, context),
     },
   };
 }

@@ -5,7 +5,9 @@ import { systemCodeOf } from "../base/errors.ts";
 import { Secret } from "../base/secret.ts";
 import { ObjectStoreError } from "./object-store.ts";
 
-const scope = "https://www.googleapis.com/auth/devstorage.read_only";
+/** What a token is for; a host may have been given less than the account is allowed. */
+export type GcsAccess = "read_only" | "read_write";
+
 const tokenTimeoutMs = 30_000;
 
 /**
@@ -13,7 +15,10 @@ const tokenTimeoutMs = 30_000;
  * `gcloud auth application-default login` stored, or the metadata server. Google's library is loaded
  * when they are first needed; it keeps a token until shortly before it expires.
  */
-export function openGcsCredentials({ GOOGLE_APPLICATION_CREDENTIALS: file }: Environment) {
+export function openGcsCredentials(
+  { GOOGLE_APPLICATION_CREDENTIALS: file }: Environment,
+  access: GcsAccess,
+) {
   let opening: Promise<AuthClient> | undefined;
 
   return {
@@ -37,7 +42,7 @@ export function openGcsCredentials({ GOOGLE_APPLICATION_CREDENTIALS: file }: Env
   };
 
   async function token(): Promise<Secret> {
-    opening ??= openAuthClient(file);
+    opening ??= openAuthClient(file, access);
     const current = opening;
     const client = await current.catch((error) => {
       if (opening === current) opening = undefined; // the file may be there at the next poll
@@ -49,8 +54,9 @@ export function openGcsCredentials({ GOOGLE_APPLICATION_CREDENTIALS: file }: Env
   }
 }
 
-async function openAuthClient(file: string | undefined): Promise<AuthClient> {
+async function openAuthClient(file: string | undefined, access: GcsAccess): Promise<AuthClient> {
   const { GoogleAuth } = await import("google-auth-library");
+  const scope = `https://www.googleapis.com/auth/devstorage.${access}`;
   const auth = new GoogleAuth({ scopes: [scope], ...(file ? { keyFilename: file } : {}) });
   auth.useJWTAccessWithScope = true; // a service account signs its tokens itself: one host less to reach
   return auth.getClient();

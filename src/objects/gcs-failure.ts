@@ -1,15 +1,21 @@
 import type { HttpAnswer } from "../base/http-client.ts";
 import { retryAfterMs } from "../base/retry-after.ts";
+import type { GcsAccess } from "./gcs-credentials.ts";
 import { ObjectStoreError } from "./object-store.ts";
 
 type Sentence = [code: ObjectStoreError["code"], message: string, hint: string];
 
+interface Asked {
+  bucket: string;
+  access: GcsAccess;
+}
+
 export function gcsFailure(
   { status, headers }: HttpAnswer,
-  bucket: string,
+  asked: Asked,
   now: Date,
 ): ObjectStoreError {
-  const [code, message, hint] = sentenceFor(status, bucket);
+  const [code, message, hint] = sentenceFor(status, asked);
   return new ObjectStoreError(code, message, { hint, retryAfterMs: retryAfterMs(headers, now) });
 }
 
@@ -20,15 +26,16 @@ export function notJson(cause: unknown): ObjectStoreError {
   });
 }
 
-function sentenceFor(status: number, bucket: string): Sentence {
+function sentenceFor(status: number, { bucket, access }: Asked): Sentence {
   if (status === 401) {
     const hint =
       "renew the key that GOOGLE_APPLICATION_CREDENTIALS names, or sign in again by gcloud";
     return ["UNAUTHORIZED", "the server does not accept the credentials (401)", hint];
   }
   if (status === 403) {
-    const hint = "give the account the role Storage Object Viewer on the bucket";
-    return ["UNAUTHORIZED", `the account may not read the bucket ${bucket} (403)`, hint];
+    const [verb, role] = access === "read_only" ? ["read", "Viewer"] : ["write", "User"];
+    const hint = `give the account the role Storage Object ${role} on the bucket`;
+    return ["UNAUTHORIZED", `the account may not ${verb} the bucket ${bucket} (403)`, hint];
   }
   if (status === 404) {
     const hint =

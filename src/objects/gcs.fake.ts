@@ -5,10 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import type { HttpClient } from "../base/http-client.ts";
-import { serve } from "../base/local-server.fake.ts";
+import { bodyOf, serve } from "../base/local-server.fake.ts";
+import { parseDigest } from "../oci/digest.ts";
 import { type MemoryBucket, type MemoryObject, openMemoryBucket } from "./memory.fake.ts";
 
-/** A strict stand-in for Cloud Storage's JSON API, reading half, with one bucket: `releases`. */
+/** A strict stand-in for Cloud Storage's JSON API, with one bucket: `releases`. */
 export interface FakeGcs {
   stop(): Promise<void>;
   url: URL;
@@ -17,7 +18,7 @@ export interface FakeGcs {
   pageSize: number;
   /** As an emulator it takes requests without a token, and only those. */
   isEmulator: boolean;
-  /** Names the key file of the one service account that may read. */
+  /** Names the key file of the one service account that may use it. */
   environment: Record<string, string>;
   refuse: { status: number; headers: Record<string, string> } | undefined;
   /** Brings what goes to Google to this server, and nothing else anywhere. */
@@ -53,18 +54,42 @@ export async function serveFakeGcs(): Promise<FakeGcs> {
   };
   return fake;
 
-  function reply(request: IncomingMessage, response: ServerResponse): void {
+  async function reply(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const target = new URL(request.url ?? "/", url);
     fake.requests.push(`${request.method} ${request.url}`);
     const { authorization } = request.headers;
-    const isAllowed = fake.isEmulator ? !authorization : isSigned(authorization);
-    const [, name = "", key] =
-      /^\/storage\/v1\/b\/([^/]+)\/o(?:\/([^/]+))?$/.exec(target.pathname) ?? [];
+    const scope = request.method === "GET" ? "read_only" : "read_write";
+    const isAllowed = fake.isEmulator ? !authorization : isSigned(authorization, scope);
+    const [, upload, name = "", key] =
+      /^(\/upload)?\/storage\/v1\/b\/([^/]+)\/o(?:\/([^/]+))?$/.exec(target.pathname) ?? [];
     if (fake.refuse) response.writeHead(fake.refuse.status, fake.refuse.headers).end("no");
     else if (!isAllowed) response.writeHead(401).end('{"error":{"code":401}}');
     else if (name !== "releases") response.writeHead(404).end('{"error":{"code":404}}');
-    else if (key === undefined) response.end(listing(target.searchParams));
+    else if (upload && request.method === "POST") await takeObject(request, response, target);
+    else if (key !== undefined && request.method === "DELETE") {
+      const isThere = bucket.objects.has(decodeURIComponent(key));
+      bucket.delete(decodeURIComponent(key));
+      response.writeHead(isThere ? 204 : 404).end();
+    } else if (key === undefined) response.end(listing(target.searchParams));
     else sendObject(request, response, target, bucket.objects.get(decodeURIComponent(key)));
+  }
+
+  async function takeObject(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { searchParams: query }: URL,
+  ): Promise<void> {
+    const body = await bodyOf(request).catch(() => undefined);
+    if (body === undefined) return; // broken off
+    const { about, content } = partsOf(body, request.headers["content-type"]);
+    const condition = query.get("ifGenerationMatch") ?? undefined;
+    if (query.get("uploadType") !== "multipart") response.writeHead(400).end();
+    else if (!bucket.holds(about.name, condition === "0" ? "absent" : condition)) {
+      response.writeHead(412).end('{"error":{"code":412}}');
+    } else {
+      const digest = about.metadata?.sha256 && parseDigest(`sha256:${about.metadata.sha256}`);
+      response.end(JSON.stringify(resource(bucket.put(about.name, content, digest || undefined))));
+    }
   }
 
   function listing(query: URLSearchParams): string {
@@ -81,6 +106,23 @@ export async function serveFakeGcs(): Promise<FakeGcs> {
       ...(rest.length > page.length ? { nextPageToken: page.at(-1)?.name } : {}),
     });
   }
+}
+
+/** The two parts of `multipart/related` (RFC 2387), taken apart by their boundary alone. */
+function partsOf(body: Buffer, contentType = "") {
+  const [, boundary] = /^multipart\/related; boundary=(\S+)$/.exec(contentType) ?? [];
+  const text = body.toString("latin1");
+  const [before, first = "", second = "", after] = text.split(`--${boundary}`);
+  if (before !== "" || after !== "--\r\n") throw new Error(`not multipart: ${text}`);
+  const contentOf = (part: string) => {
+    const content = part.slice(part.indexOf("\r\n\r\n") + 4, -2);
+    return Buffer.from(content, "latin1");
+  };
+  const about = JSON.parse(contentOf(first).toString());
+  return {
+    about: about as { name: string; metadata?: { sha256?: string } },
+    content: contentOf(second),
+  };
 }
 
 function sendObject(
@@ -115,15 +157,15 @@ function resource({ key, version, sizeBytes, modifiedAt, digest }: MemoryObject)
 }
 
 /** A token that the account signed itself: RFC 7519, with the scope of the JSON API. */
-function isSigned(authorization = ""): boolean {
+function isSigned(authorization = "", scope: string): boolean {
   const [, head, claims, signature] =
     /^Bearer ([\w-]+)\.([\w-]+)\.([\w-]+)$/.exec(authorization) ?? [];
   if (!head || !claims || !signature) return false;
   const said = JSON.parse(Buffer.from(claims, "base64url").toString());
   const bytes = Buffer.from(`${head}.${claims}`);
   const isGenuine = verify("sha256", bytes, keys.publicKey, Buffer.from(signature, "base64url"));
-  const mayRead = String(said.scope).includes("/auth/devstorage.read_only");
-  return isGenuine && mayRead && said.iss === account && said.exp * 1000 > Date.now();
+  const isMeant = String(said.scope).includes(`/auth/devstorage.${scope}`);
+  return isGenuine && isMeant && said.iss === account && said.exp * 1000 > Date.now();
 }
 
 function keyFile(): string {

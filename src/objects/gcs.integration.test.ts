@@ -70,6 +70,17 @@ describe("Cloud Storage", () => {
     await expect(store.stat("key", calm())).resolves.toBeUndefined();
   });
 
+  it("says which role it takes to write", async () => {
+    const fake = await serveFakeGcs();
+    fake.refuse = { status: 403, headers: {} };
+
+    await expect(open(fake).put("key", Buffer.of(), {}, calm())).rejects.toMatchObject({
+      code: "UNAUTHORIZED",
+      message: expect.stringContaining("may not write the bucket releases"),
+      hint: expect.stringContaining("Storage Object User"),
+    });
+  });
+
   it("tells an answer that is not Cloud Storage's from an empty listing", async () => {
     const fake = await serveFakeGcs();
     fake.refuse = { status: 200, headers: {} };

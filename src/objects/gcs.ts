@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { BytesError, collect } from "../base/bytes.ts";
+import { type Bytes, BytesError, collect } from "../base/bytes.ts";
 import type { Call } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Environment } from "../base/environment.ts";
@@ -8,6 +8,8 @@ import type { HttpAnswer, HttpClient, HttpHeaders } from "../base/http-client.ts
 import { isDigest } from "../oci/digest.ts";
 import { openGcsCredentials } from "./gcs-credentials.ts";
 import { gcsFailure, notJson } from "./gcs-failure.ts";
+import { multipart } from "./gcs-upload.ts";
+import { digestOfContent, sendContent, sizeOf } from "./object-content.ts";
 import { type Listed, type ObjectStore, pages, type StoredObject } from "./object-store.ts";
 
 /** The JSON API's "Objects" resource, as far as it is used; numbers of 64 bits are strings there. */
@@ -44,8 +46,15 @@ export interface GcsOptions {
 export function openGcsStore(options: GcsOptions): ObjectStore {
   const { bucket, environment, http } = options;
   const emulator = emulatorIn(environment);
-  const credentials = emulator ? undefined : openGcsCredentials(environment);
-  const objects = `${emulator ?? "https://storage.googleapis.com"}/storage/v1/b/${encodeURIComponent(bucket)}/o`;
+  const credentials = emulator
+    ? undefined
+    : {
+        read_only: openGcsCredentials(environment, "read_only"),
+        read_write: openGcsCredentials(environment, "read_write"),
+      };
+  const host = emulator ?? "https://storage.googleapis.com";
+  const path = `/storage/v1/b/${encodeURIComponent(bucket)}/o`;
+  const objects = `${host}${path}`;
 
   return {
     listsDigests: true,
@@ -53,14 +62,14 @@ export function openGcsStore(options: GcsOptions): ObjectStore {
     list: (prefix, call) =>
       pages(async (pageToken) => {
         const query = { prefix, delimiter: "/", fields: pageFields, pageToken };
-        const answer = await ask(urlOf(objects, query), {}, [200], call);
+        const answer = await ask({ url: urlOf(objects, query), statuses: [200] }, call);
         const page = await parsed(PageAnswer, answer);
         return { entries: entriesOf(page), next: page.nextPageToken };
       }),
 
     async stat(key, call) {
       const url = urlOf(pathOf(key), { fields: objectFields });
-      const answer = await ask(url, {}, [200, 404], call);
+      const answer = await ask({ url, statuses: [200, 404] }, call);
       if (answer.status === 200) return storedObject(await parsed(ObjectAnswer, answer));
       answer.discard();
       return undefined;
@@ -69,16 +78,39 @@ export function openGcsStore(options: GcsOptions): ObjectStore {
     async open(key, { version: generation, from }, call) {
       const url = urlOf(pathOf(key), { alt: "media", generation });
       const range = from > 0 ? `bytes=${from}-` : undefined;
-      const answer = await ask(url, { ...stored, range }, [200, 206, 404, 416], call);
-      const { status, headers, body } = answer;
+      const headers = { ...stored, range };
+      const answer = await ask({ url, headers, statuses: [200, 206, 404, 416] }, call);
+      const { status, body } = answer;
       if (status === 200) return { bytes: body, from: 0 };
-      if (status === 206 && headers["content-range"]?.startsWith(`bytes ${from}-`)) {
+      if (status === 206 && answer.headers["content-range"]?.startsWith(`bytes ${from}-`)) {
         return { bytes: body, from };
       }
       answer.discard();
       if (status === 404) return undefined;
-      const whole = await ask(url, stored, [200], call);
+      const whole = await ask({ url, headers: stored, statuses: [200] }, call);
       return { bytes: whole.body, from: 0 };
+    },
+
+    async put(key, content, { contentType, ifVersion }, call) {
+      const url = urlOf(`${host}/upload${path}`, {
+        uploadType: "multipart",
+        fields: objectFields,
+        ifGenerationMatch: ifVersion === "absent" ? "0" : ifVersion,
+      });
+      const about = { name: key, contentType, digest: digestOfContent(content) };
+      const answer = await sendContent(key, content, (bytes) => {
+        const upload = multipart(about, bytes, sizeOf(content));
+        return ask({ method: "POST", url, ...upload, statuses: [200, 412] }, call);
+      });
+      if (answer.status === 200)
+        return { version: (await parsed(ObjectAnswer, answer)).generation };
+      answer.discard();
+      return undefined;
+    },
+
+    async remove(key, call) {
+      const answer = await ask({ method: "DELETE", url: pathOf(key), statuses: [204, 404] }, call);
+      answer.discard();
     },
 
     close() {},
@@ -88,19 +120,25 @@ export function openGcsStore(options: GcsOptions): ObjectStore {
     return `${objects}/${encodeURIComponent(key)}`;
   }
 
-  async function ask(
-    url: string,
-    headers: HttpHeaders,
-    statuses: readonly number[],
-    call: Call,
-  ): Promise<HttpAnswer> {
-    const authorization = await credentials?.authorization(call);
-    const answer = await http.request({ url, headers: { ...headers, authorization } }, call);
+  async function ask({ statuses, ...request }: GcsRequest, call: Call): Promise<HttpAnswer> {
+    const access = request.method === undefined ? "read_only" : "read_write";
+    const authorization = await credentials?.[access].authorization(call);
+    const headers = { ...request.headers, authorization };
+    const answer = await http.request({ ...request, headers }, call);
     if (statuses.includes(answer.status)) return answer;
     answer.discard();
-    if (answer.status === 401) credentials?.forget();
-    throw gcsFailure(answer, bucket, options.clock.now());
+    if (answer.status === 401) credentials?.[access].forget();
+    throw gcsFailure(answer, { bucket, access }, options.clock.now());
   }
+}
+
+interface GcsRequest {
+  /** Of what changes something; `GET` without. */
+  method?: "POST" | "DELETE";
+  url: string;
+  headers?: HttpHeaders;
+  body?: Bytes;
+  statuses: readonly number[];
 }
 
 /** `host:port` or a URL, as Google's own libraries read it; there are no credentials for it. */

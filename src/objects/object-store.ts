@@ -2,6 +2,7 @@ import type { Bytes } from "../base/bytes.ts";
 import type { Call } from "../base/call.ts";
 import { DewyError, type ErrorDetails } from "../base/errors.ts";
 import type { Digest } from "../oci/digest.ts";
+import type { ObjectContent } from "./object-content.ts";
 
 /** What a bucket tells about one of its objects. */
 export interface StoredObject {
@@ -30,9 +31,21 @@ export interface ObjectRange {
   from: number;
 }
 
+export interface PutOptions {
+  /** `application/octet-stream` without. */
+  contentType?: string | undefined;
+  /**
+   * Only where the object is in this version, or is not there: otherwise whatever is there goes. Of
+   * two that write at the same moment one is refused, unless the server knows no conditional writes
+   * (older ones that speak S3's protocol); and an old Ceph takes a version only with bytes, as it
+   * has to be told twice. One that is refused may also be told so as `UNAVAILABLE`.
+   */
+  ifVersion?: string | "absent" | undefined;
+}
+
 /**
- * One bucket, as far as following releases needs it. Every failure is an {@link ObjectStoreError} or
- * `HttpError`, and the reason of the signal as soon as it is aborted.
+ * One bucket, as far as following releases and sharing what is known of them needs it. Every failure
+ * is an {@link ObjectStoreError} or `HttpError`, and the reason of the signal as soon as it is aborted.
  */
 export interface ObjectStore {
   /** Whether `list` tells digests; otherwise only `stat` does. */
@@ -43,6 +56,20 @@ export interface ObjectStore {
   stat(key: string, call: Call): Promise<StoredObject | undefined>;
   /** `undefined` when there is no such object, or not in that version (any more). */
   open(key: string, range: ObjectRange, call: Call): Promise<OpenedObject | undefined>;
+  /**
+   * Stores an object: whole, or not at all. `undefined` when the condition does not hold (any more),
+   * be it for what we wrote ourselves where the answer to that was lost.
+   *
+   * @throws {ObjectContentError} when the content is not what it was said to be, or too large
+   */
+  put(
+    key: string,
+    content: ObjectContent,
+    options: PutOptions,
+    call: Call,
+  ): Promise<{ version: string } | undefined>;
+  /** Does nothing when there is no such object. */
+  remove(key: string, call: Call): Promise<void>;
   close(): void;
 }
 

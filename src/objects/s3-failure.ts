@@ -9,6 +9,7 @@ type Sentence = [code: Code, message: string, hint: string];
 interface Asked {
   bucket: string;
   region: string;
+  access: "read" | "write";
   now: Date;
 }
 
@@ -27,8 +28,7 @@ export function s3Failure(error: unknown, asked: Asked): DewyError {
   const { status, headers } = answerIn(error);
   const name = error instanceof Error ? error.name : "";
   const [code, message, hint] =
-    namedSentences(asked, headers["x-amz-bucket-region"])[name] ??
-    sentenceFor(status, name, asked.bucket);
+    namedSentences(asked, headers["x-amz-bucket-region"])[name] ?? sentenceFor(status, name, asked);
   return new ObjectStoreError(code, message, {
     cause: error,
     hint,
@@ -73,11 +73,15 @@ function namedSentences({ bucket, region }: Asked, home: string | undefined) {
   return sentences;
 }
 
-function sentenceFor(status: number, name: string, bucket: string): Sentence {
+const permissions = {
+  read: "s3:ListBucket on the bucket and s3:GetObject on its objects",
+  write: "s3:PutObject and s3:DeleteObject on the objects of the bucket",
+};
+
+function sentenceFor(status: number, name: string, { bucket, access }: Asked): Sentence {
   if (status === 401 || status === 403) {
-    const hint =
-      "allow these credentials s3:ListBucket on the bucket and s3:GetObject on its objects";
-    return ["UNAUTHORIZED", `the credentials may not read the bucket ${bucket} (${status})`, hint];
+    const message = `the credentials may not ${access} the bucket ${bucket} (${status})`;
+    return ["UNAUTHORIZED", message, `allow these credentials ${permissions[access]}`];
   }
   if (status === 404) {
     return [

@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import type { S3ClientConfig } from "@aws-sdk/client-s3";
-import { limited } from "../base/bytes.ts";
+import { type Bytes, limited } from "../base/bytes.ts";
 import type { HttpAnswer, HttpClient } from "../base/http-client.ts";
 
 type RequestHandler = NonNullable<S3ClientConfig["requestHandler"]>;
@@ -17,20 +17,22 @@ interface SdkRequest {
   path: string;
   query?: Record<string, string | string[] | null>;
   headers: Record<string, string>;
+  body?: Uint8Array | string | Bytes;
 }
 
 /**
  * Sends the SDK's requests through our own client: its proxies, its certificate authorities, its
- * deadlines and its errors. For requests without a body, which is all that reading takes.
+ * deadlines and its errors.
  */
 export function s3RequestHandler(http: HttpClient): RequestHandler {
   return {
     metadata: { handlerProtocol: "http/1.1" },
 
     async handle(request: SdkRequest, { abortSignal }: { abortSignal?: AbortSignal } = {}) {
-      const { method, headers } = request;
+      const { method, headers, body: content } = request;
       const signal = abortSignal ?? new AbortController().signal;
-      const sent = { method, url: urlOf(request), headers, redirect: "manual" } as const;
+      const url = urlOf(request);
+      const sent = { method, url, headers, body: content, redirect: "manual" } as const;
       const answer = await http.request(sent, { signal });
       const body = Readable.from(
         isObject(request, answer) ? answer.body : limited(answer.body, maximumXmlBytes),

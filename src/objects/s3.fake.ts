@@ -1,16 +1,20 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { serve } from "../base/local-server.fake.ts";
-import { hexOf } from "../oci/digest.ts";
+import { bodyOf, serve } from "../base/local-server.fake.ts";
+import { type Digest, digestOf, hexOf } from "../oci/digest.ts";
 import { type MemoryBucket, type MemoryObject, openMemoryBucket } from "./memory.fake.ts";
 
-/** A strict stand-in for S3's reading half, in path style, with one bucket called `releases`. */
+/** A strict stand-in for S3, in path style, with one bucket called `releases`. */
 export interface FakeS3 {
   stop(): Promise<void>;
   endpoint: URL;
   environment: Record<string, string>;
   bucket: MemoryBucket;
   requests: string[];
+  /** What came with each object that was put. */
+  taken: { headers: IncomingMessage["headers"] }[];
   pageSize: number;
+  /** As of old servers: conditional writes are not known, or ETags have to come without quotes. */
+  conditions: "known" | "ignored" | "bare";
   refuse: { status: number; headers: Record<string, string>; code?: string } | undefined;
 }
 
@@ -25,13 +29,15 @@ export async function serveFakeS3(): Promise<FakeS3> {
     environment: { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: "s3cret" },
     bucket,
     requests: [],
+    taken: [],
     pageSize: 2,
+    conditions: "known",
     refuse: undefined,
     stop: () => new Promise((resolve) => server.close(() => resolve())),
   };
   return fake;
 
-  function reply(request: IncomingMessage, response: ServerResponse): void {
+  async function reply(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const target = new URL(request.url ?? "/", url);
     fake.requests.push(`${request.method} ${request.url}`);
     const [, name, ...path] = target.pathname.split("/").map(decodeURIComponent);
@@ -42,7 +48,38 @@ export async function serveFakeS3(): Promise<FakeS3> {
     } else if (!isSigned(request)) response.writeHead(403).end(errorXml("InvalidAccessKeyId"));
     else if (name !== "releases") response.writeHead(404).end(errorXml("NoSuchBucket"));
     else if (key === "") response.end(listing(target.searchParams));
-    else sendObject(request, response, bucket.objects.get(key));
+    else if (request.method === "PUT") await takeObject(request, response, key);
+    else if (request.method === "DELETE") {
+      bucket.delete(key);
+      response.writeHead(204).end();
+    } else sendObject(request, response, bucket.objects.get(key));
+  }
+
+  async function takeObject(
+    request: IncomingMessage,
+    response: ServerResponse,
+    key: string,
+  ): Promise<void> {
+    const { headers } = request;
+    fake.taken.push({ headers });
+    const content = await bodyOf(request).catch(() => undefined);
+    if (content === undefined) return; // broken off
+    const digest = digestOf(content);
+    const checksum = headers["x-amz-checksum-sha256"];
+    const signed = headers["x-amz-content-sha256"];
+    const isPromised = signed === "UNSIGNED-PAYLOAD" || signed === hexOf(digest);
+    const { conditions } = fake;
+    const isAbsent = headers["if-match"] !== undefined && !bucket.objects.has(key);
+    if (!headers["content-length"]) response.writeHead(411).end(errorXml("MissingContentLength"));
+    else if (!isPromised || (checksum && checksum !== base64Of(digest))) {
+      response.writeHead(400).end(errorXml("BadDigest"));
+    } else if (isAbsent) response.writeHead(404).end(errorXml("NoSuchKey"));
+    else if (conditions !== "ignored" && !bucket.holds(key, conditionIn(headers, conditions))) {
+      response.writeHead(412).end(errorXml("PreconditionFailed"));
+    } else {
+      const { version } = bucket.put(key, content, checksum ? digest : undefined);
+      response.writeHead(200, { etag: `"${version}"` }).end();
+    }
   }
 
   function listing(query: URLSearchParams): string {
@@ -61,6 +98,11 @@ export async function serveFakeS3(): Promise<FakeS3> {
 ${page.map(({ name, object }) => (object ? contents(object) : commonPrefix(name))).join("")}
 </ListBucketResult>`;
   }
+}
+
+function conditionIn(headers: IncomingMessage["headers"], form: string): string | undefined {
+  if (headers["if-none-match"] === "*") return "absent";
+  return form === "bare" ? headers["if-match"] : headers["if-match"]?.replace(/^"(.*)"$/, "$1");
 }
 
 function isSigned({ headers }: IncomingMessage): boolean {
@@ -86,7 +128,7 @@ function sendObject(
     response.writeHead(412).end(errorXml("PreconditionFailed"));
   } else if (from > 0 && from >= size) response.writeHead(416).end(errorXml("InvalidRange"));
   else {
-    const checksum = digest && Buffer.from(hexOf(digest), "hex").toString("base64");
+    const checksum = digest && base64Of(digest);
     const isAsked = headers["x-amz-checksum-mode"] === "ENABLED";
     const head = {
       etag: `"${version}"`,
@@ -99,6 +141,8 @@ function sendObject(
     response.end(method === "HEAD" ? undefined : content.subarray(from));
   }
 }
+
+const base64Of = (digest: Digest): string => Buffer.from(hexOf(digest), "hex").toString("base64");
 
 const contents = ({ key, version, sizeBytes, modifiedAt }: MemoryObject): string =>
   `<Contents><Key>${xml(key)}</Key><LastModified>${modifiedAt.toISOString()}</LastModified>

@@ -1,8 +1,10 @@
 import type { ServerResponse } from "node:http";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { streamOf } from "../base/bytes.ts";
 import { FakeClock } from "../base/clock.fake.ts";
 import { openHttpClient } from "../base/http-client.ts";
 import { serve } from "../base/local-server.fake.ts";
+import { digestOf, hexOf } from "../oci/digest.ts";
 import { objectStoreContract } from "./object-store.contract.ts";
 import { type FakeS3, serveFakeS3 } from "./s3.fake.ts";
 import { openS3Store } from "./s3.ts";
@@ -105,6 +107,60 @@ describe("S3", () => {
 
     expect(opened?.from).toBe(0);
     await vi.waitFor(() => expect(open206?.destroyed).toBe(true), 5000);
+  });
+
+  it.each(["known", "ignored", "bare"] as const)(
+    "replaces only what it has seen, by a server to which conditions are %s",
+    async (conditions) => {
+      const fake = await serveFakeS3();
+      fake.conditions = conditions;
+      const store = open(fake);
+      const first = await store.put("state", Buffer.from("one"), {}, calm());
+      const seen = { ifVersion: first?.version };
+
+      const second = await store.put("state", Buffer.from("two"), seen, calm());
+      const third = await store.put("state", Buffer.from("three"), seen, calm());
+
+      expect([second?.version, third]).toEqual(['"2"', undefined]);
+      expect(`${fake.bucket.objects.get("state")?.content}`).toBe("two");
+    },
+  );
+
+  it("refuses what is too large for one request before it is sent", async () => {
+    const fake = await serveFakeS3();
+    const content = { bytes: streamOf(Buffer.of()), sizeBytes: 5 * 1024 ** 3 + 1 };
+
+    await expect(open(fake).put("large", content, {}, calm())).rejects.toMatchObject({
+      name: "ObjectContentError",
+      code: "TOO_LARGE",
+    });
+    expect(fake.requests).toEqual([]);
+  });
+
+  it("says which permissions it takes to write", async () => {
+    const fake = await serveFakeS3();
+    fake.refuse = { status: 403, headers: {}, code: "AccessDenied" };
+
+    await expect(open(fake).put("key", Buffer.of(), {}, calm())).rejects.toMatchObject({
+      code: "UNAUTHORIZED",
+      message: expect.stringContaining("may not write the bucket releases"),
+      hint: expect.stringContaining("s3:PutObject"),
+    });
+  });
+
+  it("signs a stream whose digest is known, and says what it is", async () => {
+    const fake = await serveFakeS3();
+    const text = Buffer.from("content");
+    const content = { bytes: streamOf(text), sizeBytes: 7, digest: digestOf(text) };
+
+    await open(fake).put("key", content, { contentType: "text/plain" }, calm());
+
+    const [{ headers } = { headers: {} }] = fake.taken;
+    expect(headers).toMatchObject({
+      "content-type": "text/plain",
+      "x-amz-content-sha256": hexOf(digestOf(text)),
+      "x-amz-meta-sha256": hexOf(digestOf(text)),
+    });
   });
 
   it("stops when told to, whatever the SDK is waiting for", async () => {

@@ -24,7 +24,7 @@ export interface Authorizer {
   /** The header to send for `scope`, as far as is known yet. */
   header(scope: string): Secret | undefined;
   /** Takes a 401's challenge; `undefined` when there is nothing (new) to answer it with. */
-  answer(header: string, scope: string, call: Call): Promise<Secret | undefined>;
+  answer(challenge: string, scope: string, call: Call): Promise<Secret | undefined>;
 }
 
 /** Distribution's "Token Authentication Specification"; without `expires_in` a minute is meant. */
@@ -41,25 +41,28 @@ const maximumTokens = 64;
 export function openAuthorizer(parts: AuthorizerParts): Authorizer {
   const { host, clock, credentials } = parts;
   const tokens = new Map<string, { header: Secret; expiresAt: number }>();
-  let basicHeader: Secret | undefined;
+  let password: { header: Secret; expiresAt: number } | undefined;
 
   return {
     header(scope) {
+      const now = clock.now().getTime();
       const token = tokens.get(scope);
-      if (token && token.expiresAt > clock.now().getTime()) return token.header;
+      if (token && token.expiresAt > now) return token.header;
       tokens.delete(scope);
-      return basicHeader;
+      return password && password.expiresAt > now ? password.header : undefined;
     },
 
-    async answer(header, scope, call) {
-      const challenges = parseChallenges(header);
+    async answer(challenge, scope, call) {
+      const challenges = parseChallenges(challenge);
       const bearer = challenges.find(({ scheme }) => scheme === "bearer");
       if (bearer) return remember(scope, await fetchToken(parts, bearer, scope, call));
       if (!challenges.some(({ scheme }) => scheme === "basic")) return undefined;
       const credential = await credentials(host, call);
       if (credential?.kind !== "password") return undefined;
-      basicHeader = basic(credential.username, credential.password.reveal());
-      return basicHeader;
+      const header = basic(credential.username, credential.password.reveal());
+      const expiresAt = credential.expiresAt?.getTime() ?? Infinity;
+      password = { header, expiresAt: expiresAt - marginMs };
+      return header;
     },
   };
 

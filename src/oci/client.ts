@@ -8,6 +8,7 @@ import { openConnection } from "./connection.ts";
 import type { CredentialSource } from "./credentials.ts";
 import type { Digest } from "./digest.ts";
 import { apiHostOf } from "./docker-hub.ts";
+import type { Descriptor } from "./manifest.ts";
 import {
   type FetchedManifest,
   fetchManifest,
@@ -16,10 +17,12 @@ import {
   pushManifest,
 } from "./manifest-exchange.ts";
 import { isLoopback } from "./reference.ts";
+import { listReferrers, type NewReferrer, pushReferrer } from "./referrers.ts";
 import { listTags, type TagList } from "./tag-list.ts";
 
 export type { BlobSource } from "./blob-upload.ts";
 export type { FetchedManifest, ManifestHead } from "./manifest-exchange.ts";
+export type { NewReferrer } from "./referrers.ts";
 export type { TagList } from "./tag-list.ts";
 
 export interface OciClientOptions {
@@ -76,6 +79,14 @@ export interface OciClient {
     manifest: { bytes: Uint8Array; mediaType: string },
     call: Call,
   ): Promise<Digest>;
+  /** The manifests of a type that refer to `subject`, in no order; nothing when there are none. */
+  referrers(
+    repository: string,
+    wanted: { subject: Digest; artifactType: string },
+    call: Call,
+  ): AsyncIterable<Descriptor>;
+  /** Pushes a manifest that refers to another one. Its content is there already. */
+  pushReferrer(repository: string, referrer: NewReferrer, call: Call): Promise<Digest>;
 }
 
 export function openOciClient({ plainHttp = false, ...options }: OciClientOptions): OciClient {
@@ -95,5 +106,8 @@ export function openOciClient({ plainHttp = false, ...options }: OciClientOption
     pushBlob: (repository, source, call) => pushBlob(connection, repository, source, call),
     pushManifest: (repository, reference, manifest, call) =>
       pushManifest(connection, repository, reference, manifest, call),
+    referrers: (repository, wanted, call) => listReferrers(connection, repository, wanted, call),
+    pushReferrer: (repository, referrer, call) =>
+      pushReferrer({ connection, clock: options.clock }, repository, referrer, call),
   };
 }

@@ -2,8 +2,10 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { systemClock } from "../base/clock.ts";
+import { openHttpClient } from "../base/http-client.ts";
 import { identityOf } from "../base/process-identity.ts";
-import { credentialsFrom } from "./credentials.ts";
+import { credentialsFrom as credentialsOf } from "./credentials.ts";
 
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 
@@ -108,6 +110,12 @@ describe("credentials", () => {
     expect(JSON.stringify(credential)).not.toContain("s3cret");
   });
 });
+
+function credentialsFrom(environment: Record<string, string>) {
+  const http = openHttpClient({ userAgent: "dewy/test" });
+  onTestFinished(() => http.close());
+  return credentialsOf(environment, { http, clock: systemClock });
+}
 
 async function found(host: string, environment: Record<string, string>) {
   const credential = await credentialsFrom(environment)(host, new AbortController());

@@ -2,9 +2,13 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { Call } from "../base/call.ts";
+import type { Clock } from "../base/clock.ts";
 import type { Environment } from "../base/environment.ts";
 import { ConfigError, messageOf, systemCodeOf } from "../base/errors.ts";
+import type { HttpClient } from "../base/http-client.ts";
 import { type Credential, withIdentityToken, withPassword } from "./credential.ts";
+import { openAmazonCredentials } from "./credential-amazon.ts";
+import { openGoogleCredentials } from "./credential-google.ts";
 import { askCredentialHelper } from "./credential-helper.ts";
 import { dockerHub, isDockerHub } from "./docker-hub.ts";
 
@@ -26,11 +30,18 @@ type DockerConfig = v.InferOutput<typeof DockerConfig>;
 
 /**
  * Looks, in this order, at `DOCKER_USERNAME` and `DOCKER_PASSWORD`; Docker's config file with its
- * credential helpers; Podman's `auth.json`; and for ghcr.io `GH_TOKEN` or `GITHUB_TOKEN`.
+ * credential helpers; Podman's `auth.json`; and then at what the host's own cloud knows: for ghcr.io
+ * `GH_TOKEN` or `GITHUB_TOKEN`, for Amazon's registries AWS's credentials, for Google's Google's.
+ * Azure's have none of their own: `az acr login` writes an identity token into Docker's config.
  *
  * The files are read each time, so that a `docker login` counts without a restart.
  */
-export function credentialsFrom(environment: Environment): CredentialSource {
+export function credentialsFrom(
+  environment: Environment,
+  parts: { http: HttpClient; clock: Clock },
+): CredentialSource {
+  const amazon = openAmazonCredentials({ environment, ...parts });
+  const google = openGoogleCredentials({ environment, ...parts });
   return async (host, call) => {
     const { DOCKER_USERNAME: username, DOCKER_PASSWORD: password } = environment;
     if (username && password) return withPassword(username, password);
@@ -39,7 +50,8 @@ export function credentialsFrom(environment: Environment): CredentialSource {
       if (credential) return credential;
     }
     const token = environment.GH_TOKEN || environment.GITHUB_TOKEN;
-    return host === "ghcr.io" && token ? withPassword("token", token) : undefined;
+    if (host === "ghcr.io" && token) return withPassword("token", token);
+    return (await amazon(host, call)) ?? google(host, call);
   };
 }
 

@@ -11,12 +11,14 @@ export interface FakeOciRegistry {
   requests: string[];
   /** The `authorization` of each request. */
   authorizations: (string | undefined)[];
-  /** Set to ask for a token with these words; `expiresIn` in seconds. */
-  token: { user: string; password: string; expiresIn: number } | undefined;
+  /** Set to ask for a token with these words, without a user for anybody; `expiresIn` in seconds. */
+  token: { user?: string; password?: string; expiresIn: number; identity?: string } | undefined;
   basic: { user: string; password: string } | undefined;
   /** Answers instead of everything else. */
   refuse: { status: number; headers?: Record<string, string>; body?: string } | undefined;
   pageSize: number;
+  /** Whether it lists referrers by itself, as those of specification 1.1 do. */
+  listsReferrers: boolean;
   /** Answers a range with one from byte 1 on. */
   beginsEarlier: boolean;
   /** Puts a manifest under a tag. */
@@ -39,6 +41,7 @@ export async function serveFakeOciRegistry(): Promise<FakeOciRegistry> {
     basic: undefined,
     refuse: undefined,
     pageSize: 1000,
+    listsReferrers: true,
     beginsEarlier: false,
     tag(repository, tag, content) {
       const bytes = Buffer.from(JSON.stringify(content));
@@ -64,7 +67,7 @@ export async function serveFakeOciRegistry(): Promise<FakeOciRegistry> {
   }
 
   function answerTo(request: IncomingMessage, target: URL, body: Buffer): Answer {
-    if (target.pathname === "/token") return issueToken(request, target);
+    if (target.pathname === "/token") return issueToken(request, target, body);
     if (fake.refuse) return fake.refuse;
     const challenge = challengeFor(request, target);
     if (challenge) return { status: 401, headers: { "www-authenticate": challenge } };
@@ -73,6 +76,8 @@ export async function serveFakeOciRegistry(): Promise<FakeOciRegistry> {
     if (blob) return blobAnswer(request, blob[2] ?? "");
     const manifest = /^\/v2\/(.+)\/manifests\/(.+)$/.exec(path);
     if (manifest) return manifestAnswer(request, manifest[1] ?? "", manifest[2] ?? "", body);
+    const referrers = /^\/v2\/(.+)\/referrers\/(sha256:.+)$/.exec(path);
+    if (referrers) return referrersAnswer(referrers[1] ?? "", referrers[2] ?? "");
     if (path.endsWith("/blobs/uploads/")) {
       return { status: 202, headers: { location: "/upload?_state=a%2Fb" } };
     }
@@ -87,19 +92,31 @@ export async function serveFakeOciRegistry(): Promise<FakeOciRegistry> {
       return headers.authorization === wanted ? undefined : 'Basic realm="fake"';
     }
     if (!fake.token || headers.authorization === `Bearer token-${tokens}`) return undefined;
-    const repository = /^\/v2\/(.+?)\/(tags|blobs|manifests)/.exec(target.pathname)?.[1] ?? "";
+    const repository =
+      /^\/v2\/(.+?)\/(tags|blobs|manifests|referrers)/.exec(target.pathname)?.[1] ?? "";
     return `Bearer realm="${url}token",service="fake",scope="repository:${repository}:pull,push"`;
   }
 
-  function issueToken({ headers }: IncomingMessage, target: URL): Answer {
-    const { user, password, expiresIn } = fake.token ?? { user: "", password: "", expiresIn: 0 };
-    const wanted = `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
-    const isKnown =
-      headers.authorization === wanted && target.searchParams.get("service") === "fake";
-    if (!isKnown)
+  function issueToken(request: IncomingMessage, target: URL, body: Buffer): Answer {
+    if (!fake.token || !maySignIn(request, target, String(body))) {
       return { status: 401, body: '{"errors":[{"code":"UNAUTHORIZED","message":"who?"}]}' };
+    }
     const token = `token-${++tokens}`;
-    return { status: 200, body: JSON.stringify({ token, expires_in: expiresIn }) };
+    const { expiresIn: expires_in, identity } = fake.token;
+    const answer = identity ? { access_token: token, expires_in } : { token, expires_in };
+    return { status: 200, body: JSON.stringify(answer) };
+  }
+
+  /** By RFC 6749, 6 for who has an identity token, as Azure has it; else by the older GET. */
+  function maySignIn({ method, headers }: IncomingMessage, target: URL, body: string): boolean {
+    const { user, password, identity } = fake.token ?? {};
+    if (identity !== undefined) {
+      const form = new URLSearchParams(body);
+      const given = ["grant_type", "service", "refresh_token"].map((name) => form.get(name));
+      return method === "POST" && given.join(" ") === `refresh_token fake ${identity}`;
+    }
+    const wanted = user && `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
+    return headers.authorization === wanted && target.searchParams.get("service") === "fake";
   }
 
   function blobAnswer({ headers }: IncomingMessage, digest: string): Answer {
@@ -125,13 +142,30 @@ export async function serveFakeOciRegistry(): Promise<FakeOciRegistry> {
       const stored = { bytes, mediaType: headers["content-type"] ?? "" };
       fake.manifests.set(key, stored);
       fake.manifests.set(`${repository}@${digestOf(bytes)}`, stored);
-      return { status: 201, headers: { "docker-content-digest": digestOf(bytes) } };
+      const { subject } = JSON.parse(bytes.toString());
+      const told = subject && fake.listsReferrers ? { "oci-subject": subject.digest } : {};
+      return { status: 201, headers: { "docker-content-digest": digestOf(bytes), ...told } };
     }
     const stored = fake.manifests.get(key);
     if (!stored) return { status: 404, body: '{"errors":[{"code":"MANIFEST_UNKNOWN"}]}' };
     const digest = digestOf(stored.bytes);
     const described = { "content-type": stored.mediaType, "docker-content-digest": digest };
     return { status: 200, headers: described, body: stored.bytes };
+  }
+
+  function referrersAnswer(repository: string, subject: string): Answer {
+    if (!fake.listsReferrers) return { status: 404, body: "404 page not found" };
+    const found = [...fake.manifests].flatMap(([key, { bytes, mediaType }]) => {
+      const content = JSON.parse(bytes.toString());
+      if (!key.startsWith(`${repository}@`) || content.subject?.digest !== subject) return [];
+      const { artifactType, annotations } = content;
+      return [
+        { mediaType, digest: digestOf(bytes), size: bytes.length, artifactType, annotations },
+      ];
+    });
+    const type = "application/vnd.oci.image.index.v1+json";
+    const body = JSON.stringify({ schemaVersion: 2, mediaType: type, manifests: found });
+    return { status: 200, headers: { "content-type": type }, body };
   }
 
   function uploadAnswer(target: URL, body: Buffer): Answer {

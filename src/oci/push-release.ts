@@ -82,7 +82,12 @@ export async function pushRelease(
   return { digest: await client.pushManifest(repository, tag, top, call), tag };
 }
 
-async function pushEmptyConfig(client: OciClient, repository: string, call: Call): Promise<void> {
+/** What manifests without a config of their own name as theirs. */
+export async function pushEmptyConfig(
+  client: OciClient,
+  repository: string,
+  call: Call,
+): Promise<void> {
   const { digest, size: sizeBytes } = emptyConfig;
   if (await client.hasBlob(repository, digest, call)) return;
   const source = { digest, sizeBytes, open: () => streamOf(Buffer.from("{}")) };

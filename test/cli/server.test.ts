@@ -59,7 +59,7 @@ describe("dewy server", { timeout: 60_000 }, () => {
     await until("it is committed", async () => agent.log().includes("Keep releases"));
 
     await stage.push("v1.1.0", { "server.js": "process.exit(3)\n" });
-    await until("it has failed", async () => agent.log().includes("deployment failed"));
+    await until("it has failed", async () => agent.log().includes("Dewy run failure"));
 
     expect(agent.log()).toContain("ended with status 3");
     await serves(port, "v1.0.0");

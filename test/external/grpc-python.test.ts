@@ -22,7 +22,8 @@ describeWith(`${python}:grpc`)("grpc:// with a server on grpcio", () => {
     expect(await registry.tags({ signal })).toEqual(["v1.2.3"]);
     const release = await registry.release("v1.2.3", { signal });
     const identity = release?.artifacts[0]?.identity ?? "";
-    const report = { tag: "v1.2.3", identity, command: "server" as const };
+    const where = { host: "web-1", at: new Date() };
+    const report = { tag: "v1.2.3", identity, command: "server" as const, ...where };
     await registry.report?.({ ...report, error: "it broke" }, { signal });
     await registry.report?.({ ...report, error: undefined }, { signal });
 

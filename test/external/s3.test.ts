@@ -3,6 +3,7 @@ import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client
 import { state } from "@aws-sdk/core";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { openReleaseRegistry } from "../../src/agent/registries/index.ts";
+import type { AuditRecord } from "../../src/agent/release.ts";
 import { collect } from "../../src/base/bytes.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { openHttpClient } from "../../src/base/http-client.ts";
@@ -60,6 +61,23 @@ describeWith(
     if (!artifact) throw new Error("there is no artifact");
     const { bytes, from } = await registry.open(artifact, { signal, from: 4 });
     expect([from, (await collect(bytes, 100)).toString()]).toEqual([4, "456789"]);
+  });
+
+  it("keeps record of a deployment, and finds it again", async ({ signal }) => {
+    const bucket = await newBucket();
+    await put(bucket, "team/app/v1.0.0/app.tar.gz", "0123456789");
+    const registry = await follow(`s3://default/${bucket}/team/app`);
+    const at = new Date("2026-01-02T03:04:05.678Z");
+    const report = { tag: "v1.0.0", identity: "1", command: "server", at } as const;
+
+    await registry.report?.({ ...report, host: "Web-1", error: undefined }, { signal });
+    await registry.report?.({ ...report, host: "web-2", error: "it broke" }, { signal });
+
+    const records: AuditRecord[] = [];
+    for await (const record of registry.audits?.({ signal }) ?? []) records.push(record);
+    expect(records).toEqual([{ host: "web-1", command: "server", tag: "v1.0.0", at }]);
+    const release = await registry.release("v1.0.0", { signal });
+    expect(release?.artifacts).toMatchObject([{ name: "app.tar.gz" }]);
   });
 
   it.each([

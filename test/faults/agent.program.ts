@@ -1,5 +1,6 @@
-import { serve } from "../../src/agent/serve.ts";
+import { runApp } from "../../src/agent/app.ts";
 import { systemClock } from "../../src/base/clock.ts";
+import { openHttpClient } from "../../src/base/http-client.ts";
 import { openLogger } from "../../src/base/pino-logger.ts";
 
 /**
@@ -8,18 +9,28 @@ import { openLogger } from "../../src/base/pino-logger.ts";
  */
 const [deadly, registry = "", port, directory = "", program = "", ...args] = process.argv.slice(2);
 
-await serve(
+await runApp(
   {
+    name: "app",
+    mode: "server",
     registry,
     ports: [Number(port)],
     command: [program, ...args],
     directory,
     intervalMs: 1000,
     drainMs: 5000,
+    cache: undefined,
+    notifiers: [],
+    scrubEnvironment: false,
     environment: process.env,
     userAgent: "dewy/test",
   },
   {
+    http: openHttpClient({ userAgent: "dewy/test", environment: process.env }),
+    version: "test",
+    host: "test",
+    observe: () => {},
+    onRestart: () => () => {},
     clock: systemClock,
     logger: openLogger({ level: "info", format: "text" }),
     entered: (phase) => {

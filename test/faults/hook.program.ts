@@ -7,6 +7,11 @@ const [directory = "", command = ""] = process.argv.slice(2);
 await runHook(
   { name: "before-deploy", command },
   { tag: "v1.0.0", previousTag: undefined, releaseDirectory: directory },
-  { directory, environment: process.env, logger: openLogger({ level: "info", format: "text" }) },
+  {
+    directory,
+    environment: process.env,
+    logger: openLogger({ level: "info", format: "text" }),
+    observe: () => {},
+  },
   { signal: new AbortController().signal },
 );

@@ -28,7 +28,7 @@ describe("an agent killed by SIGKILL as it enters a phase", { timeout: 60_000 },
 
     const next = stage.startAgent(port);
 
-    await until("the next agent runs the app", async () => next.log().includes("Server started"));
+    await until("the next agent runs the app", async () => next.log().includes("Start server"));
     await answers("v1.0.0");
     await isCommitted("v1.0.0");
     await isTidy(unproven.includes(phase) ? 2 : 1);
@@ -50,7 +50,7 @@ describe("an agent killed by SIGKILL as it enters a phase", { timeout: 60_000 },
         "--registry",
         `img://127.0.0.1:${await freePort()}/app`,
       ]);
-      await until("the app is the new agent's", async () => alone.log().includes("Server started"));
+      await until("the app is the new agent's", async () => alone.log().includes("Start server"));
       await answers(committed.includes(phase) ? "v1.1.0" : "v1.0.0");
       await isComplete();
       await alone.stop();

@@ -2,7 +2,9 @@ import { describe, expect, it } from "vitest";
 import { FakeClock } from "../../base/clock.fake.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
 import { FakeReleaseRegistry } from "../release-registry.fake.ts";
+import { calendarVersions } from "./calendar-versions.ts";
 import { type ChoiceRules, choose } from "./choose.ts";
+import { readConstraint } from "./constraint.ts";
 
 const now = new Date("2026-01-01T12:00:00Z");
 const minutesAgo = (minutes: number) => new Date(now.getTime() - minutes * 60_000);
@@ -28,6 +30,70 @@ describe("choose", () => {
     expect((await ask({ slot: "green" }))?.tag).toBe("v1.1.0+green");
     expect((await ask())?.tag).toBe("v1.2.0");
     await expect(ask({ slot: "red" })).rejects.toThrow("no stable version in slot red");
+  });
+
+  it.each([
+    ["a newer version of the other", "v1.1.0+green v1.0.1+blue", "blue", "v1.0.1+blue"],
+    ["a newer version of none", "v1.1.0 v1.0.1+blue", "blue", "v1.0.1+blue"],
+    ["the same version before it in the list", "v1.0.0+blue v1.0.0+green", "green", "v1.0.0+green"],
+    ["the same version after it in the list", "v1.0.0+green v1.0.0+blue", "green", "v1.0.0+green"],
+    ["a newer pre-release of its own", "v1.0.0+blue v1.1.0-rc.1+blue", "blue", "v1.0.0+blue"],
+    ["a slot that begins alike", "v1.1.0+blue.2 v1.0.0+blue", "blue", "v1.0.0+blue"],
+  ])("gives a slot its own newest version beside %s", async (_what, tags, slot, expected) => {
+    const { registry, ask } = setting();
+    for (const tag of tags.split(" ")) registry.publish(tag, good);
+
+    expect((await ask({ slot }))?.tag).toBe(expected);
+  });
+
+  it("moves only the slot whose version was published", async () => {
+    const { registry, ask } = setting();
+    for (const tag of ["v1.0.0+blue", "v1.0.0+green", "v1.1.0+green"]) registry.publish(tag, good);
+
+    expect((await ask({ slot: "green" }))?.tag).toBe("v1.1.0+green");
+    expect((await ask({ slot: "blue" }))?.tag).toBe("v1.0.0+blue");
+
+    registry.publish("v1.1.0+blue", good);
+    expect((await ask({ slot: "blue" }))?.tag).toBe("v1.1.0+blue");
+  });
+
+  it("lets the order of the list decide among equals, so that it stays with one of them", async () => {
+    const { registry, ask } = setting();
+    for (const tag of ["v1.0.0+b", "v1.0.0+a", "1.0.0"]) registry.publish(tag, good);
+
+    expect((await ask())?.tag).toBe("v1.0.0+b");
+  });
+
+  it("stays within its range, and says so when nothing is", async () => {
+    const { registry, ask } = setting();
+    for (const tag of ["v1.2.0", "v1.3.0-rc.1", "v2.0.0-rc.1", "v2.0.0"])
+      registry.publish(tag, good);
+    const constraint = await readConstraint("^1.2", "--constraint");
+
+    expect((await ask({ constraint }))?.tag).toBe("v1.2.0");
+    expect((await ask({ constraint, preRelease: true }))?.tag).toBe("v1.3.0-rc.1");
+    const none = ask({ constraint: await readConstraint("^3", "--constraint"), slot: "blue" });
+    await expect(none).rejects.toMatchObject({
+      message: "fake://app has no stable version within ^3 in slot blue among its 4 tags",
+      hint: expect.stringContaining("a tag within ^3 that ends in +blue"),
+    });
+  });
+
+  it("reads calendar versions where it is told to, and then no others", async () => {
+    const { registry, ask } = setting();
+    for (const tag of ["2026.09.1", "v2026.10.0+blue", "2026.11.0-rc.1", "v3000.1.1"]) {
+      registry.publish(tag, good);
+    }
+    const versioning = calendarVersions("YYYY.0M.MICRO", "--calver");
+
+    expect((await ask({ versioning }))?.tag).toBe("v2026.10.0+blue");
+    expect((await ask({ versioning, preRelease: true }))?.tag).toBe("2026.11.0-rc.1");
+    expect((await ask({ versioning, slot: "blue" }))?.tag).toBe("v2026.10.0+blue");
+    const none = ask({ versioning: calendarVersions("YY.MM", "--calver") });
+    await expect(none).rejects.toMatchObject({
+      message: "fake://app has no stable version of the form YY.MM among its 4 tags",
+      hint: expect.stringContaining("such as 26.1,"),
+    });
   });
 
   it("quietly stays with the last complete release while a new one may be uploading", async () => {

@@ -8,12 +8,17 @@ import {
   ReleaseRegistryError,
 } from "../release.ts";
 import { type ArtifactRules, artifactFor } from "./artifact.ts";
-import { compareVersions, parseVersion, type Version } from "./version.ts";
+import type { Constraint } from "./constraint.ts";
+import { compareVersions, semanticVersions, type Version, type Versioning } from "./version.ts";
 
+/** Made by `rulesOf`. */
 export interface ChoiceRules extends ArtifactRules {
   preRelease: boolean;
   /** Only versions with this build metadata; every version when there is none. */
   slot?: string | undefined;
+  /** How tags are read: as semantic versions unless told. */
+  versioning?: Versioning | undefined;
+  constraint?: Constraint | undefined;
 }
 
 export interface PassedOver {
@@ -79,11 +84,14 @@ export async function choose(
   throw nothingComplete(registry, passedOver);
 }
 
-function newestFirst(tags: readonly string[], { preRelease, slot }: ChoiceRules): Version[] {
+/** Among equals (`v1.0.0+blue`, `1.0.0`) the registry's order decides, as it does in the original. */
+function newestFirst(tags: readonly string[], rules: ChoiceRules): Version[] {
+  const { preRelease, slot, versioning = semanticVersions, constraint } = rules;
   return tags
-    .flatMap((tag) => parseVersion(tag) ?? [])
+    .flatMap((tag) => versioning.parse(tag) ?? [])
     .filter((version) => preRelease || version.preRelease.length === 0)
-    .filter((version) => slot === undefined || slot === "" || version.slot === slot)
+    .filter((version) => !slot || version.slot === slot)
+    .filter((version) => constraint?.allows(version) ?? true)
     .sort((a, b) => compareVersions(b, a));
 }
 
@@ -114,15 +122,20 @@ function reasonFor({ artifacts }: Release, { artifact, platform }: ChoiceRules):
 }
 
 function noVersion(registry: ReleaseRegistry, tags: readonly string[], rules: ChoiceRules) {
-  const { preRelease, slot } = rules;
-  const kind = `${preRelease ? "" : "stable "}version${slot ? ` in slot ${slot}` : ""}`;
+  const { preRelease, slot, versioning = semanticVersions, constraint } = rules;
+  const words = [
+    preRelease ? "version" : "stable version",
+    versioning.which,
+    constraint && `within ${constraint.text}`,
+    slot && `in slot ${slot}`,
+  ];
   const [only] = tags;
   const seen = tags.length === 1 ? `: its one tag is ${only}` : ` among its ${tags.length} tags`;
-  const message = `${registry.name} has no ${kind}${seen}`;
+  const message = `${registry.name} has no ${words.filter(Boolean).join(" ")}${seen}`;
+  const where = constraint ? `within ${constraint.text}` : `such as ${versioning.example}`;
+  const publish = `publish a release with a tag ${where}${slot ? ` that ends in +${slot}` : ""}`;
   return new ReleaseRegistryError("NOT_FOUND", message, {
-    hint: preRelease
-      ? "publish a release with a tag such as v1.2.3"
-      : "publish a release with a tag such as v1.2.3, or add ?pre-release=true to the registry URL",
+    hint: preRelease ? publish : `${publish}, or add ?pre-release=true to the registry URL`,
   });
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { compareVersions, parseVersion, type Version } from "./version.ts";
+import { compareVersions, semanticVersions, type Version } from "./version.ts";
 
-describe("parseVersion", () => {
+describe("semanticVersions", () => {
   it.each([
     ["1.2.3", undefined, []],
     ["v1.2.3", undefined, []],
@@ -12,13 +12,13 @@ describe("parseVersion", () => {
     ["v1.2.3-rc.1+blue", "blue", ["rc", "1"]],
     ["v1.2.3-x-y", undefined, ["x-y"]],
   ])("reads %s: slot %s, pre-release %j", (tag, slot, preRelease) => {
-    expect(parseVersion(tag)).toMatchObject({ tag, slot, preRelease });
+    expect(semanticVersions.parse(tag)).toMatchObject({ tag, slot, preRelease });
   });
 
   it.each(["v8", "12.3", "abcdefg-10", "V1.2.3", "v1.2.3.4", "v1.2.3rc1", "", "latest", "v1.2.3-"])(
     "takes %j for no version",
     (tag) => {
-      expect(parseVersion(tag)).toBeUndefined();
+      expect(semanticVersions.parse(tag)).toBeUndefined();
     },
   );
 });
@@ -54,7 +54,7 @@ describe("compareVersions", () => {
 });
 
 function version(tag: string): Version {
-  const parsed = parseVersion(tag);
+  const parsed = semanticVersions.parse(tag);
   if (!parsed) throw new Error(`no version: ${tag}`);
   return parsed;
 }

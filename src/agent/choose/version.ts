@@ -1,31 +1,58 @@
-/** A tag that reads as a semantic version. */
+/** A tag that reads as a version. */
 export interface Version {
   /** The tag itself, with or without its `v`. */
   tag: string;
-  numbers: readonly [major: string, minor: string, patch: string];
+  /** From the most to the least significant; of any length, so not as doubles. */
+  numbers: readonly string[];
   /** The dot-separated identifiers of a pre-release; empty for a release. */
   preRelease: readonly string[];
   /** The build metadata, by which deployments in slots (`+blue`, `+green`) are told apart. */
   slot: string | undefined;
 }
 
-const pattern =
-  /^v?(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+([0-9A-Za-z.-]+))?$/;
-
-/**
- * Reads a tag by the rules the original has kept: a `v` is optional, leading zeros are let pass, and
- * there are exactly three numbers. `undefined` for any other tag; those are nobody's release.
- */
-export function parseVersion(tag: string): Version | undefined {
-  const [, major, minor, patch, preRelease, slot] = pattern.exec(tag) ?? [];
-  if (major === undefined || minor === undefined || patch === undefined) return undefined;
-  return { tag, numbers: [major, minor, patch], preRelease: preRelease?.split(".") ?? [], slot };
+/** A way to read tags: as semantic versions, or as calendar versions of some format. */
+export interface Versioning {
+  /** For errors, after `version`: which ones it reads. Empty for the usual. */
+  which: string;
+  /** A tag that it reads. */
+  example: string;
+  /** `undefined` for a tag that is no such version; those are nobody's release. */
+  parse(tag: string): Version | undefined;
 }
 
-/** Negative when `a` comes before `b` (Semantic Versioning 2.0.0, 11). Slots do not count. */
-export function compareVersions(a: Version, b: Version): number {
-  for (const [place, number] of a.numbers.entries()) {
-    const order = compareNumbers(number, b.numbers[place] ?? "0");
+/** What may follow the numbers, whatever they mean: a pre-release and build metadata. */
+export const suffixPattern =
+  "(?:-(?<preRelease>[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*))?(?:\\+(?<slot>[0-9A-Za-z.-]+))?";
+
+const semantic = new RegExp(`^v?(\\d+)\\.(\\d+)\\.(\\d+)${suffixPattern}$`);
+
+/**
+ * Semantic versions by the rules the original has kept: a `v` is optional, leading zeros are let
+ * pass, and there are exactly three numbers.
+ */
+export const semanticVersions: Versioning = {
+  which: "",
+  example: "v1.2.3",
+  parse: (tag) => versionIn(tag, semantic),
+};
+
+/** Reads `tag` by a pattern that captures the numbers first and ends in `suffixPattern`. */
+export function versionIn(tag: string, pattern: RegExp): Version | undefined {
+  const match = pattern.exec(tag);
+  if (match === null) return undefined;
+  const { preRelease, slot } = match.groups ?? {};
+  const named = Object.keys(match.groups ?? {}).length;
+  const numbers = match.slice(1, match.length - named);
+  return { tag, numbers, preRelease: preRelease?.split(".") ?? [], slot };
+}
+
+/**
+ * Negative when `a` comes before `b` (Semantic Versioning 2.0.0, 11). A number that is missing is 0;
+ * slots do not count.
+ */
+export function compareVersions(a: Omit<Version, "tag">, b: Omit<Version, "tag">): number {
+  for (let place = 0; place < Math.max(a.numbers.length, b.numbers.length); place++) {
+    const order = compareNumbers(a.numbers[place] ?? "0", b.numbers[place] ?? "0");
     if (order !== 0) return order;
   }
   if (a.preRelease.length === 0 || b.preRelease.length === 0) {

@@ -1,20 +1,8 @@
-import { mkdtemp, readdir, readFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
-import { packTar } from "modern-tar";
 import { expect, it } from "vitest";
-import { streamOf } from "../../base/bytes.ts";
-import { systemClock } from "../../base/clock.ts";
-import { FakeLogger } from "../../base/logger.fake.ts";
-import { digestOf } from "../../oci/digest.ts";
-import type { Choice } from "../choose/choose.ts";
-import { beginAttempt } from "../ledger/attempt.ts";
-import { openLedger, type Phase, phases } from "../ledger/ledger.ts";
-import { openArtifactStore } from "./artifact-store.ts";
-import { deploy } from "./deploy.ts";
-import type { HookFacts } from "./hook.ts";
-import { openReleases } from "./releases.ts";
+import { phases } from "../ledger/ledger.ts";
+import { openHost } from "./deployed-host.fake.ts";
 
 it("goes through the phases in order, and commits", async ({ signal }) => {
   const host = await openHost();
@@ -150,6 +138,45 @@ it("changes nothing when the before-hook fails", async ({ signal }) => {
   expect(await readdir(join(host.root, "releases"))).toHaveLength(1);
 });
 
+it("runs the rollback-hook once all is put back", async ({ signal }) => {
+  const host = await openHost();
+  await host.deploy("v1.0.0", { signal });
+  host.hooks = [];
+  host.startFailure = new Error("exited with status 1");
+  host.hookFailure = "rollback";
+
+  await expect(host.deploy("v1.1.0", { signal })).rejects.toThrow("exited with status 1");
+
+  expect(host.hooks).toEqual([
+    "before v1.1.0, after v1.0.0",
+    "rollback of v1.1.0 to v1.0.0, serving v1.0.0",
+  ]);
+  expect(host.logger.messages("error")).toContain(
+    "the deployment stands as it is, and its rollback hook failed",
+  );
+});
+
+it("has nothing to roll back when the before-hook fails", async ({ signal }) => {
+  const host = await openHost();
+  host.hookFailure = "before";
+
+  await expect(host.deploy("v1.0.0", { signal })).rejects.toThrow("before-hook failed");
+
+  expect(host.hooks).toEqual(["before v1.0.0, after undefined"]);
+});
+
+it("tells how long each phase took, and what is in service", async ({ signal }) => {
+  const host = await openHost();
+
+  await host.deploy("v1.0.0", { signal });
+
+  const ended = host.events.flatMap((event) => (event.type === "phase ended" ? event.phase : []));
+  expect(ended).toEqual(phases);
+  expect(host.events).toContainEqual({
+    ...{ type: "app started", reason: "deploy", tag: "v1.0.0", pid: 1 },
+  });
+});
+
 it("stands when the after-hook fails, and says so", async ({ signal }) => {
   const host = await openHost();
   host.hookFailure = "after";
@@ -158,7 +185,7 @@ it("stands when the after-hook fails, and says so", async ({ signal }) => {
 
   expect(host.state()).toMatchObject({ active: { tag: "v1.0.0" } });
   expect(host.logger.messages("error")).toEqual([
-    "the deployment stands, and its after-hook failed",
+    "the deployment stands as it is, and its after-deploy hook failed",
   ]);
 });
 
@@ -187,111 +214,3 @@ it("keeps seven releases, the active and the last good among them", async ({ sig
 });
 
 /** A host with real files, and an app that only notes that it was started. */
-async function openHost() {
-  const root = await mkdtemp(join(tmpdir(), "dewy-deploy-"));
-  const logger = new FakeLogger();
-  const clock = systemClock;
-  const ledger = await openLedger(join(root, ".dewy/ledger.json"), { logger, clock });
-  const host = {
-    root,
-    logger,
-    phases: [] as Phase[],
-    started: [] as string[],
-    startFailure: undefined as Error | undefined,
-    commitFailure: undefined as Error | undefined,
-    failAt: undefined as Phase | undefined,
-    /** Of the putting back: the second switch of a deployment. */
-    switchFailure: undefined as Error | undefined,
-    tamper: false,
-    hooks: [] as string[],
-    hookFailure: undefined as "before" | "after" | undefined,
-    state: () => ledger.state,
-    serves: () => readFile(join(root, "current/VERSION"), "utf8"),
-    async deploy(tag: string, call: { signal: AbortSignal }) {
-      const choice = await choiceOf(tag);
-      const { identity, name: artifact } = choice.artifact;
-      await ledger.update((state) => beginAttempt(state, { tag, identity, artifact }, clock.now()));
-      await deploy(choice, { ...parts, registry: registryOf(choice) }, call);
-    },
-  };
-  const releases = await openReleases(root, clock);
-  const parts = {
-    ledger,
-    clock,
-    logger,
-    releases: {
-      ...releases,
-      async switchTo(directory: string) {
-        const isPutBack = directory === ledger.state.active?.directory;
-        if (isPutBack && host.switchFailure) throw host.switchFailure;
-        await releases.switchTo(directory);
-      },
-    },
-    store: await openArtifactStore(join(root, ".dewy/artifacts"), logger),
-    supervisor: {
-      async start() {
-        if (host.startFailure) throw host.startFailure;
-        const tag = await host.serves();
-        const note = (what: string) => host.started.push(`${tag} ${what}`);
-        note("started");
-        return {
-          pid: 1,
-          generation: 1,
-          failed: new Promise<never>(() => {}),
-          commit: () => {
-            if (host.commitFailure) throw host.commitFailure;
-            note("committed");
-          },
-          undo: async () => void note("undone"),
-        };
-      },
-    },
-    hooks: {
-      before: async ({ tag, previousTag }: HookFacts) => {
-        host.hooks.push(`before ${tag}, after ${previousTag}`);
-        if (host.hookFailure === "before") throw new Error("before-hook failed");
-      },
-      after: async ({ tag }: HookFacts) => {
-        host.hooks.push(`after ${tag}, serving ${await host.serves()}`);
-        if (host.hookFailure === "after") throw new Error("after-hook failed");
-      },
-    },
-    entered: (phase: Phase) => {
-      host.phases.push(phase);
-      if (phase === host.failAt) throw new Error(`at ${phase}`);
-    },
-  };
-  return host;
-
-  function registryOf({ tag }: Choice) {
-    return {
-      name: "fake",
-      tags: async () => [tag],
-      release: async () => undefined,
-      open: async () => ({ bytes: streamOf(await archiveOf(host.tamper ? "evil" : tag)), from: 0 }),
-      close: async () => {},
-    };
-  }
-}
-
-async function archiveOf(version: string): Promise<Buffer> {
-  const mtime = new Date("2026-01-01T00:00:00Z");
-  const header = { name: "VERSION", size: version.length, type: "file" as const, mtime };
-  return gzipSync(await packTar([{ header, body: version }]), { level: 1 });
-}
-
-async function choiceOf(tag: string): Promise<Choice> {
-  const bytes = await archiveOf(tag);
-  const digest = digestOf(bytes);
-  const artifact = {
-    name: "app.tar.gz",
-    platform: undefined,
-    sizeBytes: undefined,
-    digest,
-    identity: digest,
-    url: `fake://app/${tag}`,
-  };
-  const release = { tag, artifacts: [artifact], publishedAt: undefined };
-  const version = { tag } as Choice["version"];
-  return { tag, version, release, artifact, passedOver: [] };
-}

@@ -2,32 +2,28 @@ import { type Call, isEchoOf } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Choice } from "../choose/choose.ts";
-import { advanceAttempt, commitRelease, keepReleases } from "../ledger/attempt.ts";
-import type { DeployedRelease, Ledger, Phase } from "../ledger/ledger.ts";
+import type { HookName } from "../event.ts";
+import type { DeployedRelease } from "../ledger/ledger.ts";
 import type { ReleaseRegistry } from "../release.ts";
-import type { Replacement } from "../supervisor/candidate.ts";
-import type { Supervisor } from "../supervisor/supervisor.ts";
-import type { ArtifactStore } from "./artifact-store.ts";
+import { type ActivateParts, activate } from "./activate.ts";
 import { fetchArtifact } from "./fetch.ts";
 import type { HookFacts, RunHook } from "./hook.ts";
-import type { Releases } from "./releases.ts";
+import { type PhaseParts, type PhaseTrack, trackPhases } from "./phases.ts";
+import { makeRoom, type PruneParts, prune } from "./prune.ts";
 import { removeTree } from "./removal.ts";
 import { archiveLimits, unpack } from "./unpack.ts";
 
-const releasesKept = 7;
+/** What a rollback-hook may take of the time in which the agent has to end. */
+const lastHookMs = 30_000;
 
-export interface DeployParts {
+export interface DeployParts extends PhaseParts, PruneParts, ActivateParts {
   registry: ReleaseRegistry;
-  ledger: Ledger;
-  releases: Releases;
-  supervisor: Pick<Supervisor, "start">;
-  store: ArtifactStore;
-  /** Before anything changes for the running app, and after the new release was committed. */
-  hooks: { before?: RunHook; after?: RunHook };
+  /** Those that were asked for: before anything changes, after the commit, after an undoing. */
+  hooks: Partial<Record<HookName, RunHook>>;
+  /** Runs `work` when nobody else is exchanging what is in service. */
+  alone<Result>(work: () => Promise<Result>): Promise<Result>;
   clock: Clock;
   logger: Logger;
-  /** Told of each phase once the ledger has recorded it, and before its work begins. */
-  entered?: (phase: Phase) => void;
 }
 
 /**
@@ -36,47 +32,45 @@ export interface DeployParts {
  * Whatever fails before the commit, the before-hook included, is undone here: `current` and the running process are then what
  * they were. What a kill interrupts is undone by `recover` at the next start, from the ledger.
  */
-export async function deploy(choice: Choice, parts: DeployParts, call: Call): Promise<void> {
-  const release = await prepare(choice, parts, call);
-  const facts = {
-    tag: release.tag,
-    previousTag: parts.ledger.state.active?.tag,
-    releaseDirectory: release.directory,
-  };
+export async function deploy(
+  choice: Choice,
+  parts: DeployParts,
+  call: Call,
+): Promise<DeployedRelease> {
+  const phases = trackPhases(choice.tag, parts);
   try {
-    await parts.hooks.before?.(facts, call);
-    await takeIntoService(release, parts, call);
-  } catch (error) {
-    await discard(release.directory, parts);
-    throw error;
-  }
-  await afterwards(facts, parts, call);
-  await enter("prune", parts);
-  await prune(parts);
-}
-
-/** The deployment stands, whatever its after-hook says. */
-async function afterwards(facts: HookFacts, parts: DeployParts, call: Call): Promise<void> {
-  try {
-    await parts.hooks.after?.(facts, call);
-  } catch (error) {
-    if (isEchoOf(call.signal, error)) throw error;
-    parts.logger.error("the deployment stands, and its after-hook failed", { error });
+    const previousTag = parts.ledger.state.active?.tag;
+    const release = await prepare(choice, phases, parts, call);
+    const facts = { tag: release.tag, previousTag, releaseDirectory: release.directory };
+    await takeIntoService(release, facts, phases, parts, call);
+    phases.end();
+    await afterwards("after-deploy", facts, parts, call);
+    await phases.enter("prune");
+    await prune(parts);
+    return release;
+  } finally {
+    phases.end();
   }
 }
 
 /** A complete directory under `releases/`, which nothing points to yet. */
-async function prepare(choice: Choice, parts: DeployParts, call: Call): Promise<DeployedRelease> {
+async function prepare(
+  { tag, artifact }: Choice,
+  phases: PhaseTrack,
+  parts: DeployParts,
+  call: Call,
+): Promise<DeployedRelease> {
   const { registry, releases, store, clock, logger } = parts;
-  const { tag, artifact } = choice;
 
-  await enter("fetch", parts);
-  await makeRoom(choice, parts);
+  await phases.enter("fetch");
+  await makeRoom(artifact, parts);
   const fetched = await fetchArtifact({ registry, artifact, store, clock, logger }, call);
-  logger.info("Cached artifact", { tag, artifact: artifact.name, digest: fetched.digest });
+  const cache_key = `${tag}--${artifact.name}`;
+  logger.info("Cached artifact", { tag, cache_key, digest: fetched.digest });
+  logger.info("Download notification", { tag });
 
   const directory = await releases.reserve();
-  await enter("unpack", parts, directory);
+  await phases.enter("unpack", directory);
   await unpack(fetched.path, artifact.name, directory, archiveLimits, call);
   logger.info("Extract archive", { tag, path: directory });
 
@@ -87,51 +81,45 @@ async function prepare(choice: Choice, parts: DeployParts, call: Call): Promise<
 
 async function takeIntoService(
   release: DeployedRelease,
+  facts: HookFacts,
+  phases: PhaseTrack,
   parts: DeployParts,
   call: Call,
 ): Promise<void> {
-  const { releases, supervisor, ledger, logger } = parts;
-  const { tag, directory } = release;
-  const before = await proven(parts);
-  let replacement: Replacement | undefined;
+  let isChanged = false;
   try {
-    await enter("switch", parts);
-    await releases.switchTo(directory);
-    logger.info("Create symlink", { from: directory, to: "current" });
-
-    await enter("start", parts);
-    replacement = await supervisor.start(call);
-
-    await enter("commit", parts);
-    await commit(release, replacement, ledger);
-    const { pid, generation } = replacement;
-    logger.info("Server started", { tag, pid, generation });
+    await parts.hooks["before-deploy"]?.(facts, call);
+    await parts.alone(() => {
+      isChanged = true;
+      return activate(release, phases, parts, call);
+    });
   } catch (error) {
-    // In this order: what is started again after the undoing is what `current` leads to.
-    await putBack(before, parts);
-    await replacement?.undo();
+    if (isChanged) await rolledBack(facts, parts, call);
+    await discard(release.directory, parts);
     throw error;
   }
 }
 
-/** The directory that `current` is to name when this deployment fails. */
-async function proven({ releases, ledger }: DeployParts): Promise<string | undefined> {
-  const { active } = ledger.state;
-  if (active && (await releases.isComplete(active.directory))) return active.directory;
-  const current = await releases.current();
-  return current?.complete ? current.directory : undefined;
+/** Even when the agent has been told to end: the before-hook may have taken the host out of service. */
+async function rolledBack(facts: HookFacts, parts: DeployParts, { signal }: Call): Promise<void> {
+  const { tag, previousTag } = facts;
+  parts.logger.warn("Deployment rolled back", { tag, to: previousTag });
+  const last = signal.aborted ? AbortSignal.timeout(lastHookMs) : signal;
+  await afterwards("rollback", facts, parts, { signal: last });
 }
 
-/** A disk that is full may refuse even this: then the release stays until `current` lets go of it. */
-async function putBack(
-  directory: string | undefined,
-  { releases, logger }: DeployParts,
+/** The outcome stands, whatever this hook says. */
+async function afterwards(
+  name: HookName,
+  facts: HookFacts,
+  { hooks, logger }: DeployParts,
+  call: Call,
 ): Promise<void> {
   try {
-    if (directory === undefined) await releases.unlinkCurrent();
-    else await releases.switchTo(directory);
+    await hooks[name]?.(facts, call);
   } catch (error) {
-    logger.error("current could not be put back", { directory, error });
+    if (isEchoOf(call.signal, error)) throw error;
+    logger.error(`the deployment stands as it is, and its ${name} hook failed`, { error });
   }
 }
 
@@ -142,62 +130,5 @@ async function discard(directory: string, { releases, logger }: DeployParts): Pr
     if (current?.directory !== directory) await removeTree(directory);
   } catch (error) {
     logger.warn("a release that failed could not be removed", { directory, error });
-  }
-}
-
-/** The ledger first: what is in service without being named there would be undone after a kill. */
-async function commit(
-  release: DeployedRelease,
-  replacement: Replacement,
-  ledger: Ledger,
-): Promise<void> {
-  const before = ledger.state;
-  await ledger.update((state) => commitRelease(state, release));
-  try {
-    replacement.commit();
-  } catch (error) {
-    await ledger.update(() => before);
-    throw error;
-  }
-}
-
-async function enter(
-  phase: Phase,
-  { ledger, logger, entered }: DeployParts,
-  directory?: string,
-): Promise<void> {
-  if (ledger.state.attempt) {
-    await ledger.update((state) => advanceAttempt(state, phase, directory));
-  }
-  logger.debug("deployment enters a phase", { phase });
-  entered?.(phase);
-}
-
-/** The artifacts of releases that failed: a row of them would fill the disk before one succeeds. */
-async function makeRoom(
-  { artifact }: Choice,
-  { ledger, store, logger }: DeployParts,
-): Promise<void> {
-  try {
-    const wanted = artifact.digest ?? (await store.knownDigest(artifact));
-    const kept = ledger.state.releases.map(({ digest }) => digest);
-    await store.prune(wanted ? [wanted, ...kept] : kept);
-  } catch (error) {
-    logger.warn("old artifacts could not be removed", { error });
-  }
-}
-
-/** What is left over costs disk and nothing else: a failure is logged, and the next one tries again. */
-async function prune({ ledger, releases, store, logger }: DeployParts): Promise<void> {
-  const { active, lastGood } = ledger.state;
-  const protect = [active, lastGood].flatMap((release) => (release ? [release.directory] : []));
-  try {
-    const removed = await releases.prune({ keep: releasesKept, protect });
-    const left = await releases.list();
-    await ledger.update((state) => keepReleases(state, left));
-    await store.prune(ledger.state.releases.map(({ digest }) => digest));
-    logger.info("Keep releases", { count: releasesKept, removed: removed.length });
-  } catch (error) {
-    logger.warn("old releases could not be removed", { error });
   }
 }

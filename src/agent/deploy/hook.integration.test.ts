@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, vi } from "vitest";
 import { FakeLogger } from "../../base/logger.fake.ts";
+import type { AgentEvent } from "../event.ts";
 import { type HookParts, runHook } from "./hook.ts";
 
 it("runs in the directory, and is told of the deployment", async ({ signal }) => {
@@ -40,6 +41,21 @@ it.each([
   await expect(result).rejects.toMatchObject({ code: "HOOK_FAILED" });
   await expect(result).rejects.toThrow(expected);
   await expect(result).rejects.not.toThrow("hunter2");
+});
+
+it("says how it went, and only the log has the command", async ({ signal }) => {
+  const { parts, logger, events } = await host();
+
+  await run("true hunter2", parts, signal);
+  await expect(run("exit 3", parts, signal)).rejects.toThrow();
+
+  expect(events).toMatchObject([
+    { type: "hook ended", hook: "before-deploy", tag: "v1.1.0" },
+    { type: "hook ended", error: { code: "HOOK_FAILED" } },
+  ]);
+  expect(JSON.stringify(events)).not.toContain("hunter2");
+  expect(logger.messages("info")).toEqual(["Execute hook", "Execute hook failed"]);
+  expect(logger.lines[0]?.fields).toMatchObject({ command: "true hunter2" });
 });
 
 it("kills a hook that takes too long, and what it started", async ({ signal }) => {
@@ -105,17 +121,19 @@ it("leaves out what is more than a log can take", async ({ signal }) => {
 
 async function host() {
   const logger = new FakeLogger();
+  const events: AgentEvent[] = [];
   const directory = await mkdtemp(join(tmpdir(), "dewy-hook-"));
   const parts: HookParts = {
     directory,
     environment: { PATH: process.env.PATH, OWN: "mine" },
     logger,
+    observe: (event) => events.push(event),
   };
   const lines = () =>
     logger.lines
       .filter(({ message }) => message === "hook output")
       .map(({ fields }) => String(fields.line));
-  return { parts, logger, lines };
+  return { parts, logger, lines, events };
 }
 
 function run(command: string, parts: HookParts, signal: AbortSignal): Promise<void> {

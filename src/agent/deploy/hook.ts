@@ -1,18 +1,19 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
-import { type Call, withTimeout } from "../../base/call.ts";
+import { type Call, isEchoOf, withTimeout } from "../../base/call.ts";
 import { settlesWithin, systemClock } from "../../base/clock.ts";
 import { DewyError, messageOf, systemCodeOf } from "../../base/errors.ts";
 import { linesOf } from "../../base/lines.ts";
 import type { Logger } from "../../base/logger.ts";
+import type { HookName, Observe } from "../event.ts";
 import { signalGroup } from "../supervisor/process-group.ts";
 
 export class HookError extends DewyError<"HOOK_FAILED"> {}
 
 /** When a hook runs, and the command line that `sh` is given. */
 export interface Hook {
-  name: "before-deploy" | "after-deploy";
+  name: HookName;
   command: string;
 }
 
@@ -21,6 +22,7 @@ export interface HookParts {
   directory: string;
   environment: Readonly<Record<string, string | undefined>>;
   logger: Logger;
+  observe: Observe;
   /** The most a hook may take; 10 minutes. */
   timeoutMs?: number;
 }
@@ -63,13 +65,32 @@ export async function runHook(
   parts: HookParts,
   call: Call,
 ): Promise<void> {
+  call.signal.throwIfAborted();
+  const { name, command } = hook;
+  const began = performance.now();
+  const ended = (failure: { error?: unknown }) => {
+    const durationMs = Math.round(performance.now() - began);
+    const message = "error" in failure ? "Execute hook failed" : "Execute hook";
+    parts.logger.info(message, { hook: name, command, durationMs, ...failure });
+    parts.observe({ type: "hook ended", hook: name, tag: facts.tag, durationMs, ...failure });
+  };
+  try {
+    await runToEnd(hook, facts, parts, call);
+    ended({});
+  } catch (error) {
+    if (!isEchoOf(call.signal, error)) ended({ error });
+    throw error;
+  }
+}
+
+async function runToEnd(hook: Hook, facts: HookFacts, parts: HookParts, call: Call): Promise<void> {
   const { name } = hook;
   const { logger, timeoutMs = defaultTimeoutMs } = parts;
-  call.signal.throwIfAborted();
-  const began = performance.now();
   const { pid, exited, outputs, guard } = start(hook, facts, parts);
   const budget = { lines: mostLines };
-  const written = outputs.map((output) => log(name, output, budget, logger));
+  const written = outputs.map(([stream, output]) =>
+    log({ hook: name, stream }, output, budget, logger),
+  );
 
   await withTimeout(`the ${name} hook`, timeoutMs, call, async ({ signal }) => {
     const kill = () => pid !== undefined && signalGroup(pid, "SIGKILL");
@@ -81,11 +102,10 @@ export async function runHook(
       if (status !== 0) throw failed(name, status, killer);
     } finally {
       signal.removeEventListener("abort", kill);
-      for (const output of outputs) output.destroy();
+      for (const [, output] of outputs) output.destroy();
       guard?.end("\n");
     }
   });
-  logger.info("Execute hook", { hook: name, durationMs: Math.round(performance.now() - began) });
 }
 
 function start({ name, command }: Hook, facts: HookFacts, { directory, environment }: HookParts) {
@@ -101,7 +121,9 @@ function start({ name, command }: Hook, facts: HookFacts, { directory, environme
   // Where the system has no process or file left to give, there are no pipes.
   const guard = child.stdio?.[3] as Writable | undefined;
   guard?.on("error", () => {}); // its reader was killed with the rest
-  const outputs = [child.stdout, child.stderr].filter((output) => !!output);
+  const outputs = Object.entries({ stdout: child.stdout, stderr: child.stderr }).filter(
+    (pair): pair is [string, Readable] => !!pair[1],
+  );
   return { pid: child.pid, exited, outputs, guard };
 }
 
@@ -115,7 +137,7 @@ function variablesFor({ tag, previousTag = "", releaseDirectory }: HookFacts) {
 
 /** Until the output ends, or is closed under it. */
 async function log(
-  hook: string,
+  from: { hook: string; stream: string },
   output: Readable,
   budget: { lines: number },
   logger: Logger,
@@ -123,8 +145,8 @@ async function log(
   try {
     for await (const line of linesOf(output, longestLine)) {
       budget.lines--;
-      if (budget.lines >= 0) logger.info("hook output", { hook, line });
-      if (budget.lines === -1) logger.warn("the rest of the hook's output is left out", { hook });
+      if (budget.lines >= 0) logger.info("hook output", { ...from, line });
+      if (budget.lines === -1) logger.warn("the rest of the hook's output is left out", from);
     }
   } catch (error) {
     if (!output.destroyed) throw error;

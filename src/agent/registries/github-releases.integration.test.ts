@@ -1,8 +1,10 @@
-import { expect, it, onTestFinished } from "vitest";
-import { collect } from "../../base/bytes.ts";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { collect, streamOf } from "../../base/bytes.ts";
 import { FakeClock } from "../../base/clock.fake.ts";
-import { openHttpClient } from "../../base/http-client.ts";
+import { type HttpClient, openHttpClient } from "../../base/http-client.ts";
 import { digestOf } from "../../oci/digest.ts";
+import type { AgentEvent, Observe } from "../event.ts";
+import type { DeploymentReport } from "../release.ts";
 import { releaseRegistryContract } from "../release-registry.contract.ts";
 import { type FakeGithub, serveFakeGithub } from "./github.fake.ts";
 import { openReleaseRegistry } from "./index.ts";
@@ -13,6 +15,7 @@ releaseRegistryContract("ghr://", async () => {
   const fake = await serveFakeGithub();
   return {
     registry: await follow(fake),
+    another: () => follow(fake),
     publish: (tag, files) => fake.publish(tag, files),
     refuse(status, headers = {}) {
       const given = Object.entries(headers).filter(([, value]) => value !== "");
@@ -31,18 +34,81 @@ it("leaves drafts out", async ({ signal }) => {
   expect(await (await follow(fake)).tags({ signal })).toEqual(["v1.0.0"]);
 });
 
-it("reads further pages only when the first has changed", async ({ signal }) => {
+it("leaves out what GitHub calls a pre-release, whatever the tag says, unless told", async ({
+  signal,
+}) => {
+  const fake = await serveFakeGithub();
+  fake.publish("v1.0.0", {});
+  fake.publish("v2.0.0", {}, { preRelease: true });
+
+  expect(await (await follow(fake)).tags({ signal })).toEqual(["v1.0.0"]);
+  const all = await follow(fake, { query: "?pre-release=true" });
+  expect(await all.tags({ signal })).toEqual(["v2.0.0", "v1.0.0"]);
+});
+
+it("asks for the first page and one other, and for all when either has changed", async ({
+  signal,
+}) => {
   const fake = await serveFakeGithub();
   fake.pageSize = 1;
   for (const tag of ["v1.0.0", "v1.1.0", "v1.2.0"]) fake.publish(tag, {});
   const registry = await follow(fake);
 
   await registry.tags({ signal });
-  await registry.tags({ signal });
-  expect(fake.requests.map((line) => line.slice(-3))).toEqual(["200", "200", "200", "304"]);
+  expect(asked(fake)).toEqual(["1 200", "2 200", "3 200"]);
+  for (let poll = 0; poll < 3; poll++) await registry.tags({ signal });
+  expect(asked(fake)).toEqual(["1 304", "2 304", "1 304", "3 304", "1 304", "2 304"]);
 
   fake.publish("v1.3.0", {});
   expect((await registry.tags({ signal })).length).toBe(4);
+  expect(asked(fake)).toEqual(["1 200", "2 200", "3 200", "4 200"]);
+});
+
+it("notices what changes on a later page only, and asks again for no more than changed", async ({
+  signal,
+}) => {
+  const fake = await serveFakeGithub();
+  fake.pageSize = 2;
+  for (const tag of ["v0.9.0", "v1.0.0", "v1.1.0", "v1.2.0"]) fake.publish(tag, {});
+  const registry = await follow(fake);
+  await registry.tags({ signal });
+  asked(fake);
+
+  const [newest, second, third, ...older] = fake.releases;
+  if (!newest || !second || !third) throw new Error("there are four releases");
+  const backport = { ...third, tag: "v1.0.1" };
+  fake.releases = [newest, second, backport, third, ...older];
+
+  expect(await registry.tags({ signal })).toContain("v1.0.1");
+  expect(asked(fake)).toEqual(["1 304", "2 200", "3 200"]);
+});
+
+it("lists once for a poll, however many releases it looks at", async ({ signal }) => {
+  const fake = await serveFakeGithub();
+  for (const tag of ["v1.0.0", "v1.1.0"]) fake.publish(tag, {});
+  const registry = await follow(fake);
+
+  for (const tag of await registry.tags({ signal })) await registry.release(tag, { signal });
+
+  expect(asked(fake)).toEqual(["1 200"]);
+});
+
+it("tells of the rate limit when it is another than before", async ({ signal }) => {
+  const fake = await serveFakeGithub();
+  fake.publish("v1.0.0", {});
+  fake.rateLimit = { limit: 5000, remaining: 4000, reset: 1_767_229_200 };
+  const events: AgentEvent[] = [];
+  const registry = await follow(fake, { observe: (event) => events.push(event) });
+
+  for (let poll = 0; poll < 3; poll++) await registry.tags({ signal });
+  fake.publish("v1.1.0", {});
+  await registry.tags({ signal });
+
+  const told = { type: "rate limit told", limit: 5000, resetAt: new Date("2026-01-01T01:00:00Z") };
+  expect(events).toEqual([
+    { ...told, remaining: 3999 },
+    { ...told, remaining: 3998 },
+  ]);
 });
 
 it("never shows its token to the object storage", async ({ signal }) => {
@@ -99,10 +165,124 @@ it("does not repeat the token when GitHub, or a proxy before it, does", async ({
   });
 });
 
-async function follow(fake: FakeGithub) {
+async function follow(
+  fake: FakeGithub,
+  { query = "", observe = () => {} }: { query?: string; observe?: Observe } = {},
+) {
   const http = openHttpClient({ userAgent: "dewy/test" });
   onTestFinished(() => http.close());
   const environment = { GITHUB_TOKEN: fake.token, GITHUB_API_URL: fake.api };
-  const parts = { http, clock: new FakeClock(now), environment };
-  return (await openReleaseRegistry("ghr://acme/app", parts)).registry;
+  const parts = { http, clock: new FakeClock(now), environment, observe };
+  return (await openReleaseRegistry(`ghr://acme/app${query}`, parts)).registry;
+}
+
+/** The pages that were asked for since the last time, and how that was answered. */
+function asked(fake: FakeGithub): string[] {
+  return fake.requests
+    .splice(0)
+    .map((line) => `${/[?&]page=(\d+)/.exec(line)?.[1] ?? 1} ${line.slice(-3)}`);
+}
+
+describe("the record of a deployment at GitHub", () => {
+  it("is a text file of the release, at the place that the answer names", async ({ signal }) => {
+    const fake = await serveFakeGithub();
+    fake.publish("v1.0.0", { "app.zip": "1" });
+    const registry = await follow(fake);
+
+    await registry.report?.(reportOf("v1.0.0"), { signal });
+
+    const name = "shipped_to_web-1_server_at_20260102T030405.678000000Z.txt";
+    expect(fake.releases[0]?.assets).toMatchObject([
+      { name: "app.zip" },
+      { name, content: "shipped to web-1 server at 20260102T030405.678000000Z" },
+    ]);
+    expect(fake.requests.at(-1)).toBe(`POST /repos/acme/app/releases/v1.0.0/assets?name=${name}`);
+  });
+
+  it("does not take the token to a place that is less safe than the API", async ({ signal }) => {
+    const asked: string[] = [];
+    const release = {
+      ...{ tag_name: "v1.0.0", draft: false, published_at: null, assets: [] },
+      upload_url: "http://uploads.test/assets{?name,label}",
+    };
+    const http: HttpClient = {
+      async request({ url }) {
+        asked.push(String(url));
+        const body = streamOf(Buffer.from(JSON.stringify([release])));
+        const shown = { conceal: (text: string) => text, discard() {} };
+        return { status: 200, headers: {}, body, url: new URL(url), ...shown };
+      },
+      close() {},
+    };
+    const environment = { GH_TOKEN: "s3cret", GITHUB_API_URL: "https://github.test/api/v3" };
+    const parts = { http, clock: new FakeClock(now), environment };
+    const { registry } = await openReleaseRegistry("ghr://acme/app", parts);
+
+    await expect(registry.report?.(reportOf("v1.0.0"), { signal })).rejects.toMatchObject({
+      code: "INVALID_ANSWER",
+    });
+    expect(asked).toEqual(["https://github.test/api/v3/repos/acme/app/releases?per_page=100"]);
+  });
+
+  it("is missed once where the token may only read, and no more after that", async ({ signal }) => {
+    const fake = await serveFakeGithub();
+    fake.publish("v1.0.0", { "app.zip": "1" });
+    fake.mayWrite = false;
+    const registry = await follow(fake);
+
+    await expect(registry.report?.(reportOf("v1.0.0"), { signal })).rejects.toMatchObject({
+      code: "UNAUTHORIZED",
+      hint: expect.stringContaining("write access to the contents"),
+    });
+    await expect(registry.report?.(reportOf("v1.0.0"), { signal })).resolves.toBeUndefined();
+
+    fake.mayWrite = true;
+    await registry.report?.(reportOf("v1.0.0"), { signal });
+    expect(fake.releases[0]?.assets).toHaveLength(2);
+  });
+
+  it("says that a release takes no more files, and what to do", async ({ signal }) => {
+    const fake = await serveFakeGithub();
+    const files = Array.from({ length: 1000 }, (_, number) => [`file-${number}`, "1"]);
+    fake.publish("v1.0.0", Object.fromEntries(files));
+    const registry = await follow(fake);
+
+    await expect(registry.report?.(reportOf("v1.0.0"), { signal })).rejects.toMatchObject({
+      message: expect.stringContaining("it has 1000 files"),
+      hint: expect.stringContaining("shipped_to_"),
+    });
+  });
+
+  it("takes the place of the oldest of the same host, when there are many", async ({ signal }) => {
+    const fake = await serveFakeGithub();
+    const day = (number: number) => `202511${String(number).padStart(2, "0")}T000000.1Z`;
+    const old = Array.from({ length: 20 }, (_, number) => [
+      `shipped_to_web-1_server_at_${day(number + 1)}.txt`,
+      "",
+    ]);
+    const others = { "shipped_to_web-2_server_at_20240101T000000Z.txt": "", "app.zip": "1" };
+    fake.publish("v1.0.0", { ...Object.fromEntries(old), ...others });
+    const registry = await follow(fake);
+
+    await registry.report?.(reportOf("v1.0.0"), { signal });
+
+    const names = fake.releases[0]?.assets.map(({ name }) => name) ?? [];
+    expect(names.filter((name) => name.includes("web-1"))).toHaveLength(20);
+    expect(names).not.toContain(old[0]?.[0]);
+    expect(names).toEqual(expect.arrayContaining(Object.keys(others)));
+  });
+
+  it("is missed where the release is gone", async ({ signal }) => {
+    const fake = await serveFakeGithub();
+    const registry = await follow(fake);
+
+    await expect(registry.report?.(reportOf("v9.9.9"), { signal })).rejects.toMatchObject({
+      code: "NOT_FOUND",
+    });
+  });
+});
+
+function reportOf(tag: string): DeploymentReport {
+  const at = new Date("2026-01-02T03:04:05.678Z");
+  return { tag, identity: "one", command: "server", host: "Web-1", at, error: undefined };
 }

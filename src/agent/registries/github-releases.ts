@@ -4,67 +4,68 @@ import type { Call } from "../../base/call.ts";
 import type { Environment } from "../../base/environment.ts";
 import { ConfigError } from "../../base/errors.ts";
 import type { HttpAnswer } from "../../base/http-client.ts";
-import { Secret } from "../../base/secret.ts";
 import { isDigest } from "../../oci/digest.ts";
 import { nextPage } from "../../oci/page-link.ts";
+import { isRecordName, newestTags, parseRecordName } from "../audit/audit-record.ts";
 import type { Artifact, OpenedArtifact, Release, ReleaseRegistry } from "../release.ts";
 import { askGithub, type GithubParts } from "./github-api.ts";
+import { type AuditedRelease, openGithubAudit } from "./github-audit.ts";
+import { githubCredentials } from "./github-credentials.ts";
+import { openPages, type Page } from "./github-pages.ts";
+import { openRateLimit } from "./github-rate-limit.ts";
 import { commonQuery, type Location, parseQuery } from "./location.ts";
 import type { OpenedReleaseRegistry, RegistryParts } from "./parts.ts";
 import { failure, translated } from "./registry-failure.ts";
 
+const AssetAnswer = v.object({
+  id: v.pipe(v.number(), v.safeInteger()),
+  name: v.string(),
+  size: v.number(),
+  state: v.optional(v.string(), "uploaded"),
+  updated_at: v.string(),
+  digest: v.optional(v.nullable(v.string())),
+});
 /** GitHub's REST API, "List releases"; what we do not use is dropped as it comes in. */
 const ReleaseAnswer = v.object({
   tag_name: v.string(),
   draft: v.boolean(),
+  prerelease: v.optional(v.boolean(), false),
   published_at: v.nullable(v.string()),
-  assets: v.array(
-    v.object({
-      id: v.pipe(v.number(), v.safeInteger()),
-      name: v.string(),
-      size: v.number(),
-      state: v.optional(v.string(), "uploaded"),
-      updated_at: v.string(),
-      digest: v.optional(v.nullable(v.string())),
-    }),
-  ),
+  upload_url: v.optional(v.string()),
+  assets: v.array(AssetAnswer),
 });
-const Page = v.array(ReleaseAnswer);
+const ReleasesAnswer = v.array(ReleaseAnswer);
+
+interface ListedRelease {
+  release: Release;
+  /** Whether its author ticked "Set as a pre-release", whatever its tag says. */
+  isPreRelease: boolean;
+  audited: AuditedRelease;
+}
 
 /** A hundred releases of forty assets each are 7 MB. */
 const maximumPageBytes = 32 * 1024 * 1024;
-const maximumPages = 100;
 
-/** `ghr://owner/repository[?pre-release=&artifact=]` */
+/** `ghr://owner/repository[?pre-release=&artifact=&calver=&constraint=]` */
 export async function openGithubReleases(
   location: Location,
-  { http, clock, environment }: RegistryParts,
+  { http, clock, environment, observe }: RegistryParts,
 ): Promise<OpenedReleaseRegistry> {
   const query = parseQuery(location, commonQuery);
   const [owner, repository] = ownerAndRepository(location);
-  const token = tokenIn(environment);
   const name = `ghr://${owner}/${repository}`;
-  const base = `${apiOf(environment)}/repos/${owner}/${repository}/releases`;
+  const api = apiOf(environment);
+  const access = { name, http, clock };
+  const credentials = await githubCredentials(environment, access, api);
+  const parts = { ...access, credentials, heedRateLimit: openRateLimit(observe) };
+  const preRelease = query["pre-release"];
   return {
-    registry: followReleases({ name, token, http, clock }, base),
+    registry: followReleases(parts, `${api}/repos/${owner}/${repository}/releases`, { preRelease }),
     rules: {
-      preRelease: query["pre-release"],
+      preRelease,
       artifact: query.artifact ?? (environment.GITHUB_ARTIFACT || undefined),
     },
   };
-}
-
-function tokenIn({ GH_TOKEN, GITHUB_TOKEN }: Environment): Secret {
-  const [variable, token] = GH_TOKEN ? ["GH_TOKEN", GH_TOKEN] : ["GITHUB_TOKEN", GITHUB_TOKEN];
-  if (!token) {
-    throw new ConfigError("--registry: ghr:// needs a token, and neither variable has one", {
-      hint: "set GH_TOKEN or GITHUB_TOKEN to a token that may read the repository",
-    });
-  }
-  if (/^[\x21-\x7e]+$/.test(token)) return new Secret(token);
-  throw new ConfigError(`${variable}: there is a space, a line end or the like in the token`, {
-    hint: `set ${variable} to the token alone`,
-  });
 }
 
 function ownerAndRepository({ place }: Location): [string, string] {
@@ -90,63 +91,86 @@ function apiOf({ GITHUB_API_URL, GITHUB_ENDPOINT }: Environment): string {
   });
 }
 
-function followReleases(parts: GithubParts, base: string): ReleaseRegistry {
+function followReleases(
+  parts: GithubParts,
+  base: string,
+  { preRelease }: { preRelease: boolean },
+): ReleaseRegistry {
   const { name } = parts;
-  let releases: Release[] | undefined;
-  let entityTag: string | undefined;
+  const pages = openPages(new URL(`${base}?per_page=100`), fetchPage);
+  const audit = openGithubAudit(parts);
+  let listed: ListedRelease[] | undefined;
 
   return {
     name,
 
     tags: (call) =>
       translated(name, async () => {
-        releases = await current(call);
-        return releases.map(({ tag }) => tag);
+        listed = await pages.current(call);
+        const taken = listed.filter(({ isPreRelease }) => preRelease || !isPreRelease);
+        return taken.map(({ release }) => release.tag);
       }),
 
     release: (tag, call) =>
       translated(name, async () => {
-        releases ??= await current(call);
-        return releases.find((release) => release.tag === tag);
+        listed ??= await pages.current(call);
+        return listed.find(({ release }) => release.tag === tag)?.release;
       }),
 
     open: (artifact, call) => translated(name, () => openAsset(parts, artifact, call)),
+
+    report: (report, call) =>
+      translated(name, async () => {
+        if (report.error !== undefined) return;
+        listed ??= await pages.current(call);
+        const reported = listed.find(({ release }) => release.tag === report.tag);
+        if (reported) return audit.record(reported.audited, report, call);
+        throw failure("NOT_FOUND", `${name}: there is no release ${report.tag} to record it`);
+      }),
+
+    async *audits(call) {
+      const all = await translated(name, () => pages.current(call));
+      listed = all;
+      for (const tag of newestTags(all.map(({ release }) => release.tag))) {
+        const found = all.find(({ release }) => release.tag === tag);
+        for (const file of found?.audited.records ?? []) {
+          const record = parseRecordName(file.name);
+          if (record) yield { ...record, tag };
+        }
+      }
+    },
 
     async close() {},
   };
 
   /** An answer of 304 is not counted against the rate limit, so an idle poll is free. */
-  async function current(call: Call): Promise<Release[]> {
-    const first = new URL(`${base}?per_page=100`);
-    const known = releases !== undefined && entityTag ? { "if-none-match": entityTag } : {};
-    const answer = await list(first, known, call);
-    if (answer.status === 304 && releases !== undefined) {
-      answer.discard();
-      return releases;
-    }
-    const found = await releasesIn(answer, base, name);
-    let next = nextPage(answer.headers.link, first);
-    for (let page = 2; next !== undefined && page <= maximumPages; page++) {
-      const more = await list(next, {}, call);
-      found.push(...(await releasesIn(more, base, name)));
-      next = nextPage(more.headers.link, next);
-    }
-    entityTag = answer.headers.etag;
-    return found;
-  }
-
-  function list(url: URL, headers: Record<string, string>, call: Call): Promise<HttpAnswer> {
+  async function fetchPage(
+    url: URL,
+    entityTag: string | undefined,
+    call: Call,
+  ): Promise<Page<ListedRelease> | undefined> {
     const accept = "application/vnd.github+json";
-    const statuses = "if-none-match" in headers ? [200, 304] : [200];
-    return askGithub(parts, { url, accept, headers, statuses }, call);
+    const headers = entityTag === undefined ? {} : { "if-none-match": entityTag };
+    const statuses = entityTag === undefined ? [200] : [200, 304];
+    const answer = await askGithub(parts, { url, accept, headers, statuses }, call);
+    if (answer.status === 200) {
+      const items = await releasesIn(answer, base, name);
+      return { items, entityTag: answer.headers.etag, next: nextPage(answer.headers.link, url) };
+    }
+    answer.discard();
+    return undefined;
   }
 }
 
-async function releasesIn(answer: HttpAnswer, base: string, name: string): Promise<Release[]> {
+async function releasesIn(
+  answer: HttpAnswer,
+  base: string,
+  name: string,
+): Promise<ListedRelease[]> {
   try {
     const bytes = await collect(answer.body, maximumPageBytes);
-    const page = v.parse(Page, JSON.parse(bytes.toString()));
-    return page.filter(({ draft }) => !draft).map((release) => releaseFrom(release, base));
+    const page = v.parse(ReleasesAnswer, JSON.parse(bytes.toString()));
+    return page.filter(({ draft }) => !draft).map((release) => listedFrom(release, base));
   } catch (error) {
     const isNonsense =
       error instanceof SyntaxError || error instanceof BytesError || v.isValiError(error);
@@ -158,21 +182,38 @@ async function releasesIn(answer: HttpAnswer, base: string, name: string): Promi
   }
 }
 
-function releaseFrom(answer: v.InferOutput<typeof ReleaseAnswer>, base: string): Release {
-  const { tag_name: tag, published_at, assets } = answer;
+function listedFrom(answer: v.InferOutput<typeof ReleaseAnswer>, base: string): ListedRelease {
+  const { tag_name: tag, prerelease: isPreRelease, published_at, upload_url, assets } = answer;
+  const uploaded = assets.filter(({ state }) => state === "uploaded");
+  const records = uploaded.filter(({ name }) => isRecordName(name));
   return {
-    tag,
-    publishedAt: published_at === null ? undefined : new Date(published_at),
-    artifacts: assets
-      .filter(({ state }) => state === "uploaded")
-      .map(({ id, name, size, updated_at, digest }) => ({
-        name,
-        platform: undefined,
-        sizeBytes: size,
-        digest: digest && isDigest(digest) ? digest : undefined,
-        identity: digest || `${id}@${updated_at}`,
-        url: `${base}/assets/${id}`,
-      })),
+    isPreRelease,
+    release: {
+      tag,
+      publishedAt: published_at === null ? undefined : new Date(published_at),
+      artifacts: uploaded
+        .filter((asset) => !records.includes(asset))
+        .map((asset) => artifactFrom(asset, base)),
+    },
+    audited: {
+      tag,
+      uploadUrl: upload_url?.replace(/\{.*$/, ""),
+      apiUrl: base,
+      assetCount: assets.length,
+      records: records.map(({ id, name }) => ({ name, url: `${base}/assets/${id}` })),
+    },
+  };
+}
+
+function artifactFrom(asset: v.InferOutput<typeof AssetAnswer>, base: string): Artifact {
+  const { id, name, size, updated_at, digest } = asset;
+  return {
+    name,
+    platform: undefined,
+    sizeBytes: size,
+    digest: digest && isDigest(digest) ? digest : undefined,
+    identity: digest || `${id}@${updated_at}`,
+    url: `${base}/assets/${id}`,
   };
 }
 

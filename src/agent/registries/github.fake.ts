@@ -1,10 +1,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { serve } from "../../base/local-server.fake.ts";
 import { digestOf } from "../../oci/digest.ts";
+import { type FakeGithubApp, fakeGithubApp } from "./github-app.fake.ts";
+import { removeAsset, takeAsset } from "./github-uploads.fake.ts";
 
-interface FakeRelease {
+export interface FakeRelease {
   tag: string;
   draft: boolean;
+  preRelease: boolean;
   assets: { id: number; name: string; content: string }[];
 }
 
@@ -20,11 +23,23 @@ export interface FakeGithub {
   pageSize: number;
   /** Whether assets carry their digest, as newer ones do. */
   tellsDigest: boolean;
+  /** Whether the token may write. */
+  mayWrite: boolean;
+  /** How many assets a release may have. */
+  maximumAssets: number;
   refuse: { status: number; headers: Record<string, string>; message: string } | undefined;
-  publish(tag: string, files: Readonly<Record<string, string>>, draft?: { draft: boolean }): void;
+  /** Requests left until the limit begins anew; one that is answered 304 takes none. */
+  rateLimit: { limit: number; remaining: number; reset: number } | undefined;
+  app: FakeGithubApp;
+  publish(
+    tag: string,
+    files: Readonly<Record<string, string>>,
+    kind?: { draft?: boolean; preRelease?: boolean },
+  ): void;
 }
 
-export async function serveFakeGithub(): Promise<FakeGithub> {
+/** `now` is what an App's tokens are judged by. */
+export async function serveFakeGithub(now: () => Date = () => new Date()): Promise<FakeGithub> {
   let lastId = 0;
   const leaked: string[] = [];
   const storage = await serve((request, response) => {
@@ -34,6 +49,9 @@ export async function serveFakeGithub(): Promise<FakeGithub> {
     const asset = fake.releases.flatMap(({ assets }) => assets).find((one) => one.id === id);
     sendRange(request, response, Buffer.from(asset?.content ?? ""));
   });
+  const uploads = await serve(
+    (request, response) => void takeAsset({ fake, nextId: () => ++lastId }, request, response),
+  );
   const { url } = await serve(reply);
   const fake: FakeGithub = {
     api: `${url}api/v3`,
@@ -43,14 +61,19 @@ export async function serveFakeGithub(): Promise<FakeGithub> {
     leaked,
     pageSize: 100,
     tellsDigest: true,
+    mayWrite: true,
+    maximumAssets: 1000,
     refuse: undefined,
-    publish(tag, files, { draft } = { draft: false }) {
+    rateLimit: undefined,
+    app: fakeGithubApp(now),
+    publish(tag, files, { draft = false, preRelease = false } = {}) {
       const assets = Object.entries(files).map(([name, content]) => ({
         id: ++lastId,
         name,
         content,
       }));
-      fake.releases = [{ tag, draft, assets }, ...fake.releases.filter((one) => one.tag !== tag)];
+      const others = fake.releases.filter((one) => one.tag !== tag);
+      fake.releases = [{ tag, draft, preRelease, assets }, ...others];
     },
   };
   return fake;
@@ -60,14 +83,20 @@ export async function serveFakeGithub(): Promise<FakeGithub> {
     response.once("finish", () => {
       fake.requests.push(`${request.url} ${response.statusCode}`);
     });
-    const { headers } = request;
+    const { headers, method } = request;
+    const { authorization = "" } = headers;
     if (fake.refuse) {
       const { status, message } = fake.refuse;
       response.writeHead(status, fake.refuse.headers).end(JSON.stringify({ message }));
-    } else if (headers.authorization !== `Bearer ${fake.token}` || !headers["user-agent"]) {
+    } else if (target.pathname.startsWith("/api/v3/app/") && method === "POST") {
+      const { status, body } = fake.app.answerTo(target.pathname, authorization);
+      response.writeHead(status).end(JSON.stringify(body));
+    } else if (!isSignedIn(authorization) || !headers["user-agent"]) {
       response.writeHead(401).end('{"message":"Bad credentials"}');
     } else if (target.pathname === "/api/v3/repos/acme/app/releases") {
       sendPage(request, response, target);
+    } else if (headers.accept === "application/vnd.github+json" && method === "DELETE") {
+      removeAsset(fake, target, response);
     } else {
       const id = /^\/api\/v3\/repos\/acme\/app\/releases\/assets\/(\d+)$/.exec(
         target.pathname,
@@ -79,24 +108,38 @@ export async function serveFakeGithub(): Promise<FakeGithub> {
     }
   }
 
+  function isSignedIn(authorization: string): boolean {
+    return authorization === `Bearer ${fake.token}` || fake.app.isValid(authorization);
+  }
+
+  function limitAfter(counted: number): Record<string, string> {
+    if (fake.rateLimit === undefined) return {};
+    fake.rateLimit.remaining -= counted;
+    const entries = Object.entries({ ...fake.rateLimit, resource: "core" });
+    return Object.fromEntries(entries.map(([name, value]) => [`x-ratelimit-${name}`, `${value}`]));
+  }
+
   function sendPage({ headers }: IncomingMessage, response: ServerResponse, target: URL): void {
     const page = Number(target.searchParams.get("page") ?? 1);
     const shown = fake.releases.slice((page - 1) * fake.pageSize, page * fake.pageSize);
     const body = JSON.stringify(shown.map((release) => releaseJson(release)));
     const etag = `W/"${digestOf(body)}"`;
     if (headers["if-none-match"] === etag) {
-      response.writeHead(304, { etag }).end();
+      response.writeHead(304, { etag, ...limitAfter(0) }).end();
       return;
     }
     const next = `<${target.origin}${target.pathname}?per_page=100&page=${page + 1}>; rel="next"`;
     const hasMore = fake.releases.length > page * fake.pageSize;
-    response.writeHead(200, { etag, ...(hasMore ? { link: next } : {}) }).end(body);
+    const link: Record<string, string> = hasMore ? { link: next } : {};
+    response.writeHead(200, { etag, ...link, ...limitAfter(1) }).end(body);
   }
 
-  function releaseJson({ tag, draft, assets }: FakeRelease) {
+  function releaseJson({ tag, draft, preRelease, assets }: FakeRelease) {
     return {
       tag_name: tag,
       draft,
+      prerelease: preRelease,
+      upload_url: `${uploads.url}repos/acme/app/releases/${tag}/assets{?name,label}`,
       published_at: draft ? null : "2026-01-01T00:00:00Z",
       body: "notes",
       assets: assets.map(({ id, name, content }) => ({

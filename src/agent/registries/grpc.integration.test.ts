@@ -15,6 +15,7 @@ import { openGrpcClient } from "./grpc-client.ts";
 import { openReleaseRegistry } from "./index.ts";
 
 const created = new Date("2026-01-01T00:00:00Z");
+const where = { host: "web-1", at: created };
 const codeByStatus: Record<number, Code> = {
   401: Code.Unauthenticated,
   403: Code.PermissionDenied,
@@ -32,6 +33,7 @@ releaseRegistryContract(
     let published = 0;
     return {
       registry: await follow(fake),
+      another: () => follow(fake),
       publish(tag, contents) {
         const [name = "", content = ""] = Object.entries(contents)[0] ?? [];
         files.contents.set(`/${tag}/${name}`, content);
@@ -47,7 +49,7 @@ releaseRegistryContract(
       secret: "s3cret",
     };
   },
-  { announces: "one file", tellsSize: false },
+  { announces: "one file", tellsSize: false, keepsAudits: false },
 );
 
 describe("grpc://", () => {
@@ -200,7 +202,7 @@ describe("grpc://", () => {
     fake.answer = { ...fake.answer, id: "second", tag: "v1.1.0" };
     await registry.tags({ signal });
     await artifactOf(registry, "v1.1.0");
-    const report = { tag: "v1.0.0", identity, command: "server" as const };
+    const report = { tag: "v1.0.0", identity, command: "server" as const, ...where };
 
     await registry.report?.({ ...report, error: undefined }, { signal });
     await registry.report?.({ ...report, error: "x".repeat(5000) }, { signal });

@@ -9,7 +9,7 @@ import { type AnnouncedArtifacts, openAnnouncedArtifacts } from "./announced-art
 import type { OpenArtifactUrl } from "./artifact-source.ts";
 import { type Announcement, type GrpcClient, openGrpcClient } from "./grpc-client.ts";
 import { readGrpcTls } from "./grpc-tls.ts";
-import { type Location, parseQuery } from "./location.ts";
+import { choiceQuery, type Location, parseQuery } from "./location.ts";
 import type { OpenedReleaseRegistry, RegistryParts } from "./parts.ts";
 import { failure, translated } from "./registry-failure.ts";
 
@@ -19,7 +19,7 @@ const defaultPort = 443;
 /** A report is read by people; a program's whole output is not for them. */
 const maximumErrorLength = 2_000;
 
-/** `grpc://host[:port][?no-tls=&ca=PATH&cert=PATH&key=PATH&artifact=NAME]` */
+/** `grpc://host[:port][?no-tls=&ca=PATH&cert=PATH&key=PATH&artifact=NAME&calver=&constraint=]` */
 export async function openGrpcRegistry(
   location: Location,
   parts: RegistryParts,
@@ -31,7 +31,7 @@ export async function openGrpcRegistry(
     });
   }
   const shape = { "no-tls": v.optional(YesOrNo, "false"), ca: Text, cert: Text, key: Text };
-  const query = parseQuery(location, { ...shape, artifact: Text });
+  const query = parseQuery(location, { ...shape, artifact: Text, ...choiceQuery });
   const authority = authorityOf(location.place);
   const isPlain = query["no-tls"];
   const useless = (["ca", "cert", "key"] as const).find((option) => isPlain && query[option]);

@@ -32,6 +32,17 @@ describe("openReleaseRegistry", () => {
     ["ghr://a/b?pre-release=true&artifact=app.zip", { preRelease: true, artifact: "app.zip" }],
     ["img://a.test/b?pre-release=on", { preRelease: true, artifact: undefined }],
     ["grpc://a.test:1?no-tls=1&artifact=a.zip", { preRelease: true, artifact: undefined }],
+    ["ghr://a/b?calver=YYYY.0M", { preRelease: false, artifact: undefined, calver: "YYYY.0M" }],
+    [
+      "s3://x/releases?constraint=>=1.2 <2",
+      { preRelease: false, artifact: undefined, constraint: ">=1.2 <2" },
+    ],
+    [
+      "gs://releases?constraint=%5E1%20||%202",
+      { preRelease: false, artifact: undefined, constraint: "^1 || 2" },
+    ],
+    ["img://a.test/b?constraint=~1", { preRelease: false, artifact: undefined, constraint: "~1" }],
+    ["grpc://a.test?calver=YY.MM", { preRelease: true, artifact: undefined, calver: "YY.MM" }],
     ["img://a.test/b?pre-release=0&insecure=1", { preRelease: false, artifact: undefined }],
   ])("reads the rules in %s", async (url, rules) => {
     expect((await open(url)).rules).toEqual(rules);

@@ -44,7 +44,11 @@ export async function openReleaseRegistry(
   const location = parseLocation(url);
   const { scheme } = location;
   const open = Object.hasOwn(drivers, scheme) ? drivers[scheme] : undefined;
-  if (open) return open(location, parts);
+  if (open) {
+    const { registry, rules } = await open(location, parts);
+    const [calver, constraint] = ["calver", "constraint"].map((name) => location.query.get(name));
+    return { registry, rules: { ...rules, calver, constraint } };
+  }
   const known = Object.keys(drivers);
   const meant = aliases[scheme] ?? nearest(scheme, known);
   throw new ConfigError(`--registry: there is no release registry ${scheme}://`, {

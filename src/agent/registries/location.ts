@@ -41,10 +41,14 @@ export function parseLocation(url: string): Location {
   return { scheme: scheme.toLowerCase(), place: place.replace(/\/+$/, ""), query: pairs };
 }
 
-/** What every registry takes in its query. */
+/** How the releases of every registry are chosen; what they mean is checked by `rulesOf`. */
+export const choiceQuery = { calver: v.optional(v.string()), constraint: v.optional(v.string()) };
+
+/** What every registry with more than one release takes in its query. */
 export const commonQuery = {
   "pre-release": v.optional(YesOrNo, "false"),
   artifact: v.optional(v.pipe(v.string(), v.minLength(1, "name a file, or leave it out"))),
+  ...choiceQuery,
 };
 
 /** Checks a query against what a scheme takes. @throws {ConfigError} naming the nearest known key */

@@ -6,7 +6,7 @@ import { serveFakeGcs } from "../../objects/gcs.fake.ts";
 import type { MemoryBucket } from "../../objects/memory.fake.ts";
 import { serveFakeS3 } from "../../objects/s3.fake.ts";
 import { digestOf } from "../../oci/digest.ts";
-import type { ReleaseRegistry } from "../release.ts";
+import type { AuditRecord, ReleaseRegistry } from "../release.ts";
 import { releaseRegistryContract } from "../release-registry.contract.ts";
 import { openReleaseRegistry } from "./index.ts";
 
@@ -14,9 +14,10 @@ const setting = { s3: followS3, gs: followGcs };
 
 for (const scheme of ["s3", "gs"] as const) {
   releaseRegistryContract(`${scheme}://`, async () => {
-    const { registry, fake } = await setting[scheme]();
+    const { registry, fake, another } = await setting[scheme]();
     return {
       registry,
+      another,
       publish: (tag, files) => publish(fake.bucket, tag, files),
       refuse(status, headers = {}) {
         const given = Object.entries(headers).filter(([, value]) => value !== "");
@@ -75,6 +76,63 @@ describe.each(["s3", "gs"] as const)("%s://", (scheme) => {
     });
   });
 
+  it("leaves the record of a deployment beside the files, and no more than twenty of a host", async ({
+    signal,
+  }) => {
+    const { registry, fake } = await setting[scheme]();
+    publish(fake.bucket, "v1.49.0", { "app.zip": "1" });
+    const report = { tag: "v1.49.0", identity: "1", command: "server", host: "web-1" } as const;
+
+    for (let day = 1; day <= 22; day++) {
+      const at = new Date(Date.UTC(2026, 0, day));
+      await registry.report?.({ ...report, at, error: undefined }, { signal });
+    }
+
+    const names = [...fake.bucket.objects.keys()].filter((key) => key.includes("shipped_to_web-1"));
+    expect(names).toHaveLength(20);
+    const last = "app/v1.49.0/shipped_to_web-1_server_at_20260122T000000.000000000Z.txt";
+    expect(`${fake.bucket.objects.get(last)?.content}`).toBe(
+      "shipped to web-1 server at 20260122T000000.000000000Z",
+    );
+  });
+
+  it("finds the records that the original has left, and takes nothing else for one", async ({
+    signal,
+  }) => {
+    const { registry, fake } = await setting[scheme]();
+    publish(fake.bucket, "v1.9.0", {
+      "shipped_to_old_server_at_20240101T000000.123456789Z.txt": "",
+      "app.zip": "1",
+    });
+    publish(fake.bucket, "v1.10.0", {
+      "shipped_to_old_assets_at_20240102T000000Z.txt": "",
+      "shipped_to_whom.txt": "",
+    });
+
+    const records: AuditRecord[] = [];
+    for await (const record of registry.audits?.({ signal }) ?? []) records.push(record);
+
+    expect(records).toEqual([
+      { host: "old", command: "assets", tag: "v1.10.0", at: new Date("2024-01-02T00:00:00Z") },
+      { host: "old", command: "server", tag: "v1.9.0", at: new Date("2024-01-01T00:00:00.123Z") },
+    ]);
+  });
+
+  it("says what it takes to leave a record", async ({ signal }) => {
+    const { registry, fake } = await setting[scheme]();
+    fake.refuse = { status: 403, headers: {} };
+    const at = new Date();
+    const report = { tag: "v1.49.0", identity: "1", command: "server", host: "web-1", at } as const;
+
+    const result = registry.report?.({ ...report, error: undefined }, { signal });
+
+    await expect(result).rejects.toMatchObject({
+      name: "ReleaseRegistryError",
+      code: "UNAUTHORIZED",
+      message: expect.stringContaining(registry.name),
+    });
+  });
+
   it("says in one line that nothing listens there", async ({ signal }) => {
     const { registry, stop } = await setting[scheme]();
     await stop();
@@ -117,8 +175,9 @@ async function followS3() {
   const { environment, endpoint } = fake;
   const { http, clock } = parts();
   const url = `s3://eu-west-1/releases/app?endpoint=${encodeURIComponent(endpoint.href)}`;
-  const { registry } = await openReleaseRegistry(url, { http, clock, environment });
-  return { fake, registry, stop: fake.stop };
+  const another = async () =>
+    (await openReleaseRegistry(url, { http, clock, environment })).registry;
+  return { fake, registry: await another(), another, stop: fake.stop };
 }
 
 async function followGcs() {
@@ -126,8 +185,8 @@ async function followGcs() {
   const { environment } = fake;
   const { http, clock } = parts();
   const opened = { http: fake.redirected(http), clock, environment };
-  const { registry } = await openReleaseRegistry("gs://releases/app", opened);
-  return { fake, registry, stop: fake.stop };
+  const another = async () => (await openReleaseRegistry("gs://releases/app", opened)).registry;
+  return { fake, registry: await another(), another, stop: fake.stop };
 }
 
 function parts() {

@@ -4,11 +4,13 @@ import { ConfigError } from "../../base/errors.ts";
 import { openGcsStore } from "../../objects/gcs.ts";
 import type { ObjectStore, StoredObject } from "../../objects/object-store.ts";
 import { openS3Store } from "../../objects/s3.ts";
+import { isRecordName, newestTags } from "../audit/audit-record.ts";
+import { bucketAudits, recordInBucket } from "../audit/bucket.ts";
 import type { Artifact, Release, ReleaseRegistry } from "../release.ts";
 import { gcsPlace, s3Place } from "./bucket-place.ts";
 import { commonQuery, type Location, parseQuery } from "./location.ts";
 import type { OpenedReleaseRegistry, RegistryParts } from "./parts.ts";
-import { failure, translated } from "./registry-failure.ts";
+import { failure, translated, translatedEach } from "./registry-failure.ts";
 
 /** The newest few that `choose` looks back at. */
 const rememberedReleases = 16;
@@ -65,20 +67,11 @@ function followBucket(store: ObjectStore, prefix: string, name: string): Release
   return {
     name,
 
-    tags: (call) =>
-      translated(name, async () => {
-        const tags: string[] = [];
-        for await (const entry of store.list(prefix, call)) {
-          if (!("prefix" in entry)) continue;
-          tags.push(entry.prefix.slice(prefix.length, -1));
-          if (tags.length > maximumTags) throw tooMany(`${maximumTags} versions`, prefix);
-        }
-        return tags;
-      }),
+    tags,
 
     release: (tag, call) =>
       translated(name, async () => {
-        const listing = await listed(`${prefix}${tag}/`, call);
+        const listing = await listed(under(tag), call);
         if (listing === undefined) return undefined;
         const { objects } = listing;
         const evidence = JSON.stringify(objects.map(({ key, version }) => [key, version]));
@@ -99,8 +92,37 @@ function followBucket(store: ObjectStore, prefix: string, name: string): Release
         });
       }),
 
+    report: (report, call) =>
+      translated(name, async () => {
+        if (report.error === undefined)
+          await recordInBucket(store, under(report.tag), report, call);
+      }),
+
+    async *audits(call) {
+      for (const tag of newestTags(await tags(call))) {
+        const place = { directory: under(tag), tag };
+        yield* translatedEach(name, bucketAudits(store, place, call));
+      }
+    },
+
     close: async () => store.close(),
   };
+
+  function tags(call: Call): Promise<string[]> {
+    return translated(name, async () => {
+      const found: string[] = [];
+      for await (const entry of store.list(prefix, call)) {
+        if (!("prefix" in entry)) continue;
+        found.push(entry.prefix.slice(prefix.length, -1));
+        if (found.length > maximumTags) throw tooMany(`${maximumTags} versions`, prefix);
+      }
+      return found;
+    });
+  }
+
+  function under(tag: string): string {
+    return `${prefix}${tag}/`;
+  }
 
   /** `undefined` when nothing is there; audit records of the original are no artifacts. */
   async function listed(directory: string, call: Call) {
@@ -150,7 +172,7 @@ function followBucket(store: ObjectStore, prefix: string, name: string): Release
   }
 }
 
-const isArtifact = (file: string): boolean => file !== "" && !file.startsWith("shipped_to_");
+const isArtifact = (file: string): boolean => file !== "" && !isRecordName(file);
 
 /** What a listing does not tell is asked of each object, once in the life of a release. */
 async function withDigests(

@@ -8,6 +8,7 @@ import type { Digest } from "../../oci/digest.ts";
 import { isDockerHub } from "../../oci/docker-hub.ts";
 import { type ImageIndex, parseManifest } from "../../oci/manifest.ts";
 import { isTag, parseReference } from "../../oci/reference.ts";
+import { isReferrersTag } from "../../oci/referrers.ts";
 import {
   createdIn,
   filesIn,
@@ -15,31 +16,40 @@ import {
   tagFor,
   versionFor,
 } from "../../oci/release-artifact.ts";
-import type { Artifact, Release, ReleaseRegistry } from "../release.ts";
+import { newestTags } from "../audit/audit-record.ts";
+import { recordInRepository, repositoryAudits } from "../audit/oci.ts";
+import type { Artifact, AuditRecord, Release, ReleaseRegistry } from "../release.ts";
 import { commonQuery, type Location, parseQuery } from "./location.ts";
 import type { OpenedReleaseRegistry, RegistryParts } from "./parts.ts";
-import { failure, translated } from "./registry-failure.ts";
+import { failure, translated, translatedEach } from "./registry-failure.ts";
 
 /** A tag that moves between two releases, and the newest few that `choose` looks back at. */
 const rememberedReleases = 16;
 const maximumPlatforms = 64;
 
-/** `img://host[:port]/repository[?pre-release=&artifact=&insecure=]` */
+const flag = v.optional(YesOrNo, "false");
+
+/** `img://host[:port]/repository[?pre-release=&artifact=&calver=&constraint=&insecure=&audit=]` */
 export async function openOciRegistry(
   location: Location,
   { http, clock, environment, credentials }: RegistryParts,
 ): Promise<OpenedReleaseRegistry> {
-  const query = parseQuery(location, { ...commonQuery, insecure: v.optional(YesOrNo, "false") });
+  const query = parseQuery(location, { ...commonQuery, insecure: flag, audit: flag });
   const { host, repository } = placeOf(location.place);
   const client = openOciClient({
     host,
     plainHttp: query.insecure,
-    credentials: credentials ?? credentialsFrom(environment),
+    credentials: credentials ?? credentialsFrom(environment, { http, clock }),
     http,
     clock,
   });
+  const { report, ...registry } = followRepository(
+    client,
+    repository,
+    `img://${host}/${repository}`,
+  );
   return {
-    registry: followRepository(client, repository, `img://${host}/${repository}`),
+    registry: query.audit ? { ...registry, report } : registry,
     rules: { preRelease: query["pre-release"], artifact: query.artifact },
   };
 }
@@ -74,8 +84,10 @@ function placeOf(place: string): { host: string; repository: string } {
   }
 }
 
-function followRepository(client: OciClient, repository: string, name: string): ReleaseRegistry {
+function followRepository(client: OciClient, repository: string, name: string) {
   const releases = new Map<Digest, Omit<Release, "tag">>();
+  /** What each tag pointed at when it was last announced: that is what gets deployed. */
+  const announced = new Map<string, Digest>();
   let list: TagList = { tags: [], entityTag: undefined };
 
   return {
@@ -85,7 +97,7 @@ function followRepository(client: OciClient, repository: string, name: string): 
       translated(name, async () => {
         const unlessMatch = list.entityTag;
         list = (await client.tags(repository, { signal, unlessMatch })) ?? list;
-        return list.tags.filter(isTag).map(versionFor);
+        return list.tags.filter((tag) => isTag(tag) && !isReferrersTag(tag)).map(versionFor);
       }),
 
     release: (tag, call) =>
@@ -93,6 +105,7 @@ function followRepository(client: OciClient, repository: string, name: string): 
         const head = await client.headManifest(repository, tagFor(tag), call);
         if (head === undefined) return undefined;
         const known = head.digest && releases.get(head.digest);
+        if (head.digest) remember(announced, tag, head.digest);
         const release = known ?? (await fetchRelease(head.digest ?? tagFor(tag), call));
         return { tag, ...release };
       }),
@@ -105,8 +118,28 @@ function followRepository(client: OciClient, repository: string, name: string): 
         return client.openBlob(repository, artifact.digest, call);
       }),
 
+    report: (report, call) =>
+      translated(name, async () => {
+        if (report.error !== undefined) return;
+        const reference = announced.get(report.tag) ?? tagFor(report.tag);
+        await recordInRepository({ client, repository }, reference, report, call);
+      }),
+
+    audits: (call) => translatedEach(name, audits(call)),
+
     async close() {},
-  };
+  } satisfies ReleaseRegistry;
+
+  async function* audits(call: Call): AsyncGenerator<AuditRecord> {
+    const seen = new Set<Digest>();
+    const { tags = [] } = (await client.tags(repository, call)) ?? {};
+    for (const tag of newestTags(tags.filter((one) => isTag(one) && !isReferrersTag(one)))) {
+      const { digest } = (await client.headManifest(repository, tag, call)) ?? {};
+      if (digest === undefined || seen.has(digest)) continue;
+      seen.add(digest);
+      yield* repositoryAudits({ client, repository }, digest, call);
+    }
+  }
 
   async function fetchRelease(reference: string, call: Call): Promise<Omit<Release, "tag">> {
     const { bytes, mediaType, digest } = await client.manifest(repository, reference, call);
@@ -119,9 +152,7 @@ function followRepository(client: OciClient, repository: string, name: string): 
       artifacts: files.map((file) => artifactFrom(file)),
       publishedAt: createdIn(manifest.content),
     };
-    const [oldest] = releases.keys();
-    if (oldest && releases.size >= rememberedReleases) releases.delete(oldest);
-    releases.set(digest, release);
+    remember(releases, digest, release);
     return release;
   }
 
@@ -139,4 +170,11 @@ function followRepository(client: OciClient, repository: string, name: string): 
     const url = `img://${client.host}/${repository}@${digest}`;
     return { name: file, platform, sizeBytes, digest, identity: digest, url };
   }
+}
+
+function remember<Key, Value>(known: Map<Key, Value>, key: Key, value: Value): void {
+  known.delete(key);
+  const [oldest] = known.keys();
+  if (oldest !== undefined && known.size >= rememberedReleases) known.delete(oldest);
+  known.set(key, value);
 }

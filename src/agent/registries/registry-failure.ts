@@ -34,17 +34,32 @@ export async function translated<Result>(name: string, work: () => Promise<Resul
   try {
     return await work();
   } catch (error) {
-    if (error instanceof ReleaseRegistryError) throw error;
-    if (!(error instanceof DewyError)) throw error;
-    const isAnswer = error instanceof OciError || error instanceof ObjectStoreError;
-    if (!isAnswer && !(error instanceof HttpError)) throw error;
-    const code = error instanceof OciError ? codeByOciCode[error.code] : codeOf(error);
-    throw failure(code ?? "UNAVAILABLE", `${name}: ${error.message}`, {
-      cause: error,
-      hint: error.hint,
-      retryAfterMs: isAnswer ? error.retryAfterMs : undefined,
-    });
+    throw inOurWords(name, error);
   }
+}
+
+/** As {@link translated}, for what comes one by one. */
+export async function* translatedEach<Item>(
+  name: string,
+  items: AsyncIterable<Item>,
+): AsyncGenerator<Item> {
+  try {
+    yield* items;
+  } catch (error) {
+    throw inOurWords(name, error);
+  }
+}
+
+function inOurWords(name: string, error: unknown): unknown {
+  if (error instanceof ReleaseRegistryError || !(error instanceof DewyError)) return error;
+  const isAnswer = error instanceof OciError || error instanceof ObjectStoreError;
+  if (!isAnswer && !(error instanceof HttpError)) return error;
+  const code = error instanceof OciError ? codeByOciCode[error.code] : codeOf(error);
+  return failure(code ?? "UNAVAILABLE", `${name}: ${error.message}`, {
+    cause: error,
+    hint: error.hint,
+    retryAfterMs: isAnswer ? error.retryAfterMs : undefined,
+  });
 }
 
 const codeOf = (error: ObjectStoreError | HttpError): Code | undefined =>

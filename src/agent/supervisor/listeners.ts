@@ -4,7 +4,7 @@ import { type ListeningSocket, openListeningSocket } from "./listening-socket.ts
 /** The sockets every generation of the app inherits. */
 export interface Listeners {
   /** In the order of the ports they were opened for. */
-  readonly sockets: readonly Pick<ListeningSocket, "port" | "fd">[];
+  readonly sockets: readonly ListeningSocket[];
   /** Workers keep their own copies: they go on listening until they close them. */
   close(): void;
 }

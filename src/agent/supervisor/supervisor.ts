@@ -23,6 +23,10 @@ export interface SupervisorOptions {
   /** How long a new generation has to stay up before it counts as started. */
   minimumUptimeMs?: number;
   clock?: Clock;
+  /** The committed generation has died, `how` it did: "ended with status 1". */
+  onDeath?: (how: string) => void;
+  /** It was started again by itself. */
+  onReturn?: (pid: number) => void;
 }
 
 /** Keeps one app up, and replaces it without closing its sockets. */
@@ -50,6 +54,8 @@ export function openSupervisor(options: SupervisorOptions): Supervisor {
     drainMs: 30_000,
     minimumUptimeMs: 1_000,
     clock: systemClock,
+    onDeath: () => {},
+    onReturn: () => {},
     ...options,
   });
 }
@@ -184,6 +190,7 @@ class ProcessSupervisor implements Supervisor {
     this.#deaths = livedMs < steadyMs ? this.#deaths + 1 : 1;
     const how = exitPhrase(exit);
     this.#options.logger.error("The app died", { how, pid, generation, livedMs, ...exit });
+    this.#options.onDeath(how);
     void this.#keep(this.#bringBack());
   }
 
@@ -199,7 +206,7 @@ class ProcessSupervisor implements Supervisor {
   }
 
   async #broughtBack(call: Call): Promise<boolean> {
-    const { clock, logger } = this.#options;
+    const { clock, logger, onReturn } = this.#options;
     const delayMs = backoffMs(restartBackoff, this.#deaths);
     await clock.sleep(delayMs, call);
     await this.#decided(call);
@@ -213,6 +220,7 @@ class ProcessSupervisor implements Supervisor {
         deaths: this.#deaths,
       });
       this.#keepUp(worker);
+      onReturn(worker.pid);
       return true;
     } catch (error) {
       if (isEchoOf(call.signal, error)) throw error;

@@ -9,6 +9,11 @@ interface Takeover {
   orphans: Orphans;
 }
 
+interface TakeoverOptions extends OrphansOptions {
+  ports: readonly number[];
+  listen?: typeof openListeners | undefined;
+}
+
 const retryMs = 100;
 
 /** What an agent that was killed while it started has begun takes a moment to notice. */
@@ -21,7 +26,7 @@ const startingLimitMs = 1_000;
  * @throws {SupervisorError} `PORT_IN_USE`, `PORT_FORBIDDEN`, `LISTEN_FAILED`
  */
 export async function takeOver(
-  { ports, ...options }: OrphansOptions & { ports: readonly number[] },
+  { ports, listen = openListeners, ...options }: TakeoverOptions,
   call: Call,
 ): Promise<Takeover> {
   const orphans = await endOrphans(options, call);
@@ -30,7 +35,7 @@ export async function takeOver(
   for (;;) {
     const mayWait = orphans.alive.length > 0 || waitedMs < startingLimitMs;
     try {
-      return { listeners: await openListeners(ports, call), orphans };
+      return { listeners: await listen(ports, call), orphans };
     } catch (error) {
       if (!mayWait || !isPortInUse(error)) throw error;
       if (waitedMs === 0) {

@@ -49,7 +49,7 @@ export const push = command({
       const client = openOciClient({
         host: target.host,
         plainHttp: insecure,
-        credentials: credentialsFrom(context.environment),
+        credentials: credentialsFrom(context.environment, { http, clock: context.clock }),
         http,
         clock: context.clock,
       });

@@ -1,0 +1,51 @@
+import type { IncomingMessage } from "node:http";
+import { isLoopbackHost } from "./loopback-host.ts";
+import { type StatusAnswer, statusBody } from "./status.ts";
+
+export interface AdminParts {
+  status(): StatusAnswer;
+  /** In the text format of Prometheus; without it there is no `/metrics`. */
+  metrics?: (() => Promise<string>) | undefined;
+}
+
+export interface AdminAnswer {
+  status: number;
+  headers: Record<string, string>;
+  body: string;
+}
+
+/** What `/metrics` is, in the text format of Prometheus. */
+const metricsType = "text/plain; version=0.0.4; charset=utf-8";
+
+/** `GET` and `HEAD` of `/metrics`, `/api/status` and `/api/containers`, from this machine. */
+export async function adminAnswer(
+  { method = "", url = "", headers }: Pick<IncomingMessage, "method" | "url" | "headers">,
+  { status, metrics }: AdminParts,
+): Promise<AdminAnswer> {
+  if (!isLoopbackHost(headers.host)) return refusal(403, "ask for localhost or 127.0.0.1");
+  if (method !== "GET" && method !== "HEAD") {
+    return refusal(405, "only GET and HEAD are answered", { allow: "GET, HEAD" });
+  }
+  const path = url.replace(/\?.*$/s, "");
+  if (path === "/api/status") return json(200, statusBody(status()));
+  // The agent runs no containers in these modes; the original answers null.
+  if (path === "/api/containers") return json(200, { containers: [] });
+  if (path === "/metrics" && metrics) {
+    return { status: 200, headers: { "content-type": metricsType }, body: await metrics() };
+  }
+  return refusal(404, "there is only /metrics, /api/status and /api/containers");
+}
+
+export const refusal = (
+  status: number,
+  error: string,
+  headers: Record<string, string> = {},
+): AdminAnswer => json(status, { error }, headers);
+
+function json(status: number, value: object, headers: Record<string, string> = {}): AdminAnswer {
+  return {
+    status,
+    headers: { ...headers, "content-type": "application/json" },
+    body: `${JSON.stringify(value)}\n`,
+  };
+}

@@ -1,0 +1,161 @@
+import { join } from "node:path";
+import { type Call, isEchoOf } from "../base/call.ts";
+import type { Clock } from "../base/clock.ts";
+import { messageOf } from "../base/errors.ts";
+import type { HttpClient } from "../base/http-client.ts";
+import type { Logger } from "../base/logger.ts";
+import { type InTurn, openTurns } from "../base/turns.ts";
+import type { AppOptions, OnRestart } from "./app-options.ts";
+import { childEnvironment } from "./child-environment.ts";
+import { type ChoiceRules, choose } from "./choose/choose.ts";
+import { rulesOf } from "./choose/rules.ts";
+import { openArtifactStore } from "./deploy/artifact-store.ts";
+import { type DeployParts, deploy } from "./deploy/deploy.ts";
+import { type HookParts, runHook } from "./deploy/hook.ts";
+import { recover } from "./deploy/recover.ts";
+import type { HookName, Observe } from "./event.ts";
+import { follow } from "./follow.ts";
+import { thisHost } from "./host.ts";
+import { inPlace, type Kept, withKept } from "./kept.ts";
+import type { Phase } from "./ledger/ledger.ts";
+import { openAssetsMode } from "./modes/assets.ts";
+import type { RunningMode } from "./modes/mode.ts";
+import { openServerMode } from "./modes/server.ts";
+import { type OpenedReleaseRegistry, openReleaseRegistry } from "./registries/index.ts";
+import { withReport } from "./report.ts";
+import type { openListeners } from "./supervisor/listeners.ts";
+
+export interface AppParts {
+  clock: Clock;
+  logger: Logger;
+  http: HttpClient;
+  /** Told of everything that happens to the app. */
+  observe: Observe;
+  onRestart: OnRestart;
+  /** See `ServerModeParts`. */
+  listen?: typeof openListeners;
+  /** The name of this host, for the records of what was deployed. */
+  host: string;
+  /** Of Dewy. */
+  version: string;
+  /** See `PhaseParts`. */
+  entered?: (phase: Phase) => void;
+}
+
+/**
+ * Keeps one app on the newest release until the call ends, and then lets it drain.
+ *
+ * The last good release is in service before the registry is asked for the first time.
+ *
+ * @throws {ConfigError} for what cannot be meant or cannot be had, before anything was started.
+ */
+export async function runApp(options: AppOptions, parts: AppParts, call: Call): Promise<never> {
+  const { environment, directory } = options;
+  const source = await openReleaseRegistry(options.registry, { ...parts, environment });
+  try {
+    const rules = await rulesOf(source.rules, options, thisHost());
+    return await withKept(directory, parts, call, (kept) =>
+      withMode(options, { ...parts, ...kept, source, rules }, call),
+    );
+  } finally {
+    await source.registry.close();
+  }
+}
+
+type KeptParts = AppParts & Kept & { source: OpenedReleaseRegistry; rules: ChoiceRules };
+
+async function withMode(options: AppOptions, parts: KeptParts, call: Call): Promise<never> {
+  const { environment, name, scrubEnvironment } = options;
+  const children = childEnvironment(environment, { app: name, scrub: scrubEnvironment });
+  const own = { ...options, environment: children };
+  const mode =
+    options.mode === "assets" ? openAssetsMode(parts) : await openServerMode(own, parts, call);
+  try {
+    return await followed(own, { ...parts, mode }, call);
+  } finally {
+    if (call.signal.aborted) {
+      parts.observe({ type: "stopping", reason: messageOf(call.signal.reason) });
+    }
+    await mode.close();
+    parts.logger.info("Dewy stopped");
+  }
+}
+
+async function followed(
+  options: AppOptions,
+  { source, rules, mode, ...parts }: KeptParts & { mode: RunningMode },
+  call: Call,
+): Promise<never> {
+  const { clock, logger, observe, ledger } = parts;
+  const { directory, ports } = options;
+  const { registry } = source;
+  const choosing = { clock, logger, warned: new Set<string>() };
+  const alone = openTurns();
+  const store = await inPlace(directory, call, () =>
+    openArtifactStore(join(directory, ".dewy", "artifacts"), logger),
+  );
+  const hooks = hooksOf(options, { ...options, logger, observe });
+  const deployParts = { ...parts, registry, store, hooks, alone, start: mode.start };
+  const reporting = { ...parts, registry, mode: options.mode };
+
+  logger.info("Dewy started", {
+    version: parts.version,
+    registry: registry.name,
+    ports,
+    directory,
+  });
+  observe({ type: "started", version: parts.version, registry: registry.name, ports });
+  await recover(parts);
+  const forget = parts.onRestart(once(alone, () => restarted(mode, logger, call)));
+  try {
+    return await follow(
+      {
+        ...{ ledger, clock, logger, observe, intervalMs: options.intervalMs },
+        choose: (each) => choose(registry, rules, choosing, each),
+        deploy: (choice, each) =>
+          withReport(choice, reporting, () => deploy(choice, deployParts, each), each),
+        keepRunning: (each) => alone(() => mode.keepRunning(each)),
+      },
+      call,
+    );
+  } finally {
+    forget();
+  }
+}
+
+/** Asked several times before its turn has come, the work is done once. */
+function once(alone: InTurn, work: () => Promise<void>): () => void {
+  let isAsked = false;
+  return () => {
+    if (isAsked) return;
+    isAsked = true;
+    void alone(() => {
+      isAsked = false;
+      return work();
+    });
+  };
+}
+
+async function restarted(mode: RunningMode, logger: Logger, call: Call): Promise<void> {
+  try {
+    await mode.restart(call);
+  } catch (error) {
+    if (isEchoOf(call.signal, error)) return;
+    logger.error("the app could not be restarted, and runs on as it was", { error });
+  }
+}
+
+function hooksOf(options: AppOptions, parts: HookParts): DeployParts["hooks"] {
+  const commands: Record<HookName, string | undefined> = {
+    "before-deploy": options.beforeDeployHook,
+    "after-deploy": options.afterDeployHook,
+    rollback: options.rollbackHook,
+  };
+  const hooks: DeployParts["hooks"] = {};
+  for (const [name, command] of Object.entries(commands)) {
+    if (command === undefined) continue;
+    const hook = { name: name as HookName, command };
+    hooks[hook.name] = (facts, call) => runHook(hook, facts, parts, call);
+  }
+  return hooks;
+}

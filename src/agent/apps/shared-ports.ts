@@ -1,0 +1,69 @@
+import type { Call } from "../../base/call.ts";
+import { type Listeners, openListeners } from "../supervisor/listeners.ts";
+import type { ListeningSocket } from "../supervisor/listening-socket.ts";
+
+/**
+ * The ports of all apps of a process. One that goes from an app to its successor stays open in
+ * between: who connects meanwhile waits in the kernel, and is not refused.
+ */
+export interface SharedPorts {
+  /** As `openListeners`; a port that was left open is taken over. */
+  listen(ports: readonly number[], call: Call): Promise<Listeners>;
+  /** Leaves `ports` open when the app that has them closes them; each until somebody listens on it. */
+  hold(ports: readonly number[]): void;
+  /** Closes what was left open, and holds it no longer; what an app has is not touched. */
+  release(isWanted: (port: number) => boolean): void;
+}
+
+export function openSharedPorts(open: typeof openListeners = openListeners): SharedPorts {
+  const held = new Set<number>();
+  const leftOpen = new Map<number, ListeningSocket>();
+
+  return {
+    async listen(ports, call) {
+      const taken = takeOf(ports);
+      const missing = ports.filter((port) => !taken.has(port));
+      const opened = await open(missing, call).catch((error) => {
+        for (const socket of taken.values()) leave(socket);
+        throw error;
+      });
+      const next = opened.sockets.values();
+      const sockets = ports.flatMap((port) => taken.get(port) ?? next.next().value ?? []);
+      for (const port of ports) held.delete(port);
+      return {
+        sockets,
+        close() {
+          for (const socket of sockets) leave(socket);
+        },
+      };
+    },
+
+    hold(ports) {
+      for (const port of ports) held.add(port);
+    },
+
+    release(isWanted) {
+      for (const port of held) if (!isWanted(port)) held.delete(port);
+      for (const [port, socket] of leftOpen) {
+        if (isWanted(port)) continue;
+        leftOpen.delete(port);
+        socket.close();
+      }
+    },
+  };
+
+  function takeOf(ports: readonly number[]): ReadonlyMap<number, ListeningSocket> {
+    const taken = new Map<number, ListeningSocket>();
+    for (const port of ports) {
+      const socket = leftOpen.get(port);
+      if (socket) taken.set(port, socket);
+      leftOpen.delete(port);
+    }
+    return taken;
+  }
+
+  function leave(socket: ListeningSocket): void {
+    if (held.has(socket.port)) leftOpen.set(socket.port, socket);
+    else socket.close();
+  }
+}

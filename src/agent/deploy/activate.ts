@@ -1,0 +1,102 @@
+import type { Call } from "../../base/call.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { Observe } from "../event.ts";
+import { commitRelease } from "../ledger/attempt.ts";
+import type { DeployedRelease, Ledger } from "../ledger/ledger.ts";
+import type { PhaseTrack } from "./phases.ts";
+import type { Releases } from "./releases.ts";
+
+/** What was started from the new release, until somebody decides about it. */
+export interface Started {
+  /** Of the process, where there is one. */
+  readonly pid?: number;
+  readonly generation?: number;
+  /** Makes it the one in service. @throws when it has died meanwhile */
+  commit(): void;
+  /** Ends it. What was in service before is as it was. */
+  undo(): Promise<void>;
+}
+
+/** Starts what `current` leads to, beside what is in service. */
+export type Start = (call: Call) => Promise<Started>;
+
+/** For files, which nobody starts: they are in service as soon as `current` names them. */
+export const startNothing: Start = async () => ({ commit() {}, async undo() {} });
+
+export interface ActivateParts {
+  ledger: Ledger;
+  releases: Releases;
+  start: Start;
+  logger: Logger;
+  observe: Observe;
+}
+
+/**
+ * Points `current` to the release, starts it, and commits.
+ *
+ * Whatever fails is undone here: `current` and the running process are then what they were.
+ */
+export async function activate(
+  release: DeployedRelease,
+  phases: PhaseTrack,
+  parts: ActivateParts,
+  call: Call,
+): Promise<void> {
+  const { releases, ledger, logger, observe } = parts;
+  const { tag, directory } = release;
+  const before = await proven(parts);
+  let started: Started | undefined;
+  try {
+    await phases.enter("switch");
+    await releases.switchTo(directory);
+    logger.info("Create symlink", { from: directory, to: "current" });
+
+    await phases.enter("start");
+    started = await parts.start(call);
+
+    await phases.enter("commit");
+    await commit(release, started, ledger);
+    const { pid, generation } = started;
+    if (pid === undefined) return logger.info("Release in service", { tag, directory });
+    logger.info("Start server", { tag, pid, generation });
+    observe({ type: "app started", reason: "deploy", tag, pid });
+  } catch (error) {
+    // In this order: what is started again after the undoing is what `current` leads to.
+    await putBack(before, parts);
+    await started?.undo();
+    throw error;
+  }
+}
+
+/** The directory that `current` is to name when this deployment fails. */
+async function proven({ releases, ledger }: ActivateParts): Promise<string | undefined> {
+  const { active } = ledger.state;
+  if (active && (await releases.isComplete(active.directory))) return active.directory;
+  const current = await releases.current();
+  return current?.complete ? current.directory : undefined;
+}
+
+/** A disk that is full may refuse even this: then the release stays until `current` lets go of it. */
+async function putBack(
+  directory: string | undefined,
+  { releases, logger }: ActivateParts,
+): Promise<void> {
+  try {
+    if (directory === undefined) await releases.unlinkCurrent();
+    else await releases.switchTo(directory);
+  } catch (error) {
+    logger.error("current could not be put back", { directory, error });
+  }
+}
+
+/** The ledger first: what is in service without being named there would be undone after a kill. */
+async function commit(release: DeployedRelease, started: Started, ledger: Ledger): Promise<void> {
+  const before = ledger.state;
+  await ledger.update((state) => commitRelease(state, release));
+  try {
+    started.commit();
+  } catch (error) {
+    await ledger.update(() => before);
+    throw error;
+  }
+}

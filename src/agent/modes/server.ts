@@ -1,0 +1,118 @@
+import { type Call, isEchoOf } from "../../base/call.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Environment } from "../../base/environment.ts";
+import { asConfigError, ConfigError } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { Releases } from "../deploy/releases.ts";
+import type { Observe, StartReason } from "../event.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { openListeners } from "../supervisor/listeners.ts";
+import { openSupervisor } from "../supervisor/supervisor.ts";
+import { SupervisorError } from "../supervisor/supervisor-error.ts";
+import { takeOver } from "../supervisor/takeover.ts";
+import type { WorkerRecord } from "../supervisor/worker-record.ts";
+import type { RunningMode } from "./mode.ts";
+
+export interface ServerModeOptions {
+  ports: readonly number[];
+  command: readonly string[];
+  directory: string;
+  environment: Environment;
+  drainMs: number;
+}
+
+export interface ServerModeParts {
+  releases: Releases;
+  ledger: Ledger;
+  record: WorkerRecord;
+  clock: Clock;
+  logger: Logger;
+  observe: Observe;
+  /** Where the ports are not this app's alone to open and close. */
+  listen?: typeof openListeners;
+}
+
+/**
+ * `dewy server`: one process, replaced on its listening sockets.
+ *
+ * @throws {ConfigError} for a port that cannot be had, or when there is no command
+ */
+export async function openServerMode(
+  { command: [program, ...args], ports, ...options }: ServerModeOptions,
+  parts: ServerModeParts,
+  call: Call,
+): Promise<RunningMode> {
+  if (program === undefined) throw new ConfigError("there is no command to run");
+  const { record, logger, clock, ledger } = parts;
+  const { drainMs } = options;
+  const { listeners } = await takeOver(
+    { ports, record, drainMs, logger, clock, listen: parts.listen },
+    call,
+  ).catch(refusePort);
+  const activeTag = () => ledger.state.active?.tag;
+  const supervisor = openSupervisor({
+    ...{ ...options, command: [program, ...args], listeners, record, logger, clock },
+    onDeath: (how) => parts.observe({ type: "app died", how }),
+    onReturn: (pid) => tellStarted("death", activeTag(), pid),
+  });
+  let started = false;
+
+  return {
+    start: (each) => supervisor.start(each),
+    keepRunning,
+    restart,
+    async close() {
+      await supervisor.stop();
+      listeners.close();
+    },
+  };
+
+  /**
+   * Once. Where that fails, it is tried again beside whatever is asked and fetched meanwhile: a
+   * registry that is down, or an artifact that takes an hour, must not keep the host without its app.
+   */
+  async function keepRunning(each: Call): Promise<void> {
+    if (supervisor.running) started = true;
+    const current = started ? undefined : await parts.releases.current();
+    if (!current?.complete) return;
+    started = true;
+    const tag = tagIn(current.directory);
+    try {
+      await bringUp("boot", tag, each);
+    } catch (error) {
+      if (isEchoOf(each.signal, error)) throw error;
+      logger.error("the last good release could not be started", { tag, error });
+      supervisor.keepTrying();
+    }
+  }
+
+  async function restart(each: Call): Promise<void> {
+    const current = await parts.releases.current();
+    if (!current?.complete) return logger.warn("Nothing to restart: nothing is deployed yet");
+    logger.info("Server restarts, as it was told to");
+    await bringUp("signal", tagIn(current.directory), each);
+  }
+
+  async function bringUp(reason: StartReason, tag: string | undefined, each: Call): Promise<void> {
+    const replacement = await supervisor.start(each);
+    replacement.commit();
+    const { pid, generation } = replacement;
+    logger.info("Start server", { tag, pid, generation, reason });
+    tellStarted(reason, tag, pid);
+  }
+
+  function tellStarted(reason: StartReason, tag: string | undefined, pid: number): void {
+    parts.observe({ type: "app started", reason, tag, pid });
+  }
+
+  /** What `current` names may be none of ours, where the ledger was lost. */
+  function tagIn(directory: string): string | undefined {
+    const { active } = ledger.state;
+    return active?.directory === directory ? active.tag : undefined;
+  }
+}
+
+/** A port that cannot be had is a mistake in the command line, as far as this start is concerned. */
+function refusePort(error: unknown): never {
+  throw error instanceof SupervisorError ? asConfigError(error) : error;
+}
