@@ -33,6 +33,7 @@ const homeOf: Record<string, string | string[]> = {
   "google-auth-library": ["objects/gcs-credentials.ts", "oci/credential-google.ts"],
   semver: "agent/choose/constraint.ts",
   nodemailer: "agent/notifiers/mail",
+  ioredis: "agent/caches/redis-connection.ts",
   yauzl: "agent/deploy/archives/zip.ts",
   fzstd: "agent/deploy/archives/decoder-library.ts",
   "xz-decompress": "agent/deploy/archives/decoder-library.ts",
@@ -70,7 +71,7 @@ describe("architecture", () => {
   });
 
   it("loads an SDK only when it is needed", () => {
-    const atStart = /^import (?!type )[^;]*"(?:@aws-sdk\/|google-auth-library|nodemailer)/m;
+    const atStart = /^import (?!type )[^;]*"(?:@aws-sdk\/|google-auth-library|nodemailer|ioredis)/m;
 
     expect(built.filter(({ text }) => atStart.test(text)).map(({ file }) => file)).toEqual([]);
   });
@@ -80,7 +81,7 @@ describe("architecture", () => {
   });
 
   it("keeps drivers behind their tables", () => {
-    const drivers = /^(agent\/registries|agent\/notifiers|registry\/storage)\/(?!index)/;
+    const drivers = /^(agent\/(?:registries|notifiers|caches)|registry\/storage)\/(?!index)/;
     const wrong = built.flatMap(({ file, imports }) =>
       imports.local
         .filter((to) => drivers.test(to) && dirname(file) !== dirname(to))

@@ -74,6 +74,8 @@ export interface AuditRecord {
 export interface ReleaseRegistry {
   /** For logs and errors: the URL it was opened with, without secrets. */
   readonly name: string;
+  /** What the answers depend on beside the name, such as the platform that asks; no secret. */
+  readonly scope?: string;
   /** Every tag there is, in no order. */
   tags(call: Call): Promise<readonly string[]>;
   /** `undefined` when there is no such tag (any more). */

@@ -29,6 +29,25 @@ export const Seconds = v.pipe(
   v.number("write seconds, such as 10, or a duration, such as 1m30s"),
 );
 
+const unitBytes: Record<string, number> = {
+  "": 1,
+  k: 1024,
+  m: 1024 ** 2,
+  g: 1024 ** 3,
+  t: 1024 ** 4,
+};
+
+/** How many bytes, in units of 1024: `512MiB`, `10GiB`, or a plain number. */
+export const ByteCount = v.pipe(
+  v.string(),
+  v.transform((text) => {
+    const [, count, unit = ""] = /^(\d+(?:\.\d+)?)(?:([kmgt])i?b?|b)?$/i.exec(text) ?? [];
+    const bytes = Number(count) * (unitBytes[unit.toLowerCase()] ?? 1);
+    return Number.isSafeInteger(Math.round(bytes)) ? Math.round(bytes) : undefined;
+  }),
+  v.number("write a size, such as 512MiB or 10GiB"),
+);
+
 /** `true` or `false`, as people write it in a query string. */
 export const YesOrNo = v.pipe(
   v.picklist(["true", "1", "on", "yes", "false", "0", "off", "no"], "write true or false"),

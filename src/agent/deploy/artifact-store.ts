@@ -33,12 +33,12 @@ export interface StoredArtifact {
 }
 
 /**
- * The artifacts that were fetched, by digest:
+ * The artifacts that one app has fetched, by digest:
  *
  * ```
- * .dewy/artifacts/sha256/<hex>         complete, and never changed
- * .dewy/artifacts/partial/<key>        being fetched, or cut off; <key> names artifact and identity
- * .dewy/artifacts/identities.json      which digest a <key> had, where the registry tells none
+ * <directory>/sha256/<hex>         complete, and never changed
+ * <directory>/partial/<key>        being fetched, or cut off; <key> names artifact and identity
+ * <directory>/identities.json      which digest a <key> had, where the registry tells none
  * ```
  */
 export interface ArtifactStore {
@@ -52,14 +52,18 @@ export interface ArtifactStore {
   /** Gives a complete, synced partial its final name. */
   publish(partialPath: string, digest: Digest): Promise<string>;
   /**
-   * Keeps `keep`, given newest first, up to `maximumBytes` (10 GiB) in all, and removes the rest and
-   * the partials of a day ago. The first is kept in any case: without it the active release could
-   * not be unpacked again.
+   * Keeps `keep`, given newest first, up to `maximumBytes` (the store's) in all, and removes the rest
+   * and the partials of a day ago. The first is kept in any case, as without it the active release
+   * could not be unpacked again; only a store of 0 bytes keeps nothing.
    */
   prune(keep: readonly Digest[], options?: { maximumBytes?: number; now?: Date }): Promise<void>;
 }
 
-export async function openArtifactStore(directory: string, logger: Logger): Promise<ArtifactStore> {
+export async function openArtifactStore(
+  directory: string,
+  logger: Logger,
+  { maximumBytes: most = 10 * gib }: { maximumBytes?: number } = {},
+): Promise<ArtifactStore> {
   const partials = join(directory, "partial");
   const identitiesPath = join(directory, "identities.json");
   for (const name of [...algorithms, "partial"]) {
@@ -97,7 +101,7 @@ export async function openArtifactStore(directory: string, logger: Logger): Prom
       return path;
     },
 
-    async prune(keep, { maximumBytes = 10 * gib, now = new Date() } = {}) {
+    async prune(keep, { maximumBytes = most, now = new Date() } = {}) {
       const kept = new Set(await withinBudget(keep, maximumBytes));
       for (const algorithm of algorithms) {
         for (const hex of await readdir(join(directory, algorithm))) {
@@ -122,7 +126,8 @@ export async function openArtifactStore(directory: string, logger: Logger): Prom
     let total = 0;
     for (const path of new Set(keep.map(pathOf))) {
       total += (await sizeOf(path)) ?? 0;
-      if (kept.length === 0 || total <= maximumBytes) kept.push(path);
+      const isFirst = kept.length === 0 && maximumBytes > 0;
+      if (isFirst || total <= maximumBytes) kept.push(path);
     }
     return kept;
   }

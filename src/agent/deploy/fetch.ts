@@ -1,25 +1,31 @@
-import type { Call } from "../../base/call.ts";
+import { rm } from "node:fs/promises";
+import { type Call, isEchoOf } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import { DewyError, messageOf, systemCodeOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { type Backoff, backoffMs } from "../../base/retry.ts";
 import { algorithmOf, type Digest } from "../../oci/digest.ts";
+import type { FetchedFrom } from "../event.ts";
 import { type Artifact, type ReleaseRegistry, ReleaseRegistryError } from "../release.ts";
 import type { ArtifactStore, StoredArtifact } from "./artifact-store.ts";
 import { FetchError } from "./fetch-error.ts";
 import { openPartialFile, type PartialFile } from "./partial-file.ts";
+import type { SharedArtifacts } from "./shared-artifacts.ts";
 import { transfer, WriteFailure } from "./transfer.ts";
 
 export { FetchError } from "./fetch-error.ts";
 
 const gib = 1024 ** 3;
-const attempts = 5;
+const longestRow = 5;
 const betweenAttempts: Backoff = { firstMs: 1_000, maximumMs: 15_000 };
 /** So much since the last cut, and the cuts before it are forgotten. */
 const steadyBytes = 8 * 1024 ** 2;
 
+/** Another host has it in the next rack, or the registry is asked: it is not worth waiting for. */
+const sharedSource = { attempts: 2, stallMs: 15_000 };
+
 export interface FetchOptions {
-  registry: ReleaseRegistry;
+  registry: Pick<ReleaseRegistry, "open">;
   artifact: Artifact;
   store: ArtifactStore;
   clock: Clock;
@@ -28,12 +34,19 @@ export interface FetchOptions {
   maximumBytes?: number;
   /** How long the source may send nothing before it counts as cut; a minute. */
   stallMs?: number;
+  /** What other hosts have fetched already. */
+  shared?: SharedArtifacts | undefined;
 }
 
-type Fetching = Required<FetchOptions>;
+export interface FetchedArtifact extends StoredArtifact {
+  from: FetchedFrom;
+}
+
+type Fetching = Required<FetchOptions> & { attempts: number };
 
 /**
- * Brings an artifact into the store, unless it is there, and resolves to where it is.
+ * Brings an artifact into the store, unless it is there, and resolves to where it is. What other hosts
+ * share is tried before the registry, and checked like it.
  *
  * What has come is kept when the source is cut, the call aborted or the process killed, and the
  * next time continues from there. Nothing gets its final name before its size and digest are right
@@ -42,21 +55,70 @@ type Fetching = Required<FetchOptions>;
  * @throws {FetchError}
  * @throws {ReleaseRegistryError} as the registry threw it, for what another attempt does not mend
  */
-export async function fetchArtifact(options: FetchOptions, call: Call): Promise<StoredArtifact> {
+export async function fetchArtifact(options: FetchOptions, call: Call): Promise<FetchedArtifact> {
   const fetching: Fetching = {
     maximumBytes: 2 * gib,
     stallMs: 60_000,
+    shared: undefined,
+    attempts: longestRow,
     ...options,
   };
   const { artifact, store, maximumBytes } = fetching;
   const known = artifact.digest ?? (await store.knownDigest(artifact));
   const stored = known && (await store.find(known, call));
-  if (stored) return stored;
+  if (stored) return { ...stored, from: "disk" };
   if ((artifact.sizeBytes ?? 0) > maximumBytes) {
     const message = `${artifact.name} has ${artifact.sizeBytes} bytes, more than the ${maximumBytes} that an artifact may have`;
     throw new FetchError("TOO_LARGE", message);
   }
-  return await download(fetching, call);
+  const shared = await downloadShared(fetching, call);
+  if (shared) return { ...shared, from: "cache" };
+  const fetched = await download(fetching, call);
+  fetching.shared?.offer(artifact, fetched);
+  return { ...fetched, from: "registry" };
+}
+
+/** `undefined` when it cannot be had there, for whatever reason: the registry has it in any case. */
+async function downloadShared(fetching: Fetching, call: Call): Promise<StoredArtifact | undefined> {
+  const { artifact: wanted, shared, store, logger } = fetching;
+  if (shared === undefined) return undefined;
+  let artifact = wanted;
+  try {
+    const digest = wanted.digest ?? (await shared.knownDigest(wanted, call));
+    if (digest === undefined || !(await shared.has(digest, call))) return undefined;
+    // A partial of its own: nothing of it may end up in front of what the registry sends.
+    artifact = { ...wanted, digest, identity: `shared ${digest}` };
+    const source = { ...fetching, ...sharedSource, artifact, registry: shared };
+    const stored = await download(source, call);
+    if (!wanted.digest) await store.remember(wanted, digest);
+    return stored;
+  } catch (error) {
+    if (isEchoOf(call.signal, error) || isOwnDisk(error)) throw error;
+    const fields = { artifact: wanted.name, reason: messageOf(error) };
+    logger.warn("A shared artifact is not usable, and the registry is asked", fields);
+    await discardShared(artifact, error, fetching, call);
+    return undefined;
+  }
+}
+
+const isOwnDisk = (error: unknown): boolean =>
+  error instanceof FetchError && ["DISK_FULL", "UNWRITABLE"].includes(error.code);
+
+/** Also for the others, when it is not what it should be. */
+async function discardShared(
+  artifact: Artifact,
+  error: unknown,
+  { shared, store, logger }: Fetching,
+  call: Call,
+): Promise<void> {
+  const isWrong = error instanceof FetchError && error.code !== "CUT";
+  try {
+    await rm(store.partialPath(artifact), { force: true });
+    if (isWrong && artifact.digest) await shared?.remove(artifact.digest, call);
+  } catch (failure) {
+    const reason = messageOf(failure);
+    logger.debug("A shared artifact could not be removed", { artifact: artifact.name, reason });
+  }
 }
 
 async function download(fetching: Fetching, call: Call): Promise<StoredArtifact> {
@@ -105,7 +167,7 @@ async function transferWithRetries(
   fetching: Fetching,
   call: Call,
 ): Promise<void> {
-  const { artifact, clock, logger } = fetching;
+  const { artifact, attempts, clock, logger } = fetching;
   let failures = 0;
   for (;;) {
     const before = partial.sizeBytes;
@@ -114,7 +176,7 @@ async function transferWithRetries(
     } catch (error) {
       if (call.signal.aborted || !isCut(error)) throw error;
       failures = partial.sizeBytes - before >= steadyBytes ? 1 : failures + 1;
-      if (failures === attempts) throw asCut(artifact, error);
+      if (failures === attempts) throw asCut(artifact, attempts, error);
       const pauseMs = backoffMs(betweenAttempts, failures);
       const reason = messageOf(error);
       logger.warn("Artifact download was cut", { artifact: artifact.name, failures, reason });
@@ -130,7 +192,7 @@ function isCut(error: unknown): boolean {
   return !(error instanceof FetchError) || ["CUT", "TRUNCATED"].includes(error.code);
 }
 
-function asCut({ name }: Artifact, error: unknown): unknown {
+function asCut({ name }: Artifact, attempts: number, error: unknown): unknown {
   if (error instanceof FetchError || error instanceof ReleaseRegistryError) return error;
   const message = `${name} was cut ${attempts} times (${messageOf(error)})`;
   return new FetchError("CUT", message, { cause: error });

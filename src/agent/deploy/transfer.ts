@@ -5,7 +5,7 @@ import { FetchError } from "./fetch-error.ts";
 import type { PartialFile } from "./partial-file.ts";
 
 export interface TransferOptions {
-  registry: ReleaseRegistry;
+  registry: Pick<ReleaseRegistry, "open">;
   artifact: Artifact;
   maximumBytes: number;
   /** How long the source may take for the next 16 KiB, or for all that is left of the artifact. */

@@ -2,6 +2,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { collect, streamOf } from "../../base/bytes.ts";
 import { FakeClock } from "../../base/clock.fake.ts";
 import { type HttpClient, openHttpClient } from "../../base/http-client.ts";
+import { serve } from "../../base/local-server.fake.ts";
 import { digestOf } from "../../oci/digest.ts";
 import type { AgentEvent, Observe } from "../event.ts";
 import type { DeploymentReport } from "../release.ts";
@@ -154,6 +155,22 @@ it.each([
   const tags = (await follow(fake)).tags({ signal: AbortSignal.timeout(5000) });
 
   await expect(tags).rejects.toMatchObject({ code: "RATE_LIMITED", retryAfterMs: expected });
+});
+
+it("sends the token to no place that somebody else names", async ({ signal }) => {
+  const fake = await serveFakeGithub();
+  fake.publish("v1.0.0", { app: "bytes" });
+  const thief = await serve((_request, response) => response.end("stolen"));
+  const asked: unknown[] = [];
+  thief.server.on("request", ({ headers }) => asked.push(headers));
+  const registry = await follow(fake);
+  const artifact = (await registry.release("v1.0.0", { signal }))?.artifacts[0];
+  if (!artifact) throw new Error("there is no artifact");
+
+  const result = registry.open({ ...artifact, url: thief.url.href }, { signal, from: 0 });
+
+  await expect(result).rejects.toMatchObject({ code: "INVALID_ANSWER" });
+  expect(asked).toEqual([]);
 });
 
 it("does not repeat the token when GitHub, or a proxy before it, does", async ({ signal }) => {

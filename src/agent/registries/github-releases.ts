@@ -103,6 +103,7 @@ function followReleases(
 
   return {
     name,
+    scope: base,
 
     tags: (call) =>
       translated(name, async () => {
@@ -117,7 +118,12 @@ function followReleases(
         return listed.find(({ release }) => release.tag === tag)?.release;
       }),
 
-    open: (artifact, call) => translated(name, () => openAsset(parts, artifact, call)),
+    open: (artifact, call) =>
+      translated(name, async () => {
+        // What was announced may come out of a cache, and the token must not go where that says.
+        if (artifact.url.startsWith(`${base}/assets/`)) return openAsset(parts, artifact, call);
+        throw failure("INVALID_ANSWER", `${name} never announced ${artifact.name}`);
+      }),
 
     report: (report, call) =>
       translated(name, async () => {

@@ -71,11 +71,12 @@ interface ServerParts {
 }
 
 function followServer(server: ServerParts): ReleaseRegistry {
-  const { name, client, artifacts } = server;
+  const { name, client, artifacts, rules } = server;
   let last: Announcement | undefined;
 
   return {
     name,
+    scope: JSON.stringify([rules.platform.os, rules.platform.architecture, rules.artifact]),
 
     async tags(call) {
       last = await currentOf(server, call);

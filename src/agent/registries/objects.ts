@@ -35,7 +35,8 @@ export async function openS3Registry(
   const region = query.region ?? place.region;
   const store = openS3Store({ region, bucket, endpoint, environment, http, clock });
   const rules = { preRelease: query["pre-release"], artifact: query.artifact };
-  return { registry: followBucket(store, prefix, `s3://${location.place}`), rules };
+  const registry = followBucket(store, prefix, `s3://${location.place}`);
+  return { registry: { ...registry, scope: endpoint?.href ?? "" }, rules };
 }
 
 /** `gs://bucket[/prefix]` or `gs://project/bucket/prefix`, with `[?pre-release=&artifact=]` */

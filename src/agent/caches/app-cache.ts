@@ -1,0 +1,76 @@
+import { messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
+import { type Cache, CacheError } from "../cache.ts";
+import { type ArtifactStore, openArtifactStore } from "../deploy/artifact-store.ts";
+import { openSharedArtifacts, type SharedArtifacts } from "../deploy/shared-artifacts.ts";
+import type { ReleaseRegistry } from "../release.ts";
+import { openCacheDirectory } from "./cache-directory.ts";
+import type { CacheDriver } from "./driver.ts";
+import { type Outage, sharedRegistry } from "./shared-registry.ts";
+
+export interface AppCacheOptions {
+  cache: CacheDriver;
+  /** The app's, as it was opened; it stays the caller's to close. */
+  registry: ReleaseRegistry;
+  /** The app's directory, which holds `.dewy/`. */
+  root: string;
+  /** Names this host to the others. */
+  host: string;
+  logger: Logger;
+}
+
+/** What one app makes of a cache. */
+export interface AppCache {
+  /** What this host has fetched. */
+  store: ArtifactStore;
+  /**
+   * The registry, asked once for all who share the cache where the URL has a `registry-ttl`; its
+   * `outage` then says that answers are old.
+   */
+  registry: ReleaseRegistry & { readonly outage?: Outage | undefined };
+  /** For `fetchArtifact`, where the cache can hold artifacts. */
+  shared: SharedArtifacts | undefined;
+  /** Before the driver's `close`. */
+  close(): Promise<void>;
+}
+
+/** Makes the directories of one app. What a cache cannot do is said in the log, and done without. */
+export async function openAppCache(options: AppCacheOptions): Promise<AppCache> {
+  const { cache: driver, registry, root, host, logger } = options;
+  const { maximumBytes, registryTtlMs } = driver;
+  const place = await openCacheDirectory({ chosen: driver.directory, root, logger });
+  const limit = maximumBytes === undefined ? {} : { maximumBytes };
+  const store = await openArtifactStore(place.path, logger, limit);
+  const cache = await openShared(driver, place.sharedPath, logger);
+  const artifacts = cache && openSharedArtifacts({ cache, registry, logger });
+  if (maximumBytes === 0) await store.prune([]);
+
+  return {
+    store,
+    shared: artifacts,
+    registry:
+      cache && registryTtlMs > 0
+        ? sharedRegistry(registry, { cache, ttlMs: registryTtlMs, logger, host })
+        : registry,
+    async close() {
+      await artifacts?.close();
+      if (maximumBytes === 0) await store.prune([]);
+      await place.close();
+    },
+  };
+}
+
+async function openShared(
+  driver: CacheDriver,
+  sharedPath: string | undefined,
+  logger: Logger,
+): Promise<Cache | undefined> {
+  try {
+    return await driver.openShared(sharedPath);
+  } catch (error) {
+    if (!(error instanceof CacheError)) throw error;
+    const reason = messageOf(error);
+    logger.warn("Nothing is shared by the cache", { cache: driver.name, reason, hint: error.hint });
+    return undefined;
+  }
+}
