@@ -24,7 +24,7 @@ Times are seconds (\`10\`) or durations (\`1m30s\`). A switch is on by its name;
 \`dewy server\` and \`dewy assets\` read the \`dewy.yaml\` of the working directory, if it is there, or the file that \`--config\` or \`DEWY_CONFIG\` names. Its keys are the options, and two more: \`command\`, a list, and \`mode\`, \`server\` (the default) or \`assets\`. Directories are relative to the file.`,
     one: "# one app",
     apps: `Below \`apps\`, one file describes several, which \`dewy run [dewy.yaml]\` runs in one process. What is said at the top is said of each app; what an app says itself is heard first, before variables too. The options of "${groups.process.en}" are said at the top. An app without a \`directory\` has one of its own name, beside the file or below the \`directory\` at the top.`,
-    check: `\`dewy config check [dewy.yaml]\` says what is wrong, or prints a line for each app. \`dewy config schema\` prints the JSON Schema for editors; it is [here](dewy.schema.json), too.
+    check: `\`dewy config check [dewy.yaml]\` says what is wrong, or prints a line for each app: it looks at all that a start here would look at, so \`GITHUB_TOKEN\` and the like have to be set. \`dewy config schema\` prints the JSON Schema for editors; it is [here](dewy.schema.json), too.
 
 ## Shells
 
@@ -50,7 +50,7 @@ Times are seconds (\`10\`) or durations (\`1m30s\`). A switch is on by its name;
 \`dewy server\` と \`dewy assets\` は、作業ディレクトリに \`dewy.yaml\` があればそれを、\`--config\` または \`DEWY_CONFIG\` があればそのファイルを読みます。キーはオプションと同じで、ほかに \`command\`（リスト）と \`mode\`（\`server\` がデフォルト、または \`assets\`）があります。ディレクトリはファイルからの相対パスです。`,
     one: "# 一つのアプリ",
     apps: `\`apps\` の下には複数のアプリを書けます。\`dewy run [dewy.yaml]\` はそれらを一つのプロセスで動かします。最上位に書いたことは各アプリに当てはまり、アプリ自身に書いたことが環境変数よりも優先されます。「${groups.process.ja}」のオプションは最上位に書きます。\`directory\` のないアプリは、ファイルの隣、または最上位の \`directory\` の下に、自分の名前のディレクトリを持ちます。`,
-    check: `\`dewy config check [dewy.yaml]\` は間違いを示すか、アプリごとに一行を表示します。\`dewy config schema\` はエディター向けの JSON Schema を表示します。[ここ](../dewy.schema.json)にもあります。
+    check: `\`dewy config check [dewy.yaml]\` は間違いを示すか、アプリごとに一行を表示します。このホストでの起動と同じことを調べるので、\`GITHUB_TOKEN\` などが必要です。\`dewy config schema\` はエディター向けの JSON Schema を表示します。[ここ](../dewy.schema.json)にもあります。
 
 ## シェル
 

@@ -4,17 +4,16 @@ import type { Clock } from "../base/clock.ts";
 import type { Environment } from "../base/environment.ts";
 import { openHttpClient } from "../base/http-client.ts";
 import type { Logger } from "../base/logger.ts";
-import { openAdmin } from "./admin/admin.ts";
 import { runApp } from "./app.ts";
 import type { AppOptions, OnRestart, ProcessOptions } from "./app-options.ts";
 import { openCachePool } from "./cache-pool.ts";
 import type { AgentEvent, AppIdentity, Observe } from "./event.ts";
 import { openHistory } from "./history/history.ts";
 import { openNotifiers } from "./notifiers/index.ts";
-import { openStatusBoard } from "./status-board.ts";
+import { openStatusBoard, type StatusBoard } from "./status-board.ts";
 import type { openListeners } from "./supervisor/listeners.ts";
 import { openSystemdNotify } from "./telemetry/systemd.ts";
-import { openTelemetry } from "./telemetry/telemetry.ts";
+import type { TelemetryOptions } from "./telemetry/telemetry.ts";
 
 /** What is not told or written by then is given up: it waits for a disk or a network. */
 const lastWordsMs = 5_000;
@@ -45,9 +44,7 @@ export async function openAgent(
 ): Promise<Agent> {
   const { environment, version } = parts;
   const board = openStatusBoard();
-  const telemetry = asked && (await openTelemetry({ ...asked, version }, parts));
-  const metrics = telemetry && { metrics: telemetry.prometheus };
-  const admin = telemetry && (await openAdmin({ port }, { ...parts, ...board, ...metrics }, call));
+  const measured = asked && (await measure({ ...asked, version, port }, board, parts, call));
   const http = openHttpClient({ userAgent: `dewy/${version}`, environment });
   const caches = openCachePool({ ...parts, http });
   const systemd = openSystemdNotify(environment, parts);
@@ -61,7 +58,9 @@ export async function openAgent(
       const { directory } = app;
       const notifiers = await openNotifiers(app.notifiers, { ...own, directory });
       const history = openHistory(directory, own);
-      const observers = [board, telemetry, systemd].flatMap((one) => one?.observe(identity) ?? []);
+      const observers = [board, measured?.telemetry, systemd].flatMap(
+        (one) => one?.observe(identity) ?? [],
+      );
       const observe = toAll([...observers, history.observe, notifiers.observe]);
       try {
         await runApp(app, { ...own, observe }, each);
@@ -75,13 +74,34 @@ export async function openAgent(
 
     async close() {
       call.signal.removeEventListener("abort", stopping);
-      await admin?.close();
-      await telemetry?.close({ signal: AbortSignal.timeout(lastWordsMs) });
+      await measured?.admin.close();
+      await measured?.telemetry.close({ signal: AbortSignal.timeout(lastWordsMs) });
       await systemd?.close();
       await caches.close();
       http.close();
     },
   };
+}
+
+/** Loaded only here: who does not ask for metrics does not pay for them. */
+async function measure(
+  { port, ...options }: TelemetryOptions & { port: number },
+  board: StatusBoard,
+  parts: AgentParts,
+  call: Call,
+) {
+  const [{ openTelemetry }, { openAdmin }] = await Promise.all([
+    import("./telemetry/telemetry.ts"),
+    import("./admin/admin.ts"),
+  ]);
+  const telemetry = await openTelemetry(options, parts);
+  const { status } = board;
+  const admin = await openAdmin(
+    { port },
+    { ...parts, status, metrics: telemetry.prometheus },
+    call,
+  );
+  return { telemetry, admin };
 }
 
 function toAll(observers: readonly Observe[]): Observe {

@@ -197,6 +197,27 @@ apps:
   });
 
   it.each([
+    ["a: { registry: ghr://owner }", "dewy.yaml: a: registry: "],
+    ["a: { registry: img://h/a?slto=b }", "dewy.yaml: a: registry: img:// takes no slto"],
+    ["a: { registry: img://h/a, calver: nonsense }", "dewy.yaml: a: calver: "],
+    ["a: { registry: img://h/a, constraint: newest }", "dewy.yaml: a: constraint: "],
+    ["a: { registry: img://h/a, notifier: fax://office }", "dewy.yaml: a: notifier: "],
+    ["a: { registry: img://h/a, notifier: slack://general }", "SLACK_TOKEN"],
+    [
+      "{ registry: img://h/a, directory: x }, b: { registry: img://h/b, directory: x }",
+      "share the directory",
+    ],
+  ])("is looked into by dewy config check as by a start: %s", async (app, expected) => {
+    const apps = app.startsWith("{") ? `a: ${app}` : app;
+    const text = `mode: assets\napps: { ${apps} }\n`;
+
+    const { status, noted, printed } = await read(text, ["config", "check"]);
+
+    expect(noted).toEqual([expect.stringContaining(expected)]);
+    expect({ status, printed }).toEqual({ status: 2, printed: [] });
+  });
+
+  it.each([
     [["server", "--", "app"], "run them by dewy run dewy.yaml"],
     [["assets"], "run them by dewy run dewy.yaml"],
   ])("with several apps is not for %j", async (args, expected) => {
@@ -229,7 +250,8 @@ apps:
 });
 
 /** Calls `dewy` with `args` where `text` is the `dewy.yaml`. */
-async function read(text: string, args: readonly string[], environment = {}) {
+async function read(text: string, args: readonly string[], variables = {}) {
+  const environment = { GITHUB_TOKEN: "token", ...variables };
   const directory = await mkdtemp(join(tmpdir(), "dewy-yaml-"));
   await writeFile(join(directory, "dewy.yaml"), text);
   return { directory, ...(await planned(args, { directory, environment })) };

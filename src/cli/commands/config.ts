@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import type { AppOptions } from "../../agent/app-options.ts";
+import { checkApps } from "../check-apps.ts";
 import { command } from "../command.ts";
 import { jsonSchema } from "../options/json-schema.ts";
 import { planOf } from "../plan.ts";
@@ -15,7 +16,8 @@ export const configCheck = command({
   }),
 
   async run({ operands: [file] }, context) {
-    const { apps } = await planOf(file, () => undefined, context);
+    const { apps, file: found } = await planOf(file, () => undefined, context);
+    await checkApps(apps, found, context);
     for (const app of apps) context.print(lineOf(app));
   },
 });

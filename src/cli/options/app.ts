@@ -19,8 +19,9 @@ export interface AppSource {
   ownLayers: readonly Layer[];
   /** What a missing registry is said of; empty for the command line. */
   place: string;
-  /** Its name and directory where nobody says. */
+  /** Its key below `apps`, which is its name whatever a variable says. */
   name?: string;
+  /** Where it is unless somebody says otherwise; absolute. */
   directory: string;
 }
 
@@ -43,7 +44,7 @@ export function appOf(
   const directory = resolve(source.directory, values.directory ?? ".");
   const registry = values.registry ?? "";
   return {
-    name: values.name ?? source.name ?? appNameOf(registry, directory),
+    name: source.name ?? values.name ?? appNameOf(registry, directory),
     ...{ mode, registry, directory, environment, userAgent },
     ...{ ports: mode === "server" ? (values.port ?? []) : [], command },
     ...{ intervalMs: values.interval, drainMs: values.drainTime },

@@ -1,0 +1,39 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { ask } from "../../bench/load.ts";
+import { freePort, openStage, until } from "../../bench/stage.ts";
+import { serveRegistry } from "../external/served-registry.ts";
+
+describe("SIGUSR1", { timeout: 60_000 }, () => {
+  it("has the agent start its app anew, which goes on to be served", async () => {
+    const stage = await openStage();
+    onTestFinished(() => stage.close());
+    const port = await freePort();
+    const address = `http://127.0.0.1:${port}/`;
+    await stage.push("v1.0.0");
+    const agent = stage.startAgent(port);
+    const workerAt = async () => / v1\.0\.0 \(process (\d+)\)/.exec((await ask(address)).body)?.[1];
+    await until("the app answers", async () => (await workerAt()) !== undefined);
+    const before = await workerAt();
+
+    agent.process.kill("SIGUSR1");
+    await until("another process answers", async () => (await workerAt()) !== before);
+
+    expect(await workerAt()).toMatch(/^\d+$/);
+    expect(agent.log()).not.toMatch(/debugger/i);
+  });
+
+  it("does nothing to the image registry", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "dewy-signal-"));
+    onTestFinished(() => rm(directory, { recursive: true, force: true }));
+    const registry = await serveRegistry(directory);
+
+    registry.child.kill("SIGUSR1");
+
+    expect((await fetch(`${registry.address}/v2/`)).status).toBe(200);
+    expect(registry.child.exitCode ?? registry.child.signalCode).toBeNull();
+    expect(registry.log()).not.toMatch(/debugger/i);
+  });
+});
