@@ -2,8 +2,10 @@ import * as v from "valibot";
 import {
   type Document,
   isMap,
+  isNode,
   isPair,
   isScalar,
+  isSeq,
   LineCounter,
   parseDocument as parseYaml,
   visit,
@@ -97,28 +99,38 @@ function offsetOf(document: Document, path: Path): number {
   let node: unknown = document.contents;
   let offset = 0;
   for (const name of path) {
+    if (isSeq(node)) {
+      node = node.items[Number(name)];
+      offset = startOf(node) ?? offset;
+      continue;
+    }
     const pair = isMap(node)
       ? node.items.find(({ key }) => isScalar(key) && String(key.value) === name)
       : undefined;
     if (!isPair(pair)) return offset;
-    offset = rangeStart(pair.key) ?? offset;
+    offset = startOf(pair.key) ?? offset;
     node = pair.value;
   }
   return offset;
 }
 
-function rangeStart(node: unknown): number | undefined {
-  return isScalar(node) ? node.range?.[0] : undefined;
+function startOf(node: unknown): number | undefined {
+  return isNode(node) ? node.range?.[0] : undefined;
 }
 
 interface SchemaPart {
   entries?: Record<string, SchemaPart>;
   wrapped?: SchemaPart;
+  /** What each element of a list is. */
+  item?: SchemaPart;
 }
 
 function keysAt(schema: v.GenericSchema, path: Path): string[] {
   let part: SchemaPart | undefined = schema as SchemaPart;
-  for (const name of path) part = unwrapped(part)?.entries?.[name];
+  for (const name of path) {
+    const { entries, item }: SchemaPart = unwrapped(part) ?? {};
+    part = entries?.[name] ?? item;
+  }
   return Object.keys(unwrapped(part)?.entries ?? {});
 }
 

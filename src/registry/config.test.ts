@@ -65,6 +65,10 @@ it("takes a bare number for nanoseconds", () => {
 });
 
 it.each([
+  [
+    "proxy: {}\n",
+    "config.yml:4:1: proxy: this registry knows no such key; known here: version, log,",
+  ],
   ["htpp: {}\n", "config.yml:4:1: htpp: this registry knows no such key; did you mean http"],
   [
     "http:\n  adr: :1\n",
@@ -72,7 +76,7 @@ it.each([
   ],
   [
     "auth: {}\n",
-    "config.yml:4:1: auth: this registry knows no such key; known here: version, log,",
+    "config.yml:4:1: auth: choose one of: htpasswd, token, silly, none",
   ],
   [
     "http:\n  addr: '5000'\n",
