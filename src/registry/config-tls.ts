@@ -34,13 +34,8 @@ export const Tls = v.pipe(
     key: path,
     clientcas: v.optional(v.array(path, "write a list of files"), []),
     clientauth: v.optional(v.picklist(clientAuthKinds)),
-    minimumtls: v.optional(
-      v.picklist(
-        ["tls1.2", "tls1.3"],
-        "write tls1.2 or tls1.3: what came before is broken (RFC 8996)",
-      ),
-      "tls1.2",
-    ),
+    /** What came before these is broken (RFC 8996). */
+    minimumtls: v.optional(v.picklist(["tls1.2", "tls1.3"]), "tls1.2"),
     ciphersuites: v.optional(
       v.pipe(v.array(v.picklist(suiteNames), "write a list"), v.minLength(1, "name a suite")),
     ),

@@ -91,7 +91,10 @@ function base32(bytes: Uint8Array): string {
 }
 
 function parseKeySet(text: string): (TrustedKey & { id: string | undefined })[] {
-  return v.parse(KeySet, parseJson(text)).keys.flatMap((jwk) => {
+  const result = v.safeParse(KeySet, parseJson(text));
+  // Not valibot's own words: they quote what they do not like, which may be a key.
+  if (!result.success) throw new Error("it is not a JSON Web Key Set");
+  return result.output.keys.flatMap((jwk) => {
     if (jwk.use !== undefined && jwk.use !== "sig") return [];
     const { kid: id, alg: algorithm } = jwk;
     return [{ id, algorithm, key: keyOf(jwk) }];

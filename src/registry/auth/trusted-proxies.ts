@@ -28,7 +28,9 @@ export function clientAddressBehind(proxies: TrustedProxies): ClientAddress {
   }
 
   return (socket = "", forwardedFor = "") => {
-    const hops = [...forwardedFor.split(",").map((hop) => hop.trim()), plain(socket)];
+    const hops = forwardedFor.split(",").map((hop) => hop.trim());
+    // Nobody but a proxy of this machine comes by a unix socket.
+    if (socket !== "" || proxies.length === 0) hops.push(plain(socket));
     // From our end: what a client writes into the header itself stands further on the left.
     for (let hop = hops.pop(); hop !== undefined; hop = hops.pop()) {
       if (!isTrusted(hop)) return isIP(hop) ? hop : plain(socket);
