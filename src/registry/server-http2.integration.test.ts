@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import type { ClientHttp2Stream } from "node:http2";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -46,12 +47,16 @@ it("takes the last bytes of an upload without being told how many they are", asy
   expect((await askHttp2(session, put, large)).status).toBe(201);
 });
 
-it("never takes an upload that was broken off for a whole one", async () => {
-  const { session, logger } = await openHttp2();
+it.each<[string, (session: Session, stream: ClientHttp2Stream) => void]>([
+  ["request", (_session, stream) => stream.destroy(new Error("enough"))],
+  ["connection", (session) => session.destroy()],
+])("never takes an upload whose %s was broken off for a whole one", async (_what, breakOff) => {
+  const { registry, logger, session: uploading } = await openHttp2();
+  const session = openSession(registry.address, own.pem.cert);
   const begun = await askHttp2(session, post("/v2/a/blobs/uploads/"));
   const { pathname } = new URL(String(begun.headers.location));
   const half = large.subarray(0, 3 * 1024 * 1024);
-  const stream = session.request({
+  const stream = uploading.request({
     ":method": "PUT",
     ":path": `${pathname}?digest=${digestOf(half)}`,
   });
@@ -59,8 +64,7 @@ it("never takes an upload that was broken off for a whole one", async () => {
   stream.write(half);
   await expect.poll(() => receivedOf(session, pathname)).toBeGreaterThan(1_000_000);
 
-  stream.close(8); // CANCEL
-  await once(stream, "close");
+  breakOff(uploading, stream);
 
   await expect.poll(() => logger.lines.some(({ fields }) => fields.status === 499)).toBe(true);
   const blob = await askHttp2(session, { ":path": `/v2/a/blobs/${digestOf(half)}` });

@@ -3,7 +3,7 @@ import type { Bytes } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
 import type { Grant } from "../auth/authenticator.ts";
 import type { ImageStore } from "../images/image-store.ts";
-import { http2StreamOf, wholeBody } from "./http2-request.ts";
+import { http2StreamOf } from "./http2-request.ts";
 
 export type Headers = Record<string, string | number | readonly string[]>;
 
@@ -42,9 +42,7 @@ export type Methods = Partial<
 
 /** The bytes a request brings. Leaving them unread does not cut the connection the answer needs. */
 export function bodyOf(request: IncomingMessage): Bytes {
-  return http2StreamOf(request) === undefined
-    ? { [Symbol.asyncIterator]: () => request.iterator({ destroyOnReturn: false }) }
-    : wholeBody(request);
+  return { [Symbol.asyncIterator]: () => request.iterator({ destroyOnReturn: false }) };
 }
 
 /** Whether the request brings any bytes at all (RFC 9112, section 6.3; RFC 9113, section 8.1). */

@@ -7,13 +7,12 @@ import { OciError } from "../../oci/error.ts";
 import type { Grant } from "../auth/authenticator.ts";
 import { type AdmissionParts, admissionTo } from "./admission.ts";
 import { answerTo } from "./api-error.ts";
-import { ClientGone } from "./client-gone.ts";
 import type { Answer, ApiParts, Headers } from "./exchange.ts";
 import { isCutOff } from "./http2-request.ts";
 import { locationFor } from "./location.ts";
 import { answerFor } from "./resources.ts";
 import { parseRoute } from "./routes.ts";
-import { send } from "./send.ts";
+import { ClientGone, send } from "./send.ts";
 
 export interface ListenerParts extends ApiParts, AdmissionParts {
   writes: "allowed" | "refused";

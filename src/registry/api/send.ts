@@ -1,7 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Bytes } from "../../base/bytes.ts";
-import { ClientGone } from "./client-gone.ts";
+import { DewyError } from "../../base/errors.ts";
 import type { Answer, Headers } from "./exchange.ts";
+
+/** The client closed the connection before it had its answer: nobody's failure. */
+export class ClientGone extends DewyError<"CLIENT_GONE"> {
+  constructor(cause?: unknown) {
+    super("CLIENT_GONE", "the client closed the connection", { cause });
+  }
+}
 
 /**
  * Sends an answer and resolves to how many bytes its body had, once they are written.
