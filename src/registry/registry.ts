@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Call } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
@@ -46,6 +47,7 @@ export async function openRegistry(
     for (const end of closers.reverse()) await end();
   };
   const stop = new AbortController();
+  setMaxListeners(0, stop.signal); // every request that waits listens, and they are many
   const call = { signal: stop.signal };
   try {
     const gate = await openGateFor(config.auth, { clock, logger }, call);

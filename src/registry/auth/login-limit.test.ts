@@ -78,6 +78,21 @@ it("lets nobody try more at once than may still fail", async () => {
   expect(() => limit.check(alice)).toThrow("too many failed logins");
 });
 
+it("lets one place keep the thread that checks only so busy", async () => {
+  const { limit } = limitOf(10);
+  const open: (() => void)[] = [];
+  const slow = () => new Promise<boolean>((resolve) => open.push(() => resolve(true)));
+  const ask = (user: string, address = "192.0.2.1") => limit.counted({ user, address }, slow);
+  const under = Array.from({ length: 64 }, (_, index) => ask(`user${index}`));
+
+  await expect(ask("one more")).rejects.toMatchObject({ code: "TOO_MANY_FAILURES" });
+  under.push(ask("one more", "198.51.100.1"));
+  for (const finish of open) finish();
+  expect(await Promise.all(under)).not.toContain(false);
+
+  expect(await limit.counted(alice, async () => true)).toBe(true);
+});
+
 it("counts nothing for a check that could not be made", async () => {
   const { limit } = limitOf(1);
 

@@ -37,6 +37,8 @@ const longestBlockMs = 300_000;
 /** A password that was mistyped today has nothing to do with one of last week. */
 const forgottenAfterMs = 900_000;
 const maximumEntries = 10_000;
+/** A quarter of what may wait for the thread that checks: one flood must not keep everybody out. */
+const underWayFromOneNetwork = 64;
 const evictionCandidates = 32;
 
 /**
@@ -49,6 +51,8 @@ export class LoginLimit {
   /** The longest unused first. Under digests, so that long names take no more memory than short ones. */
   readonly #failures = new Map<string, Failures>();
   readonly #key = randomBytes(32);
+  /** How many checks each network waits for. */
+  readonly #underWay = new Map<string, number>();
 
   constructor(options: LoginLimitOptions, clock: Clock) {
     this.#options = options;
@@ -57,7 +61,7 @@ export class LoginLimit {
 
   /** @throws {AuthError} `TOO_MANY_FAILURES`, also for somebody who knows the password now */
   check(attempt: Attempt): void {
-    if (this.#options.disabled) return;
+    if (this.#options.disabled || this.#failures.size === 0) return;
     const known = this.#find(this.#nameOf(attempt));
     const waitMs = (known?.blockedUntilMs ?? 0) - this.#nowMs();
     if (waitMs > 0) throw tooMany(waitMs);
@@ -74,8 +78,11 @@ export class LoginLimit {
     const entry = this.#find(name) ?? this.#add(name);
     // Once blocked and let go again, one at a time.
     const free = Math.max(1, this.#options.attempts - entry.count);
-    if (entry.underWay >= free) throw tooMany(firstBlockMs);
+    const network = networkOf(attempt.address);
+    const isCrowded = (this.#underWay.get(network) ?? 0) >= underWayFromOneNetwork;
+    if (entry.underWay >= free || isCrowded) throw tooMany(firstBlockMs);
     entry.underWay++;
+    this.#countUnderWay(network, 1);
     try {
       const result = await isRight();
       if (result) entry.count = 0;
@@ -83,8 +90,15 @@ export class LoginLimit {
       return result;
     } finally {
       entry.underWay--;
+      this.#countUnderWay(network, -1);
       if (entry.count === 0 && entry.underWay === 0) this.#failures.delete(name);
     }
+  }
+
+  #countUnderWay(network: string, change: number): void {
+    const count = (this.#underWay.get(network) ?? 0) + change;
+    if (count === 0) this.#underWay.delete(network);
+    else this.#underWay.set(network, count);
   }
 
   #failed(name: string, entry: Failures): void {

@@ -94,7 +94,7 @@ describe("token", () => {
   it("is trusted by a chain of certificates, as long as all of it is valid", async () => {
     const middle = issue({ name: "middle", isAuthority: true, issuer: signer });
     const leaf = issue({ name: "leaf", issuer: middle });
-    const late = issue({ name: "late", issuer: middle, to: new Date(Date.now() - 1000) });
+    const late = issue({ name: "late", issuer: middle, to: new Date(Date.now() - 60_000) });
     const usurper = issue({ name: "usurper", issuer: leaf });
     const { tryWith } = await stage();
     const by = (...chain: [Issued, ...Issued[]]) =>
