@@ -2,6 +2,7 @@ import type * as v from "valibot";
 import {
   type Document,
   isMap,
+  isNode,
   isPair,
   isScalar,
   isSeq,
@@ -142,7 +143,7 @@ function offsetOf(document: Document, path: Path): number {
 }
 
 function rangeStart(node: unknown): number | undefined {
-  return isScalar(node) ? node.range?.[0] : undefined;
+  return isNode(node) ? node.range?.[0] : undefined;
 }
 
 interface SchemaPart {
@@ -150,11 +151,15 @@ interface SchemaPart {
   wrapped?: SchemaPart;
   /** Of a record, whose keys are anything. */
   value?: SchemaPart;
+  /** What each element of a list is. */
+  item?: SchemaPart;
 }
 
 function keysAt(schema: v.GenericSchema, path: Path): string[] {
   let part: SchemaPart | undefined = unwrapped(schema as SchemaPart);
-  for (const name of path) part = unwrapped(part?.entries?.[name] ?? part?.value);
+  for (const name of path) {
+    part = unwrapped(part?.entries?.[name] ?? part?.item ?? part?.value);
+  }
   return Object.keys(part?.entries ?? {});
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseChallenges } from "./challenge.ts";
+import { formatChallenge, parseChallenges } from "./challenge.ts";
 
 describe("parseChallenges", () => {
   it.each([
@@ -41,4 +41,15 @@ describe("parseChallenges", () => {
   ])("reads %s", (header, expected) => {
     expect(parseChallenges(header)).toEqual(expected);
   });
+});
+
+it("writes what it reads", () => {
+  const parameters = { realm: 'say "\\"', service: "s, t", scope: undefined };
+
+  const written = formatChallenge({ scheme: "bearer", parameters });
+
+  expect(written).toBe('Bearer realm="say \\"\\\\\\"",service="s, t"');
+  expect(parseChallenges(written)).toEqual([
+    { scheme: "bearer", parameters: { realm: 'say "\\"', service: "s, t" } },
+  ]);
 });

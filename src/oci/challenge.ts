@@ -32,6 +32,15 @@ export function parseChallenges(header: string): Challenge[] {
   return challenges;
 }
 
+/** Writes a challenge as a server sends it, its parameters in their order, all of them in quotes. */
+export function formatChallenge({ scheme, parameters }: Challenge): string {
+  const name = `${scheme.slice(0, 1).toUpperCase()}${scheme.slice(1)}`;
+  const list = Object.entries(parameters).flatMap(([parameter, value]) =>
+    value === undefined ? [] : `${parameter}="${value.replace(/[\\"]/g, "\\$&")}"`,
+  );
+  return `${name} ${list.join(",")}`;
+}
+
 function unquoted(value: string): string {
   return value.startsWith('"') ? value.slice(1, -1).replace(/\\(.)/g, "$1") : value;
 }

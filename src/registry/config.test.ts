@@ -4,6 +4,9 @@ import { defaultRegistryConfig, parseRegistryConfig } from "./config.ts";
 
 const smallest = "version: 0.1\nstorage:\n  inmemory:\n";
 
+const htpasswd = "auth:\n  htpasswd: {realm: r, path: p}\n";
+const tls = "http:\n  tls: {certificate: c, key: k";
+
 function read(text: string, environment: Record<string, string> = {}) {
   return parseRegistryConfig({ file: "config.yml", text, environment });
 }
@@ -65,15 +68,16 @@ it("takes a bare number for nanoseconds", () => {
 });
 
 it.each([
+  [
+    "proxy: {}\n",
+    "config.yml:4:1: proxy: this registry knows no such key; known here: version, log,",
+  ],
   ["htpp: {}\n", "config.yml:4:1: htpp: this registry knows no such key; did you mean http"],
   [
     "http:\n  adr: :1\n",
     "config.yml:5:3: http.adr: this registry knows no such key; did you mean addr",
   ],
-  [
-    "auth: {}\n",
-    "config.yml:4:1: auth: this registry knows no such key; known here: version, log,",
-  ],
+  ["auth: {}\n", "config.yml:4:1: auth: choose one of: htpasswd, token, silly, none"],
   [
     "http:\n  addr: '5000'\n",
     "config.yml:5:3: http.addr: write an address as :5000 or 127.0.0.1:5000",
@@ -96,6 +100,37 @@ it.each([
   ],
   ["http: {\n", "config.yml:5:1: "],
   ["http: {}\nhttp: {}\n", "config.yml:5:1: Map keys must be unique"],
+  ["auth: {htpasswd: {realm: r, path: p}, silly: {realm: r, service: s}}\n", "auth: choose one of"],
+  ["auth:\n  htpasswd: {realm: r}\n", "config.yml:5:3: auth.htpasswd.path: is missing"],
+  ['auth:\n  htpasswd: {realm: "a\\nb", path: p}\n', "realm: this goes into a header"],
+  ["auth:\n  token: {realm: r, service: s, issuer: i}\n", "auth.token: name the keys that sign"],
+  ["auth:\n  silly: {realm: r, service: s}\n  access: []\n", "auth.access: write a rule, or leave"],
+  [
+    "auth:\n  silly: {realm: r, service: s}\n  access: [{repository: a, actions: [pull], users: [b]}]\n",
+    "config.yml:6:3: auth.access: rules need users: set auth.htpasswd",
+  ],
+  [
+    `${htpasswd}  access:\n    - {repository: a, actions: [pull], anonymous: true}\n    - {repository: a, actions: [pul], anonymous: true}\n`,
+    "config.yml:8:33: auth.access.1.actions.0: choose one of: pull, push, delete, *",
+  ],
+  [
+    `${htpasswd}  access:\n    - repository: a\n      actions: [pull]\n`,
+    "config.yml:7:7: auth.access.0: say who: users",
+  ],
+  [
+    `${htpasswd}  access:\n    - repository: A\n      actoins: [pull]\n`,
+    "config.yml:8:7: auth.access.0.actoins: this registry knows no such key; did you mean actions",
+  ],
+  [`${htpasswd}  trustedproxies: [10.0.0.0/33]\n`, "write an address or a network"],
+  [`${htpasswd}  failedlogins: {attempts: 0}\n`, "disabled: true turns the limit off"],
+  ["http:\n  tls: {certificate: c}\n", "config.yml:5:3: http.tls.key: is missing"],
+  [`${tls}, minimumtls: tls1.0}\n`, "http.tls.minimumtls: choose one of: tls1.2, tls1.3"],
+  [
+    `${tls}, ciphersuites: [RC4]}\n`,
+    "http.tls.ciphersuites.0: choose one of: TLS_AES_128_GCM_SHA256",
+  ],
+  [`${tls}, clientauth: request-client-cert}\n`, "clientauth: set http.tls.clientcas as well"],
+  [`${tls}, letsencrypt: {}}\n`, "http.tls.letsencrypt: this registry knows no such key"],
 ])("refuses %j", (addition, message) => {
   expect(() => read(`${smallest}${addition}`)).toThrow(message);
 });
@@ -110,6 +145,21 @@ it.each([
   ["- a\n", "version: is missing"],
 ])("refuses the file %j", (text, message) => {
   expect(() => read(text)).toThrow(message);
+});
+
+it("reads who may do what, and what is spoken", () => {
+  const { auth, http } = read(
+    `${smallest}${htpasswd}  access: [{repository: "team/*", actions: [pull], users: ["*"]}]\n${tls}, clientcas: [a]}\n`,
+  );
+
+  expect(auth).toEqual({
+    htpasswd: { realm: "r", path: "p" },
+    access: [{ repository: "team/*", actions: ["pull"], users: ["*"], anonymous: false }],
+    failedlogins: { disabled: false, attempts: 10 },
+    trustedproxies: [],
+  });
+  expect(http.tls).toMatchObject({ certificate: "c", key: "k", minimumtls: "tls1.2" });
+  expect(http.http2).toEqual({ disabled: false });
 });
 
 it("says all that is wrong, one line each", () => {
@@ -130,6 +180,18 @@ it.each([
   [
     { REGISTRY_PORT: "tcp://10.0.0.1:5000", REGISTRY_SERVICE_HOST: "10.0.0.1" },
     { http: { addr: ":5000" } },
+  ],
+  [
+    {
+      REGISTRY_AUTH: "htpasswd",
+      REGISTRY_AUTH_HTPASSWD_REALM: "Registry Realm",
+      REGISTRY_AUTH_HTPASSWD_PATH: "/auth/htpasswd",
+    },
+    { auth: { htpasswd: { realm: "Registry Realm", path: "/auth/htpasswd" } } },
+  ],
+  [
+    { REGISTRY_HTTP_TLS_CERTIFICATE: "/c", REGISTRY_HTTP_TLS_KEY: "/k" },
+    { http: { tls: { certificate: "/c", key: "/k" } } },
   ],
   [{ REGISTRY_HTTP_SECRET: "123" }, { http: { secret: 123 } }],
 ])("lets %j override the file", (environment, expected) => {
@@ -175,4 +237,21 @@ it("shows every key with its default in the example", async () => {
     http: { ...defaults.http, headers },
     validation: { ...defaults.validation, manifests: { urls: { allow: [], deny: [] } } },
   });
+});
+
+it("shows in the example how to ask who is there, and how to speak TLS", async () => {
+  const example = await readFile(
+    new URL("../../examples/registry/config.yml", import.meta.url),
+    "utf8",
+  );
+  const [, tlsLines = ""] = /^( {2}# tls:\n(?: {2}# .*\n)+)/m.exec(example) ?? [];
+  const kinds = [...example.matchAll(/^# auth:.*\n(?:# {2}.*\n)+/gm)].map(([lines]) => lines);
+  const uncommented = (text: string) => text.replace(/^( *)# /gm, "$1");
+
+  expect(kinds).toHaveLength(3);
+  expect(read(`${smallest}http:\n${uncommented(tlsLines)}`).http.tls?.clientcas).toHaveLength(1);
+  const sections = kinds.map((kind) => read(`${smallest}${uncommented(kind)}`).auth);
+  const names = sections.map((auth) => Object.keys(auth ?? {})[0]);
+  expect(names).toEqual(["htpasswd", "token", "silly"]);
+  expect(sections[0]?.access).toHaveLength(2);
 });

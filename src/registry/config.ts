@@ -1,19 +1,8 @@
 import * as v from "valibot";
-import { parseDuration } from "../base/schema.ts";
+import { Auth } from "./auth/index.ts";
 import { parseDocument, type Source } from "./config-document.ts";
+import { Http } from "./config-http.ts";
 import { type StorageChoice, storageOptions } from "./storage/index.ts";
-
-/** The most that `http.draintimeout` may ask for, so that a stop always ends. */
-export const longestDrainMs = 3_600_000;
-
-/** As Distribution reads it: Go's notation, or a bare number of nanoseconds. In milliseconds. */
-const GoDuration = v.pipe(
-  v.union([v.string(), v.number()], "write a duration such as 30s or 1h30m"),
-  v.transform((value) => (typeof value === "number" ? value / 1e6 : parseDuration(value))),
-  v.number("write a duration such as 30s or 1h30m"),
-  v.minValue(0, "write a duration that is not negative"),
-  v.maxValue(longestDrainMs, "write a duration of at most 1h"),
-);
 
 const YesOrNo = v.boolean("write true or false");
 const Count = v.pipe(
@@ -54,50 +43,6 @@ const Storage = v.pipe(
   ),
 );
 
-const addressForm = "write an address as :5000 or 127.0.0.1:5000";
-const HeaderValue = v.pipe(
-  v.string("write a text"),
-  v.regex(/^[\t\x20-\x7e]*$/, "a header is one line of ASCII"),
-);
-const Http = v.pipe(
-  v.strictObject({
-    addr: v.optional(v.pipe(v.string(addressForm), v.nonEmpty(addressForm)), ":5000"),
-    net: v.optional(v.picklist(["tcp", "unix"]), "tcp"),
-    host: v.optional(
-      v.pipe(
-        v.string("write it as https://host"),
-        v.regex(/^https?:\/\/[^/\s]+/, "write it as https://host"),
-      ),
-    ),
-    prefix: v.optional(
-      v.pipe(v.string("write it as /path/"), v.regex(/^\/(?:[\w.~-]+\/)*$/, "write it as /path/")),
-      "/",
-    ),
-    relativeurls: v.optional(YesOrNo, false),
-    headers: v.optional(
-      v.record(
-        v.pipe(
-          v.string(),
-          v.regex(/^[\w!#$%&'*+.^`|~-]+$/, "this is not the name of a header"),
-          v.regex(
-            /^(?!(?:content-length|transfer-encoding|connection)$)/i,
-            "this header is the server's own to set",
-          ),
-        ),
-        v.array(HeaderValue, "write a list of texts"),
-      ),
-      {},
-    ),
-    draintimeout: v.optional(GoDuration, "30s"),
-    /** Taken so that old files work; the state of an upload is in its file, and needs no signature. */
-    secret: v.optional(v.union([v.string(), v.number(), v.boolean()], "write a text")),
-  }),
-  v.forward(
-    v.check(({ addr, net }) => net === "unix" || isAddress(addr), addressForm),
-    ["addr"],
-  ),
-);
-
 const Validation = v.strictObject({
   disabled: v.optional(YesOrNo, false),
   manifests: v.optional(
@@ -114,6 +59,8 @@ const Validation = v.strictObject({
   ),
 });
 
+export { longestDrainMs } from "./config-http.ts";
+
 /** `config.yml`, as far as this registry knows it. */
 export const RegistryFile = v.strictObject({
   version: v.pipe(
@@ -123,6 +70,7 @@ export const RegistryFile = v.strictObject({
   log: v.optional(Log, {}),
   storage: Storage,
   http: v.optional(Http, {}),
+  auth: v.optional(Auth),
   catalog: v.optional(v.strictObject({ maxentries: v.optional(Count, 1000) }), {}),
   tags: v.optional(v.strictObject({ maxtags: v.optional(Count, 1000) }), {}),
   validation: v.optional(Validation, {}),
@@ -168,11 +116,6 @@ function decided({ storage, ...rest }: v.InferOutput<typeof RegistryFile>): Regi
       ? { driver: "filesystem", options: filesystem ?? v.parse(storageOptions.filesystem, {}) }
       : { driver: "inmemory" };
   return { ...rest, storage: { delete: deletion, maintenance, choice } };
-}
-
-function isAddress(text: string): boolean {
-  const port = /^(?:[\w.-]*|\[[0-9a-fA-F:.]+\]):(\d{1,5})$/.exec(text)?.[1];
-  return port !== undefined && Number(port) <= 65_535;
 }
 
 function isPattern(text: string): boolean {

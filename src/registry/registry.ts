@@ -1,12 +1,15 @@
-import { createServer } from "node:http";
+import { setMaxListeners } from "node:events";
 import type { Call } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import { apiListener } from "./api/listener.ts";
+import { openGateFor } from "./auth/index.ts";
+import { clientAddressBehind } from "./auth/trusted-proxies.ts";
 import type { RegistryConfig } from "./config.ts";
 import { imageStoreOn } from "./images/image-store.ts";
 import { drain, openAnswers } from "./server-drain.ts";
 import { listen } from "./server-listen.ts";
+import { openServer } from "./server-open.ts";
 import { openStorage } from "./storage/index.ts";
 
 export interface RegistryParts {
@@ -24,17 +27,13 @@ export interface Registry {
   close(call: Call): Promise<void>;
 }
 
-/** A client may be silent this long within a request: a slow disk's commit takes less. */
-const idleRequestMs = 600_000;
-const idleConnectionMs = 75_000;
-const headersTimeoutMs = 30_000;
-
 /**
  * Serves the image registry that `config` describes. What would keep it from working is found out
  * before the first request is taken.
  *
  * @throws {StorageError} when the storage cannot be used
- * @throws {RegistryError} when the address cannot
+ * @throws {AuthError} when users or keys cannot be read
+ * @throws {RegistryError} when the address or the certificate cannot
  */
 export async function openRegistry(
   config: RegistryConfig,
@@ -43,34 +42,38 @@ export async function openRegistry(
   const isReadonly = config.storage.maintenance.readonly.enabled;
   const access = isReadonly ? "read" : "write";
   const storage = await openStorage(config.storage.choice, { access, clock });
+  const closers: (() => Promise<void>)[] = [() => storage.close()];
+  const close = async () => {
+    for (const end of closers.reverse()) await end();
+  };
   const stop = new AbortController();
-  const server = createServer({
-    requestTimeout: 0, // an upload may take hours; one that stands still ends by `idleRequestMs`
-    headersTimeout: headersTimeoutMs,
-    keepAliveTimeout: idleConnectionMs,
-  });
-  server.setTimeout(idleRequestMs);
-  const open = openAnswers(server);
-  const store = imageStoreOn(storage, { clock, validation: validationOf(config) });
+  setMaxListeners(0, stop.signal); // every request that waits listens, and they are many
   const call = { signal: stop.signal };
-  server.on("request", apiListener({ ...settingsOf(config), store, clock, logger, call }));
   try {
-    const address = await listen(server, config.http);
+    const gate = await openGateFor(config.auth, { clock, logger }, call);
+    closers.push(() => gate.close());
+    const served = await openServer(config.http, { clock, logger });
+    closers.push(() => served.release());
+    const store = imageStoreOn(storage, { clock, validation: validationOf(config) });
+    const settings = { ...settingsOf(config), gate, store };
+    served.prependListener(apiListener({ ...settings, clock, logger, call }));
+    const open = openAnswers(served);
+    const address = await listen(served.server, config.http);
     return {
       address,
       async close(call) {
-        await drain(server, { timeoutMs: config.http.draintimeout, clock, open }, call);
+        await drain(served, { timeoutMs: config.http.draintimeout, clock, open }, call);
         stop.abort();
-        await storage.close();
+        await close();
       },
     };
   } catch (error) {
-    await storage.close();
+    await close();
     throw error;
   }
 }
 
-function settingsOf({ http, log, storage, tags, catalog }: RegistryConfig) {
+function settingsOf({ http, log, storage, tags, catalog, auth }: RegistryConfig) {
   return {
     deletion: storage.delete.enabled ? "allowed" : "refused",
     writes: storage.maintenance.readonly.enabled ? "refused" : "allowed",
@@ -80,7 +83,9 @@ function settingsOf({ http, log, storage, tags, catalog }: RegistryConfig) {
       host: http.host,
       prefix: http.prefix.replace(/\/$/, ""),
       relative: http.relativeurls,
+      scheme: http.tls === undefined ? "http" : "https",
     },
+    clientAddress: clientAddressBehind(auth?.trustedproxies ?? []),
     headers: http.headers,
     accessLog: log.accesslog.disabled ? "left out" : "written",
   } as const;

@@ -19,11 +19,12 @@ export async function openHere(
   storage = "",
   http = "",
   logger = new FakeLogger(),
+  more = "",
 ): Promise<Registry> {
   const rootdirectory = await mkdtemp(join(tmpdir(), "dewy-registry-"));
   const deletion = storage === "" ? "  delete: {enabled: true}" : storage;
   const address = http.includes("addr:") ? "" : 'addr: "127.0.0.1:0", ';
-  const text = `version: 0.1\nstorage:\n  filesystem: {rootdirectory: ${rootdirectory}}\n${deletion}\nhttp: {${address}${http}}\n`;
+  const text = `version: 0.1\nstorage:\n  filesystem: {rootdirectory: ${rootdirectory}}\n${deletion}\nhttp: {${address}${http}}\n${more}\n`;
   const config = parseRegistryConfig({ file: "config.yml", text, environment: {} });
   const registry = await openRegistry(config, { clock: systemClock, logger });
   onTestFinished(async () => {

@@ -1,6 +1,7 @@
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Call } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
+import type { RegistryServer } from "./server-open.ts";
 
 export interface DrainOptions {
   timeoutMs: number;
@@ -9,9 +10,9 @@ export interface DrainOptions {
 }
 
 /** The answers that are still to be given, from now on. */
-export function openAnswers(server: Server): ReadonlySet<ServerResponse> {
+export function openAnswers({ prependListener }: RegistryServer): ReadonlySet<ServerResponse> {
   const open = new Set<ServerResponse>();
-  server.on("request", (_request: IncomingMessage, response: ServerResponse) => {
+  prependListener((_request: IncomingMessage, response: ServerResponse) => {
     open.add(response);
     response.once("close", () => open.delete(response));
   });
@@ -21,32 +22,41 @@ export function openAnswers(server: Server): ReadonlySet<ServerResponse> {
 /**
  * Stops an HTTP server without breaking a request: connections end as they become idle, and are cut
  * when the time is over or the call is aborted. Each answer of `open` says that it is the last one:
- * a client that kept its connection would find it cut in the middle of its next request.
+ * a client that kept its connection would find it cut in the middle of its next request. HTTP/2 says
+ * the same once for each connection.
  */
 export async function drain(
-  server: Server,
+  { server, sessions, sockets, prependListener }: RegistryServer,
   { timeoutMs, clock, open }: DrainOptions,
   { signal }: Call,
 ): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  const isLast = (response: ServerResponse) => {
-    if (!response.headersSent) response.setHeader("connection", "close");
-  };
-  open.forEach(isLast);
-  server.prependListener("request", (_request: IncomingMessage, response: ServerResponse) =>
-    isLast(response),
-  );
-  const sweep = setInterval(() => server.closeIdleConnections(), 50);
+  open.forEach(announceEnd);
+  prependListener((_request, response) => announceEnd(response));
+  const sweep = setInterval(endIdle, 50);
+  endIdle();
   const limit = new AbortController();
   const both = AbortSignal.any([signal, limit.signal]);
   const overdue = clock.sleep(timeoutMs, { signal: both }).catch(() => {});
   try {
     await Promise.race([closed, overdue]);
-    server.closeAllConnections();
+    for (const session of sessions) session.destroy();
+    for (const socket of sockets) socket.destroy();
     await closed;
   } finally {
     clearInterval(sweep);
     limit.abort();
     await overdue;
   }
+
+  /** Again and again: a handshake may have ended only now. */
+  function endIdle(): void {
+    server.closeIdleConnections();
+    for (const session of sessions) if (!session.closed) session.close();
+  }
+}
+
+function announceEnd(response: ServerResponse): void {
+  const isHttp1 = response.req.httpVersionMajor < 2;
+  if (isHttp1 && !response.headersSent) response.setHeader("connection", "close");
 }

@@ -1,11 +1,10 @@
 import { lstat, rm } from "node:fs/promises";
-import type { Server } from "node:http";
-import { connect } from "node:net";
+import { connect, type Server } from "node:net";
 import { DewyError, systemCodeOf } from "../base/errors.ts";
-import type { RegistryConfig } from "./config.ts";
+import type { Http } from "./config-http.ts";
 
-/** The address could not be listened on. */
-export class RegistryError extends DewyError<"CANNOT_LISTEN"> {}
+/** What the configuration says cannot be served with. */
+export class RegistryError extends DewyError<"CANNOT_LISTEN" | "INVALID_CERTIFICATE"> {}
 
 /** `sun_path` on macOS; Linux has four bytes more. */
 const longestSocketPath = 103;
@@ -13,7 +12,7 @@ const longestSocketPath = 103;
 /** Listens where the configuration says, and resolves to the address a client would use. */
 export async function listen(
   server: Server,
-  { addr, net }: RegistryConfig["http"],
+  { addr, net, tls }: Pick<Http, "addr" | "net" | "tls">,
 ): Promise<string> {
   if (net === "unix") checkSocketPath(addr);
   const where = net === "unix" ? { path: addr } : hostAndPort(addr);
@@ -32,7 +31,8 @@ export async function listen(
   const address = server.address();
   if (address === null || typeof address === "string") return `unix:${addr}`;
   const host = ["::", "0.0.0.0"].includes(address.address) ? "127.0.0.1" : address.address;
-  return `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`;
+  const scheme = tls === undefined ? "http" : "https";
+  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${address.port}`;
 }
 
 /** Node binds what is left of a longer path once the system's limit has cut it off. */
@@ -77,10 +77,7 @@ function hostAndPort(addr: string): { host?: string; port: number } {
   return host === "" ? { port } : { host, port };
 }
 
-function cannotListen(
-  { addr, net }: Pick<RegistryConfig["http"], "addr" | "net">,
-  error: unknown,
-): RegistryError {
+function cannotListen({ addr, net }: Pick<Http, "addr" | "net">, error: unknown): RegistryError {
   const code = systemCodeOf(error);
   const why = code === "EADDRINUSE" ? "is taken" : `cannot be listened on: ${code}`;
   return new RegistryError("CANNOT_LISTEN", `the address ${addr} ${why}`, {

@@ -1,7 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import type { Bytes } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
+import type { Grant } from "../auth/authenticator.ts";
 import type { ImageStore } from "../images/image-store.ts";
+import { http2StreamOf } from "./http2-request.ts";
 
 export type Headers = Record<string, string | number | readonly string[]>;
 
@@ -18,6 +20,8 @@ export interface Inquiry {
   request: IncomingMessage;
   query: URLSearchParams;
   call: Call;
+  /** What who asks may do: all that the request itself is for, at least. */
+  grant: Grant;
   /** Writes a path of ours the way this client can reach it. */
   locate(path: string): string;
 }
@@ -41,8 +45,11 @@ export function bodyOf(request: IncomingMessage): Bytes {
   return { [Symbol.asyncIterator]: () => request.iterator({ destroyOnReturn: false }) };
 }
 
-/** Whether the request brings any bytes at all (RFC 9112, section 6.3). */
-export function hasBody({ headers }: IncomingMessage): boolean {
+/** Whether the request brings any bytes at all (RFC 9112, section 6.3; RFC 9113, section 8.1). */
+export function hasBody(request: IncomingMessage): boolean {
+  const { headers } = request;
+  const stream = http2StreamOf(request);
+  if (stream !== undefined) return !stream.endAfterHeaders;
   if (headers["transfer-encoding"] !== undefined) return true;
   return Number(headers["content-length"] ?? 0) > 0;
 }

@@ -4,16 +4,18 @@ import { isEchoOf } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import { OciError } from "../../oci/error.ts";
+import type { Grant } from "../auth/authenticator.ts";
+import { type AdmissionParts, admissionTo } from "./admission.ts";
 import { answerTo } from "./api-error.ts";
 import type { Answer, ApiParts, Headers } from "./exchange.ts";
-import { type LocationOptions, locationFor } from "./location.ts";
+import { isCutOff } from "./http2-request.ts";
+import { locationFor } from "./location.ts";
 import { answerFor } from "./resources.ts";
 import { parseRoute } from "./routes.ts";
 import { ClientGone, send } from "./send.ts";
 
-export interface ListenerParts extends ApiParts {
+export interface ListenerParts extends ApiParts, AdmissionParts {
   writes: "allowed" | "refused";
-  location: LocationOptions;
   /** In every answer. */
   headers: Headers;
   logger: Logger;
@@ -29,6 +31,7 @@ const clientClosedRequest = 499;
 /** Answers the requests of an HTTP server. */
 export function apiListener(parts: ListenerParts): RequestListener {
   const always = { "docker-distribution-api-version": "registry/2.0", ...parts.headers };
+  const admit = admissionTo(parts);
 
   return (request, response) => {
     response.on("error", () => {}); // the writer is told, too
@@ -40,8 +43,9 @@ export function apiListener(parts: ListenerParts): RequestListener {
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const begunMs = parts.clock.now().getTime();
-    const answer = await answerOf(request);
-    const isGone = request.destroyed && !request.complete;
+    const visitor: Visitor = {};
+    const answer = await answerOf(request, visitor);
+    const isGone = isCutOff(request);
     let status = isGone ? clientClosedRequest : answer.status;
     let size = 0;
     try {
@@ -54,7 +58,8 @@ export function apiListener(parts: ListenerParts): RequestListener {
     request.resume();
     if (parts.accessLog === "left out") return;
     const durationMs = parts.clock.now().getTime() - begunMs;
-    parts.logger.info("request", accessLine(request, { status, size, durationMs }));
+    const { user } = visitor;
+    parts.logger.info("request", accessLine(request, { status, size, durationMs, user }));
   }
 
   /** Before the headers are out, the client still hears what is wrong; after that, it is cut off. */
@@ -74,22 +79,26 @@ export function apiListener(parts: ListenerParts): RequestListener {
     return answer.status;
   }
 
-  async function answerOf(request: IncomingMessage): Promise<Answer> {
+  async function answerOf(request: IncomingMessage, visitor: Visitor): Promise<Answer> {
     try {
       const [path = "", query = ""] = splitOnce(targetOf(request), "?");
       const { headers } = request;
+      const route = parseRoute(withoutPrefix(path, parts.location.prefix));
+      const grant = await admit(route, request, parts.call);
+      visitor.user = grant.user;
       return await answerFor(
-        parseRoute(withoutPrefix(path, parts.location.prefix)),
+        route,
         {
           request,
           query: new URLSearchParams(query),
           call: parts.call,
+          grant,
           locate: (place) => locationFor(place, parts.location, headers),
         },
         parts,
       );
     } catch (error) {
-      if (!(request.destroyed && !request.complete)) report(error, request);
+      if (!isCutOff(request)) report(error, request);
       return answerTo(error);
     }
   }
@@ -102,9 +111,12 @@ export function apiListener(parts: ListenerParts): RequestListener {
   }
 }
 
+/** Filled in as soon as it is known who asks. */
+type Visitor = Partial<Pick<Grant, "user">>;
+
 function accessLine(
   request: IncomingMessage,
-  result: { status: number; size: number; durationMs: number },
+  result: { status: number; size: number; durationMs: number; user: string | undefined },
 ) {
   return {
     method: request.method,

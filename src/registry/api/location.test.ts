@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { type LocationOptions, locationFor } from "./location.ts";
 
-const plain: LocationOptions = { host: undefined, prefix: "", relative: false };
+const plain: LocationOptions = { host: undefined, prefix: "", relative: false, scheme: "http" };
 
 it.each<[string, Partial<LocationOptions>, Record<string, string>, string]>([
   ["the host that was asked", {}, { host: "r.test:5000" }, "http://r.test:5000/v2/"],

@@ -7,6 +7,8 @@ export interface LocationOptions {
   prefix: string;
   /** Whether locations are paths only. */
   relative: boolean;
+  /** How clients reach us where nothing else says so. */
+  scheme: "http" | "https";
 }
 
 /**
@@ -15,16 +17,23 @@ export interface LocationOptions {
  */
 export function locationFor(
   path: string,
-  { host, prefix, relative }: LocationOptions,
+  { host, prefix, relative, scheme }: LocationOptions,
   headers: IncomingHttpHeaders,
 ): string {
   const whole = `${prefix}${path}`;
   if (host !== undefined) return `${host.replace(/\/+$/, "")}${whole}`;
   if (relative) return whole;
   const forwarded = forwardedIn(headers);
-  const authority = hostIn(forwarded.host) ?? hostIn(headers.host);
+  const authority = hostIn(forwarded.host) ?? hostAskedFor(headers);
   if (authority === undefined) return whole;
-  return `${forwarded.proto === "https" ? "https" : "http"}://${authority}${whole}`;
+  const isKnown = forwarded.proto === "https" || forwarded.proto === "http";
+  return `${isKnown ? forwarded.proto : scheme}://${authority}${whole}`;
+}
+
+/** The host that the request was for, in the words of HTTP/1.1 or HTTP/2. */
+function hostAskedFor(headers: IncomingHttpHeaders): string | undefined {
+  const { host = headers[":authority"] } = headers;
+  return typeof host === "string" ? hostIn(host) : undefined;
 }
 
 function forwardedIn(headers: IncomingHttpHeaders): { host?: string; proto?: string } {

@@ -7,6 +7,7 @@ import {
 } from "../../oci/digest.ts";
 import { OciError } from "../../oci/error.ts";
 import { isRepository } from "../../oci/reference.ts";
+import type { Grant } from "../auth/authenticator.ts";
 import type { Chunk, Upload } from "../images/uploads.ts";
 import { parseContentRange } from "./byte-range.ts";
 import {
@@ -25,15 +26,14 @@ export function uploadsMethods(
   inquiry: Inquiry,
   { store: { blobs, uploads } }: ApiParts,
 ): Methods {
-  const { query, request, call } = inquiry;
+  const { query, request, call, grant } = inquiry;
   return {
     async POST() {
       const mount = query.get("mount");
       if (mount !== null) {
         const digest = parseDigest(mount);
         const from = query.get("from") ?? undefined;
-        const isKnown = from === undefined || isRepository(from);
-        if (isKnown && (await blobs.mount(repository, digest, { ...call, from }))) {
+        if (mayMount(from, grant) && (await blobs.mount(repository, digest, { ...call, from }))) {
           return committed(inquiry, repository, digest);
         }
       }
@@ -58,6 +58,15 @@ export function uploadsMethods(
     }
     return committed(inquiry, repository, digest);
   }
+}
+
+/**
+ * Whoever may not read the source uploads, as if there were no such blob. Without a source, it could
+ * be from any repository.
+ */
+function mayMount(from: string | undefined, grant: Grant): boolean {
+  if (from === undefined) return grant.reach === "everything";
+  return isRepository(from) && grant.allows({ type: "repository", name: from, action: "pull" });
 }
 
 /** `/v2/<name>/blobs/uploads/<id>` (end-5, end-6, end-13 and end-14). */

@@ -1,0 +1,67 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { createServer, type ServerHttp2Session } from "node:http2";
+import type { TLSSocket } from "node:tls";
+
+export interface Http2Timeouts {
+  idleConnectionMs: number;
+  idleRequestMs: number;
+}
+
+/** HTTP/2 for the connections of another server that chose it (RFC 7301). */
+export interface Http2 {
+  speak(socket: TLSSocket): void;
+  sessions: ReadonlySet<ServerHttp2Session>;
+  prependListener(listener: RequestListener): void;
+}
+
+/** How much of an upload may be on its way: what 10 Gbit/s bring in a few milliseconds. */
+const streamWindowBytes = 1024 ** 2;
+const connectionWindowBytes = 4 * 1024 ** 2;
+const maximumStreams = 128;
+
+/**
+ * Not `http2.createSecureServer({ allowHTTP1 })`: its half of HTTP/1.1 cannot be closed connection by
+ * connection on all versions of Node that we run on (nodejs/node#51493), and has other time limits.
+ */
+export function openHttp2({ idleConnectionMs, idleRequestMs }: Http2Timeouts): Http2 {
+  const settings = { initialWindowSize: streamWindowBytes, maxConcurrentStreams: maximumStreams };
+  const server = createServer({ settings });
+  const sessions = new Set<ServerHttp2Session>();
+  server.on("session", (session) => {
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
+    session.setLocalWindowSize(connectionWindowBytes);
+    endWhenIdle(session);
+  });
+  server.on("sessionError", () => {}); // the session is destroyed, and with it all that is on it
+
+  return {
+    speak: (socket) => server.emit("connection", socket),
+    sessions,
+    prependListener(listener) {
+      // The compatibility API differs where `api/http2-request.ts` says.
+      server.prependListener("request", (request, response) =>
+        listener(
+          request as unknown as IncomingMessage,
+          response as unknown as ServerResponse<IncomingMessage>,
+        ),
+      );
+    },
+  };
+
+  function endWhenIdle(session: ServerHttp2Session): void {
+    let streams = 0;
+    session.on("stream", (stream) => {
+      streams++;
+      session.setTimeout(idleRequestMs);
+      stream.once("close", () => {
+        streams--;
+        if (streams === 0 && !session.destroyed) session.setTimeout(idleConnectionMs);
+      });
+    });
+    session.setTimeout(idleConnectionMs, () => {
+      if (streams === 0) session.close();
+      else session.destroy();
+    });
+  }
+}
