@@ -5,7 +5,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import { OciError } from "../../oci/error.ts";
 import type { Grant } from "../auth/authenticator.ts";
-import { type AdmissionParts, admissionTo } from "./admission.ts";
+import { type AdmissionParts, addressOf, admissionTo } from "./admission.ts";
 import { answerTo } from "./api-error.ts";
 import type { Answer, ApiParts, Headers } from "./exchange.ts";
 import { isCutOff } from "./http2-request.ts";
@@ -32,6 +32,7 @@ const clientClosedRequest = 499;
 export function apiListener(parts: ListenerParts): RequestListener {
   const always = { "docker-distribution-api-version": "registry/2.0", ...parts.headers };
   const admit = admissionTo(parts);
+  const remoteOf = (request: IncomingMessage) => addressOf(request, parts);
 
   return (request, response) => {
     response.on("error", () => {}); // the writer is told, too
@@ -59,7 +60,8 @@ export function apiListener(parts: ListenerParts): RequestListener {
     if (parts.accessLog === "left out") return;
     const durationMs = parts.clock.now().getTime() - begunMs;
     const { user } = visitor;
-    parts.logger.info("request", accessLine(request, { status, size, durationMs, user }));
+    const remote = remoteOf(request) || undefined;
+    parts.logger.info("request", accessLine(request, { status, size, durationMs, user, remote }));
   }
 
   /** Before the headers are out, the client still hears what is wrong; after that, it is cut off. */
@@ -116,13 +118,18 @@ type Visitor = Partial<Pick<Grant, "user">>;
 
 function accessLine(
   request: IncomingMessage,
-  result: { status: number; size: number; durationMs: number; user: string | undefined },
+  result: {
+    status: number;
+    size: number;
+    durationMs: number;
+    user: string | undefined;
+    remote: string | undefined;
+  },
 ) {
   return {
     method: request.method,
     path: pathIn(request.url),
     ...result,
-    remote: request.socket.remoteAddress,
     agent: request.headers["user-agent"],
   };
 }
