@@ -11,7 +11,7 @@ import type { Answer, ApiParts, Headers } from "./exchange.ts";
 import { isCutOff } from "./http2-request.ts";
 import { locationFor } from "./location.ts";
 import { answerFor } from "./resources.ts";
-import { parseRoute } from "./routes.ts";
+import { parseRoute, type Route } from "./routes.ts";
 import { ClientGone, send } from "./send.ts";
 
 export interface ListenerParts extends ApiParts, AdmissionParts {
@@ -45,7 +45,7 @@ export function apiListener(parts: ListenerParts): RequestListener {
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const begunMs = parts.clock.now().getTime();
     const visitor: Visitor = {};
-    const answer = await answerOf(request, visitor);
+    const answer = await answerOf(request, response, visitor);
     const isGone = isCutOff(request);
     let status = isGone ? clientClosedRequest : answer.status;
     let size = 0;
@@ -81,12 +81,16 @@ export function apiListener(parts: ListenerParts): RequestListener {
     return answer.status;
   }
 
-  async function answerOf(request: IncomingMessage, visitor: Visitor): Promise<Answer> {
+  async function answerOf(
+    request: IncomingMessage,
+    response: ServerResponse,
+    visitor: Visitor,
+  ): Promise<Answer> {
     try {
       const [path = "", query = ""] = splitOnce(targetOf(request), "?");
       const { headers } = request;
       const route = parseRoute(withoutPrefix(path, parts.location.prefix));
-      const grant = await admit(route, request, parts.call);
+      const grant = await admitted(route, request, response);
       visitor.user = grant.user;
       return await answerFor(
         route,
@@ -102,6 +106,24 @@ export function apiListener(parts: ListenerParts): RequestListener {
     } catch (error) {
       if (!isCutOff(request)) report(error, request);
       return answerTo(error);
+    }
+  }
+
+  /** Asks a client that waits to be asked for its body only once it is let in (RFC 9110, 10.1.1). */
+  async function admitted(
+    route: Route | undefined,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<Grant> {
+    const isWaiting = request.headers.expect?.toLowerCase() === "100-continue";
+    try {
+      const grant = await admit(route, request, parts.call);
+      if (isWaiting) response.writeContinue();
+      return grant;
+    } catch (error) {
+      // Whether the body comes all the same, nobody knows: it could be taken for the next request.
+      if (isWaiting && request.httpVersionMajor < 2) response.setHeader("connection", "close");
+      throw error;
     }
   }
 
