@@ -124,7 +124,7 @@ function says(saying: string, message: string): boolean {
   const fixed = saying.split(/\$\{[^}]*\}/);
   if (fixed.join("").length < 9) return false;
   const pattern = new RegExp(fixed.map(escaped).join(".*"));
-  return [message, `x ${message}`, `x: ${message}`].some((text) => pattern.test(text));
+  return [message, `x ${message}`, `x: ${message}: x`].some((text) => pattern.test(text));
 }
 
 const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
