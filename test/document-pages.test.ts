@@ -1,11 +1,13 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { childEnvironment } from "../src/agent/child-environment.ts";
 import { openAgentMetrics } from "../src/agent/telemetry/agent-metrics.ts";
 import type { Metric } from "../src/agent/telemetry/instruments.ts";
 import { readProcessMetrics } from "../src/agent/telemetry/process-metrics.ts";
 import { prometheusText } from "../src/agent/telemetry/prometheus-text.ts";
 import { systemClock } from "../src/base/clock.ts";
+import { withoutServiceManager } from "../src/base/systemd-notify.ts";
 import { planned } from "../src/cli/main.fake.ts";
 import { variableOf } from "../src/cli/options/option.ts";
 import { optionNames } from "../src/cli/options/table.ts";
@@ -101,6 +103,36 @@ describe("the pages of the agent", () => {
     expect(listed).toEqual(new Map(metrics.map((metric) => [metric.name, prometheusOf(metric)])));
   });
 
+  it.each(languages)("name in %s only what the log says", (language) => {
+    const [table = ""] = read(join(language, "agent.md")).match(/\| `msg` \|[\s\S]*?\n\n/) ?? [];
+    const rows = [...table.matchAll(/^\| (`[^|]*`) \|/gm)].slice(1);
+    const messages = rows.flatMap(([, cell = ""]) =>
+      [...cell.matchAll(/`([^`]+)`/g)].map(([, message = ""]) => message),
+    );
+
+    expect(messages.length).toBeGreaterThan(15);
+    expect(messages.filter((message) => !sayings.includes(message))).toEqual([]);
+  });
+
+  it.each(languages)("list in %s what is scrubbed, and no more", (language) => {
+    const section = /--scrub-env`[\s\S]*?\n\n([\s\S]*?)\n\n/.exec(read(join(language, "agent.md")));
+    const listed = [...(section?.[1] ?? "").matchAll(/`([A-Z_]+)(\*?)`/g)];
+    const isListed = (name: string) =>
+      listed.some(([, word = "", star]) => (star ? name.startsWith(word) : name === word));
+    const names = new Set([
+      ...sources.flatMap((text) => text.match(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/g) ?? []),
+      ...listed.map(([, word = "", star]) => (star ? `${word}X` : word)),
+    ]);
+    names.delete("DEWY_APP"); // what the app is told
+    const all = Object.fromEntries([...names].map((name) => [name, "value"]));
+
+    const kept = childEnvironment(all, { app: "app", scrub: true });
+
+    const scrubbed = Object.keys(withoutServiceManager(all)).filter((name) => !(name in kept));
+    expect(scrubbed.length).toBeGreaterThan(30);
+    expect(scrubbed.toSorted()).toEqual([...names].filter(isListed).toSorted());
+  });
+
   it("take no variable of ours for another", () => {
     const known = [...optionNames.map(variableOf), "DEWY_CACHEDIR", "DEWY_APP"];
     const told = ["DEWY_TAG", "DEWY_PREVIOUS_TAG", "DEWY_RELEASE_DIR"];
@@ -112,19 +144,22 @@ describe("the pages of the agent", () => {
   });
 });
 
-/** The sentences in the sources, with what varies in them as `${…}`. */
-const sayings = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
+const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
   .filter((name) => /(?<!\.(?:test|fake|contract))\.ts$/.test(name))
-  .flatMap((name) => read(join("src", name)).match(/"[^"\n]{12,}"|`[^`\n]{12,}`/g) ?? [])
-  .map((literal) => literal.slice(1, -1));
+  .map((name) => read(join("src", name)));
+/** The sentences in the sources, with what varies in them as `${…}`. */
+const sayings = sources
+  .flatMap((text) => text.match(/"[^"\n]*"|`[^`\n]*`/g) ?? [])
+  .map((literal) => literal.slice(1, -1))
+  .filter((saying) => saying.length >= 9);
 
 /** Whether `message` is a part of `saying`, or one that it may come to. */
 function says(saying: string, message: string): boolean {
   if (saying.includes(message)) return true;
   const fixed = saying.split(/\$\{[^}]*\}/);
-  if (fixed.join("").length < 9) return false;
-  const pattern = new RegExp(fixed.map(escaped).join(".*"));
-  return [message, `x ${message}`, `x: ${message}: x`].some((text) => pattern.test(text));
+  if (fixed.join("").length < 8) return false;
+  const pattern = new RegExp(`^${fixed.map(escaped).join(".*")}`);
+  return [`${message}: x`, `x ${message}`, `x: ${message}`].some((text) => pattern.test(text));
 }
 
 const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
