@@ -75,6 +75,16 @@ describe("the pages of the agent", () => {
     },
   );
 
+  it.each(["README.md", "README.ja.md"])("show in %s only URLs that are taken", async (page) => {
+    const shown = [...read(page).matchAll(/--(cache|notifier) '?([a-z]+:\/\/[^\s'`]+)/g)];
+
+    expect(shown.length).toBeGreaterThanOrEqual(3);
+    for (const [, option, url = ""] of shown) {
+      const family = option === "cache" ? "caches" : "notifiers";
+      await opens[family](url, { SLACK_TOKEN: "token" });
+    }
+  });
+
   it.each(driverPages)("have an example in %s", (page) => {
     expect(commandsIn(read(`docs/${page}`)).length).toBeGreaterThan(0);
   });
@@ -187,11 +197,11 @@ interface ShownCommand {
 
 /** The lines of a page's shell examples that run the agent, with what was exported above them. */
 function commandsIn(page: string): ShownCommand[] {
-  return [...page.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap(([, block = ""]) => {
+  return [...page.matchAll(/```(?:sh|ini)\n([\s\S]*?)```/g)].flatMap(([, block = ""]) => {
     const environment: Record<string, string> = {};
     const commands: ShownCommand[] = [];
     for (const line of block.replaceAll("\\\n", "").split("\n")) {
-      const [program, ...words] = split(line.replace(/ {2,}#.*$/, ""));
+      const [program, ...words] = split(line.replace(/ {2,}#.*$|^ExecStart=\S*\//, ""));
       if (program === "export") {
         for (const word of words) {
           const [name = "", ...value] = word.split("=");
