@@ -1,5 +1,6 @@
 import type { AppOptions } from "../agent/app-options.ts";
 import { refuseConflicts } from "../agent/apps/conflict.ts";
+import { openCache } from "../agent/caches/index.ts";
 import { rulesOf } from "../agent/choose/rules.ts";
 import { thisHost } from "../agent/host.ts";
 import { openNotifiers } from "../agent/notifiers/index.ts";
@@ -35,6 +36,7 @@ export async function checkApps(
     await check(`${file}: `, () => refuseConflicts(apps));
     for (const app of apps) {
       await check(`${file}: ${app.name}: `, () => checkRegistry(app, parts));
+      await check(`${file}: ${app.name}: `, () => checkCache(app, parts));
       await check(`${file}: ${app.name}: `, () => checkNotifiers(app, parts, signal));
     }
   } finally {
@@ -55,6 +57,10 @@ async function checkRegistry(app: AppOptions, parts: Parts): Promise<void> {
   } finally {
     await registry.close();
   }
+}
+
+async function checkCache({ cache }: AppOptions, parts: Parts): Promise<void> {
+  await (await openCache(cache, parts)).close();
 }
 
 async function checkNotifiers(app: AppOptions, parts: Parts, signal: AbortSignal): Promise<void> {

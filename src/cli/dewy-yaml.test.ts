@@ -202,6 +202,7 @@ apps:
     ["a: { registry: img://h/a, calver: nonsense }", "dewy.yaml: a: calver: "],
     ["a: { registry: img://h/a, constraint: newest }", "dewy.yaml: a: constraint: "],
     ["a: { registry: img://h/a, notifier: fax://office }", "dewy.yaml: a: notifier: "],
+    ["a: { registry: img://h/a, cache: memcached://h }", "dewy.yaml: a: cache: "],
     ["a: { registry: img://h/a, notifier: slack://general }", "SLACK_TOKEN"],
     [
       "{ registry: img://h/a, directory: x }, b: { registry: img://h/b, directory: x }",
