@@ -4,6 +4,7 @@ const benches: Record<
   () => Promise<{ run(print: (line: string) => void): Promise<void> }>
 > = {
   agent: () => import("./agent.ts"),
+  poll: () => import("./poll/poll.ts"),
   registry: () => import("./registry.ts"),
   deploy: () => import("./deploy.ts"),
 };
