@@ -71,7 +71,7 @@ function imageSubject(host: string) {
   return {
     registry: `img://${host}/acme/app`,
     environment: {},
-    beginsLook: ({ path }: Sighting) => path.endsWith("/tags/list"),
+    beginsLook: ({ path, status }: Sighting) => path.endsWith("/tags/list") && status !== 401,
     openPeer: async (parts) => imagePeer({ host, repository: "acme/app" }, parts),
   } satisfies Partial<Subject>;
 }

@@ -1,0 +1,143 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type AppCache, openAppCache, openCache } from "../../src/agent/caches/index.ts";
+import { choose } from "../../src/agent/choose/choose.ts";
+import { rulesOf } from "../../src/agent/choose/rules.ts";
+import { thisHost } from "../../src/agent/host.ts";
+import { openReleaseRegistry } from "../../src/agent/registries/index.ts";
+import { type Call, isEchoOf } from "../../src/base/call.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { openHttpClient } from "../../src/base/http-client.ts";
+import { silentLogger } from "../../src/base/logger.ts";
+import { table } from "../table.ts";
+import { openCounter } from "./redis.ts";
+import type { Subject } from "./subject.ts";
+
+/** Thirty times as fast as the default interval of 10 s with `registry-ttl=30s`. */
+export const compressed = { intervalMs: 333, windowMs: 1000, times: 30 } as const;
+const windows = 20;
+const settleMs = 3_000;
+
+export interface FleetFigures {
+  name: string;
+  agents: number;
+  polls: number;
+  windows: number;
+  /** How often the list of releases was asked for. */
+  looks: number;
+  requests: number;
+  counted: number;
+  redisCommands: number;
+}
+
+/**
+ * Agents that share a Redis poll for twenty windows, all in this process: each has connections, a
+ * cache and a memory of its own, as if it were on a host of its own.
+ */
+export async function measureFleet(
+  subject: Subject,
+  redisPort: number,
+  agents: number,
+): Promise<FleetFigures> {
+  const directory = await mkdtemp(join(tmpdir(), "dewy-bench-fleet-"));
+  const stop = new AbortController();
+  const counter = await openCounter(redisPort);
+  const hosts: Host[] = [];
+  let polls = 0;
+  try {
+    for (let index = 0; index < agents; index++) {
+      hosts.push(await openHost(subject, join(directory, `${index}`), redisPort));
+    }
+    const polling = hosts.map((host) => keepPolling(host, stop, () => polls++));
+    await systemClock.sleep(settleMs, stop);
+    for (const meter of subject.meters) meter.reset();
+    const before = { polls, commands: await counter.commands(), atMs: performance.now() };
+    await Promise.race([systemClock.sleep(windows * compressed.windowMs, stop), ...polling]);
+    const elapsedMs = performance.now() - before.atMs;
+    const sightings = subject.meters.flatMap((meter) => meter.reading().sightings);
+    const figures = {
+      ...{ name: subject.name, agents, polls: polls - before.polls },
+      windows: elapsedMs / compressed.windowMs,
+      looks: sightings.filter(subject.beginsLook).length,
+      requests: sightings.length,
+      counted: sightings.filter(subject.isCounted).length,
+      redisCommands: (await counter.commands()) - before.commands,
+    };
+    stop.abort();
+    await Promise.all(polling);
+    return figures;
+  } finally {
+    stop.abort();
+    for (const host of hosts) await host.close();
+    counter.close();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+interface Host {
+  poll(call: Call): Promise<void>;
+  close(): Promise<void>;
+}
+
+async function openHost(subject: Subject, root: string, redisPort: number): Promise<Host> {
+  const { environment } = subject;
+  const parts = { http: openHttpClient({ userAgent: "dewy/bench" }), clock: systemClock };
+  const { registry, rules: query } = await openReleaseRegistry(subject.registry, {
+    ...parts,
+    environment,
+  });
+  const url = `redis://127.0.0.1:${redisPort}?registry-ttl=${compressed.windowMs / 1000}s`;
+  const cache = await openCache(url, { ...parts, environment });
+  const logger = silentLogger;
+  const app: AppCache = await openAppCache({ cache, registry, root, host: root, logger });
+  const rules = await rulesOf(query, {}, thisHost());
+  const choosing = { clock: systemClock, logger, warned: new Set<string>() };
+  return {
+    async poll(call) {
+      if ((await choose(app.registry, rules, choosing, call)) === undefined) {
+        throw new Error(`${subject.registry} has no release`);
+      }
+    },
+    async close() {
+      await app.close();
+      await cache.close();
+      await registry.close();
+      parts.http.close();
+    },
+  };
+}
+
+/** In a rhythm as the agent's: from poll to poll, up to a tenth earlier or later. */
+async function keepPolling(host: Host, call: Call, polled: () => void): Promise<void> {
+  try {
+    await systemClock.sleep(Math.random() * compressed.intervalMs, call);
+    for (;;) {
+      await host.poll(call);
+      polled();
+      await systemClock.sleep(compressed.intervalMs * (0.9 + Math.random() * 0.2), call);
+    }
+  } catch (error) {
+    if (!isEchoOf(call.signal, error)) throw error;
+  }
+}
+
+/** One look in a window; where the measurement begins and ends within one, there is one more. */
+export function isPromiseKept({ looks, windows: count }: FleetFigures): boolean {
+  return looks <= Math.ceil(count) + 1;
+}
+
+export function fleetTable(all: readonly FleetFigures[]): string[] {
+  const head = ["agents sharing a Redis", "agents", "polls", "windows"];
+  const costs = ["looks per window", "promised", "requests per window", "counted", "alone: looks"];
+  const rows = all.map((figures) => {
+    const { name, agents, polls, windows: count, looks, requests, counted } = figures;
+    return [
+      ...[name, `${agents}`, `${polls}`, count.toFixed(1)],
+      ...[(looks / count).toFixed(2), "1", (requests / count).toFixed(2)],
+      ...[`${counted}`, (polls / count).toFixed(1), (figures.redisCommands / polls).toFixed(2)],
+    ];
+  });
+  const note = `interval and registry-ttl ${compressed.times} times as short as 10 s and 30 s; all agents in one process, each with its own connections; alone: what they would ask without the cache`;
+  return [...table([[...head, ...costs, "Redis commands per poll"], ...rows]), note];
+}
