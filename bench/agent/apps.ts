@@ -8,6 +8,7 @@ import { cpuSeconds, type Memory, memoryOf } from "./process-figures.ts";
 
 const baseMb = 80;
 const eachMb = 2;
+const mostDeployingMs = 120_000;
 const settleMs = 10_000;
 const measureSeconds = 20;
 
@@ -35,10 +36,14 @@ export async function measureApps(apps: number): Promise<AppsFigures> {
     const agent = runDewy(["run", "-l", "info", "dewy.yaml"], stage.directory);
     try {
       let deployed = 0;
-      await until(`${apps} apps are deployed`, async () => {
-        deployed = agent.log().split(`msg="Start server"`).length - 1;
-        return deployed >= apps;
-      });
+      await until(
+        `${apps} apps are deployed`,
+        async () => {
+          deployed = agent.log().split(`msg="Start server"`).length - 1;
+          return deployed >= apps;
+        },
+        mostDeployingMs,
+      );
       return await measured(agent.process.pid ?? 0, apps);
     } finally {
       await agent.stop();
