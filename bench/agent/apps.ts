@@ -27,10 +27,7 @@ export async function measureApps(apps: number): Promise<AppsFigures> {
   try {
     const names = Array.from({ length: apps }, (_, index) => `app-${index}`);
     const archive = archivePath(stage.directory, "v1.0.0");
-    await packScript(
-      archive,
-      "#!/bin/sh\ntrap 'exit 0' TERM\nwhile :; do sleep 1000 & wait; done\n",
-    );
+    await packScript(archive, "#!/bin/sh\nexec sleep 1000000\n");
     await publish(stage.registry, archive, { repositories: names, tags: ["v1.0.0"] });
     await writeFile(join(stage.directory, "dewy.yaml"), configFor(stage, names));
     const agent = runDewy(["run", "-l", "info", "dewy.yaml"], stage.directory);
