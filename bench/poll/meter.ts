@@ -35,17 +35,8 @@ export async function openMeter(upstreamPort: number): Promise<Meter> {
       watch.received(chunk);
     });
     client.pipe(upstream).pipe(client);
-    for (const [socket, other] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      sockets.add(socket);
-      socket.on("error", () => other.destroy());
-      socket.on("close", () => {
-        sockets.delete(socket);
-        other.destroy();
-      });
-    }
+    endTogether(client, upstream, sockets);
+    endTogether(upstream, client, sockets);
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
 
@@ -62,6 +53,15 @@ export async function openMeter(upstreamPort: number): Promise<Meter> {
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+function endTogether(socket: Socket, other: Socket, open: Set<Socket>): void {
+  open.add(socket);
+  socket.on("error", () => other.destroy());
+  socket.on("close", () => {
+    open.delete(socket);
+    other.destroy();
+  });
 }
 
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
