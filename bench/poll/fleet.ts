@@ -72,11 +72,11 @@ async function measured(
   let polls = 0;
   for (const host of hosts) await host.lookAlone(stop);
   const countedAtFirst = countedOf(subject) / hosts.length;
-  const polling = hosts.map((host) => keepPolling(host, stop, () => polls++));
-  await systemClock.sleep(settleMs, stop);
+  const polling = Promise.all(hosts.map((host) => keepPolling(host, stop, () => polls++)));
+  await Promise.race([systemClock.sleep(settleMs, stop), polling]);
   for (const meter of subject.meters) meter.reset();
   const before = { polls, commands: await counter.commands(), atMs: performance.now() };
-  await Promise.race([systemClock.sleep(windows * compressed.windowMs, stop), ...polling]);
+  await Promise.race([systemClock.sleep(windows * compressed.windowMs, stop), polling]);
   const sightings = sightingsOf(subject);
   const figures = {
     ...{ name: subject.name, agents: hosts.length, polls: polls - before.polls },
@@ -87,7 +87,7 @@ async function measured(
     redisCommands: (await counter.commands()) - before.commands,
   };
   stop.abort();
-  await Promise.all(polling);
+  await polling;
   return figures;
 }
 
