@@ -4,10 +4,12 @@ import { startRedis } from "./redis.ts";
 import type { Subject } from "./subject.ts";
 import { openGcs, openGithub, openGrpc, openHub, openOurs, openS3 } from "./subjects.ts";
 
+const subjects = [openGithub, openHub, openOurs, openS3, openGcs, openGrpc];
+
 /** What polling costs: of one agent whose registry has nothing new, and of a fleet that shares. */
 export async function run(print: (line: string) => void): Promise<void> {
   const figures: IdleFigures[] = [];
-  for (const open of [openGithub, openHub, openOurs, openS3, openGcs, openGrpc]) {
+  for (const open of subjects) {
     figures.push(await withSubject(open, measureIdle));
   }
   for (const line of idleTable(figures)) print(line);
@@ -25,7 +27,7 @@ async function runFleets(print: (line: string) => void): Promise<void> {
   }
   const figures: FleetFigures[] = [];
   try {
-    for (const open of [openGithub, openHub]) {
+    for (const open of subjects) {
       for (const agents of [1, 100]) {
         const measure = (subject: Subject) => measureFleet(subject, redis.port, agents);
         figures.push(await withSubject(open, measure));
