@@ -3,7 +3,8 @@ const benches: Record<
   string,
   () => Promise<{ run(print: (line: string) => void): Promise<void> }>
 > = {
-  agent: () => import("./agent.ts"),
+  agent: () => import("./agent/agent.ts"),
+  poll: () => import("./poll/poll.ts"),
   registry: () => import("./registry.ts"),
   deploy: () => import("./deploy.ts"),
 };
