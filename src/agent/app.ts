@@ -112,7 +112,8 @@ async function followed(
   const { clock, logger, observe, ledger } = parts;
   const { directory, ports } = options;
   const { registry, store, shared } = cache;
-  const choosing = { clock, logger, warned: new Set<string>() };
+  const activeTag = () => ledger.state.active?.tag;
+  const choosing = { clock, logger, warned: new Set<string>(), activeTag };
   const alone = openTurns();
   const hooks = hooksOf(options, { ...options, logger, observe });
   const deployParts = { ...parts, registry, store, shared, hooks, alone, start: mode.start };
