@@ -82,7 +82,8 @@ async function tell(
     await withGrace(what, lastReportMs, call, (last) =>
       withTimeout(what, reportTimeoutMs, last, async (each) => registry.report?.(report, each)),
     );
-    logger.info("Report shipping", { tag });
+    // Of a failure only some registries take note.
+    logger[error === undefined ? "info" : "debug"]("Report shipping", { tag });
   } catch (error) {
     logger.warn("Report shipping failure", { tag, error });
   }
