@@ -43,6 +43,7 @@ describe("withReport", () => {
     await expect(result).rejects.toBe(broken);
     expect(reports).toMatchObject([{ ...reported, error: "it broke" }]);
     expect(events).toMatchObject([{ type: "deployment failed", error: broken, failures: 1 }]);
+    expect(parts.logger.messages("info")).toEqual([]);
   });
 
   it("changes nothing when the registry cannot be told", async ({ signal }) => {
