@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -172,6 +173,13 @@ apps:
     ],
     ["- web\n", "(top level): write a mapping"],
     ["port: [\n", "dewy.yaml:2:1: "],
+    ["a: b\n---\nc: d\n", "dewy.yaml:2:1: a second document begins here"],
+    [`port: ${"[".repeat(50_000)}`, "it is nested too deeply"],
+    [
+      "apps:\n  web: { registry: ghr://a/b, mode: assets }\n  constructor: { bogus: 1 }\n",
+      "dewy.yaml:3:3: apps.constructor: no app can be called so",
+    ],
+    ["apps:\n  __proto__: { mode: assets }\n", "dewy.yaml:2:3: apps.__proto__: no app can be"],
   ])("is refused with the place of the mistake: %j", async (text, expected) => {
     const { status, noted, plan } = await read(text, ["run"]);
 
@@ -204,6 +212,7 @@ apps:
     ["a: { registry: img://h/a, notifier: fax://office }", "dewy.yaml: a: notifier: "],
     ["a: { registry: img://h/a, cache: memcached://h }", "dewy.yaml: a: cache: "],
     ["a: { registry: img://h/a, notifier: slack://general }", "SLACK_TOKEN"],
+    ["a: { registry: img://h/a, cache: disk://a }", "dewy.yaml: a: cache: there is no cache"],
     [
       "{ registry: img://h/a, directory: x }, b: { registry: img://h/b, directory: x }",
       "share the directory",
@@ -216,6 +225,40 @@ apps:
 
     expect(noted).toEqual([expect.stringContaining(expected)]);
     expect({ status, printed }).toEqual({ status: 2, printed: [] });
+  });
+
+  it("is looked into for each of its notifiers, and for where metrics are sent", async () => {
+    const { noted } = await read(
+      "registry: img://h/a\nmode: assets\nnotifier: [fax://a, telex://b]\notlp-endpoint: ftp://h\n",
+      ["config", "check"],
+    );
+
+    expect(noted).toEqual([
+      expect.stringContaining("dewy.yaml: otlp-endpoint: this is no endpoint"),
+      expect.stringContaining("dewy.yaml: a: notifier: there is no notifier fax"),
+      expect.stringContaining("dewy.yaml: a: notifier: there is no notifier telex"),
+    ]);
+  });
+
+  it("is not waited for where it is a pipe that nobody writes to", async () => {
+    const path = join(await mkdtemp(join(tmpdir(), "dewy-yaml-")), "dewy.yaml");
+    execFileSync("mkfifo", [path]);
+
+    const { status, noted } = await planned(["config", "check", path]);
+
+    expect({ status, noted }).toEqual({ status: 2, noted: [expect.stringContaining("a pipe")] });
+  });
+
+  it("of a thousand apps is checked within the time of a test", async () => {
+    const apps = Array.from(
+      { length: 1000 },
+      (_, place) => `  a${place}: { registry: ghr://a/b }\n`,
+    );
+
+    const text = `mode: assets\napps:\n${apps.join("")}`;
+    const { status, printed } = await read(text, ["config", "check"]);
+
+    expect({ status, count: printed.length }).toEqual({ status: 0, count: 1000 });
   });
 
   it.each([

@@ -79,16 +79,18 @@ export async function main(
   context: CommandContext,
   start: StartApps = startWhenCalled,
 ): Promise<number> {
+  let family = "";
   try {
     const commands = commandsWith(start);
     const { args, warnings } = arranged(words, Object.keys(commands));
+    family = familyOf(args);
     for (const warning of warnings) context.note(`dewy: ${warning}`);
     const ready = await program(args, commands, context);
     await ready.parseAsync([...args], { from: "user" });
     return 0;
   } catch (error) {
     if (isEchoOf(context.signal, error)) return interrupted(context);
-    if (error instanceof CommanderError) return statusOf(error, context);
+    if (error instanceof CommanderError) return statusOf(error, family, context);
     if (!(error instanceof DewyError)) throw error; // a bug: crash, and show the stack
     const isMisuse = error instanceof ConfigError;
     for (const line of isMisuse ? linesOf(error) : [lineOf(error)]) context.note(`dewy: ${line}`);
@@ -100,6 +102,12 @@ export async function main(
 function interrupted({ note, signal }: CommandContext): number {
   note(`dewy: ${messageOf(signal.reason)} before it was done`);
   return 1;
+}
+
+/** The words of `args` that name a family of commands, such as `config`; none for a command. */
+function familyOf(args: readonly string[]): string {
+  const [word = ""] = args;
+  return Object.hasOwn(families, word) ? ` ${word}` : "";
 }
 
 async function program(
@@ -153,14 +161,14 @@ function quiet(target: CommanderCommand, context: CommandContext): void {
   });
 }
 
-function statusOf(error: CommanderError, context: CommandContext): number {
+function statusOf(error: CommanderError, family: string, context: CommandContext): number {
   if (error.exitCode === 0) return 0;
   if (error.code === "commander.help") {
-    context.note("dewy: no command; `dewy --help` lists them");
+    context.note(`dewy: no command; \`dewy${family} --help\` lists them`);
     return 2;
   }
   const [sentence = "", ...suggestion] = error.message.replace(/^error: /, "").split("\n");
-  const words = [sentence, ...suggestion].filter(Boolean).join(" ");
+  const words = [sentence.replace(/\.$/, ""), ...suggestion].filter(Boolean).join(" ");
   context.note(`dewy: ${words}: see \`dewy --help\`, or \`dewy COMMAND --help\``);
   return 2;
 }
