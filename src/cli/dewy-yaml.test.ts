@@ -282,10 +282,7 @@ apps:
       status: 2,
       noted: [expect.stringContaining("missing.yaml cannot be read")],
     });
-    expect(endless).toMatchObject({
-      status: 2,
-      noted: [expect.stringContaining("it is no such file")],
-    });
+    expect(endless.noted).toEqual([expect.stringContaining("it is no such file")]);
     expect(none).toMatchObject({
       status: 2,
       noted: [expect.stringContaining("there is no dewy.yaml here")],

@@ -44,7 +44,7 @@ export async function openWorkerRecord(path: string, logger: Logger): Promise<Wo
     return writing;
   };
   const write = async () => {
-    await makeDirectory(dirname(path));
+    await makeDirectory(dirname(path), 0o700);
     await writeFileWhole(path, `${JSON.stringify({ version: 1, workers })}\n`, { mode: 0o600 });
   };
 
