@@ -67,7 +67,7 @@ export async function openArtifactStore(
 ): Promise<ArtifactStore> {
   const partials = join(directory, "partial");
   const identitiesPath = join(directory, "identities.json");
-  for (const name of [...algorithms, "partial"]) {
+  for (const name of ["", ...algorithms, "partial"]) {
     await makeDirectory(join(directory, name), 0o700);
   }
 
