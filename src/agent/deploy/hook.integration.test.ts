@@ -21,6 +21,16 @@ it("runs in the directory, and is told of the deployment", async ({ signal }) =>
   ]);
 });
 
+it("logs no secret of the agent's that it writes, though it is given them", async ({ signal }) => {
+  const { parts, lines } = await host();
+  const own = { GITHUB_TOKEN: "ghp_hunter2hunter2", GITHUB_APP_ID: "12345678" };
+  const environment = { ...parts.environment, ...own };
+
+  await run('echo "token: $GITHUB_TOKEN of $GITHUB_APP_ID"', { ...parts, environment }, signal);
+
+  expect(lines()).toEqual(["token: *** of 12345678"]);
+});
+
 it("logs standard error as well", async ({ signal }) => {
   const { parts, lines } = await host();
 
