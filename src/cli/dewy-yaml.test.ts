@@ -188,58 +188,6 @@ apps:
     expect(plan).toBeUndefined();
   });
 
-  it("is checked as a whole: a line for each mistake, or one for each app", async () => {
-    const apps = "apps:\n  web: { registry: ghr://a/web?artifact=x, port: 80, command: [a] }\n";
-    const wrong = await read(`intervall: 5\nslot: 7\n${apps}`, ["config", "check"]);
-    const right = await read(apps, ["config", "check", "dewy.yaml"]);
-
-    expect(wrong).toMatchObject({ status: 2, printed: [] });
-    expect(wrong.noted.map((line) => line.slice(0, 21))).toEqual([
-      "dewy: dewy.yaml:2:1: ",
-      "dewy: dewy.yaml:1:1: ",
-    ]);
-    expect(right).toMatchObject({ status: 0, noted: [] });
-    expect(right.printed).toEqual([
-      `web  server  ghr://a/web  ports 80  ${join(right.directory, "web")}`,
-    ]);
-  });
-
-  it.each([
-    ["a: { registry: ghr://owner }", "dewy.yaml: a: registry: "],
-    ["a: { registry: img://h/a?slto=b }", "dewy.yaml: a: registry: img:// takes no slto"],
-    ["a: { registry: img://h/a, calver: nonsense }", "dewy.yaml: a: calver: "],
-    ["a: { registry: img://h/a, constraint: newest }", "dewy.yaml: a: constraint: "],
-    ["a: { registry: img://h/a, notifier: fax://office }", "dewy.yaml: a: notifier: "],
-    ["a: { registry: img://h/a, cache: memcached://h }", "dewy.yaml: a: cache: "],
-    ["a: { registry: img://h/a, notifier: slack://general }", "SLACK_TOKEN"],
-    ["a: { registry: img://h/a, cache: disk://a }", "dewy.yaml: a: cache: there is no cache"],
-    [
-      "{ registry: img://h/a, directory: x }, b: { registry: img://h/b, directory: x }",
-      "share the directory",
-    ],
-  ])("is looked into by dewy config check as by a start: %s", async (app, expected) => {
-    const apps = app.startsWith("{") ? `a: ${app}` : app;
-    const text = `mode: assets\napps: { ${apps} }\n`;
-
-    const { status, noted, printed } = await read(text, ["config", "check"]);
-
-    expect(noted).toEqual([expect.stringContaining(expected)]);
-    expect({ status, printed }).toEqual({ status: 2, printed: [] });
-  });
-
-  it("is looked into for each of its notifiers, and for where metrics are sent", async () => {
-    const { noted } = await read(
-      "registry: img://h/a\nmode: assets\nnotifier: [fax://a, telex://b]\notlp-endpoint: ftp://h\n",
-      ["config", "check"],
-    );
-
-    expect(noted).toEqual([
-      expect.stringContaining("dewy.yaml: otlp-endpoint: this is no endpoint"),
-      expect.stringContaining("dewy.yaml: a: notifier: there is no notifier fax"),
-      expect.stringContaining("dewy.yaml: a: notifier: there is no notifier telex"),
-    ]);
-  });
-
   it("is not waited for where it is a pipe that nobody writes to", async () => {
     const path = join(await mkdtemp(join(tmpdir(), "dewy-yaml-")), "dewy.yaml");
     execFileSync("mkfifo", [path]);
@@ -247,18 +195,6 @@ apps:
     const { status, noted } = await planned(["config", "check", path]);
 
     expect({ status, noted }).toEqual({ status: 2, noted: [expect.stringContaining("a pipe")] });
-  });
-
-  it("of a thousand apps is checked within the time of a test", async () => {
-    const apps = Array.from(
-      { length: 1000 },
-      (_, place) => `  a${place}: { registry: ghr://a/b }\n`,
-    );
-
-    const text = `mode: assets\napps:\n${apps.join("")}`;
-    const { status, printed } = await read(text, ["config", "check"]);
-
-    expect({ status, count: printed.length }).toEqual({ status: 0, count: 1000 });
   });
 
   it.each([

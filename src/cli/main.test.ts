@@ -195,6 +195,18 @@ describe("dewy", () => {
     for (const word of words) expect(printed.join("\n")).toContain(word);
     expect(status).toBe(0);
   });
+
+  it("keeps the headings of its help in order", async () => {
+    const { printed } = await run(["server", "--help"]);
+
+    expect(printed.join("\n").match(/^[A-Z][a-z A-Z]*:$/gm)).toEqual([
+      "What to deploy:",
+      "Where and how it runs:",
+      "Hooks and notices:",
+      "The agent itself:",
+      "Options:",
+    ]);
+  });
 });
 
 /** Runs a command line in a directory of its own. */
