@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { parseDuration } from "../base/schema.ts";
 import { parseDocument, type Source } from "./config-document.ts";
+import { maintenanceEntries } from "./garbage/options.ts";
 import { type StorageChoice, storageOptions } from "./storage/index.ts";
 
 /** The most that `http.draintimeout` may ask for, so that a stop always ends. */
@@ -44,6 +45,7 @@ const Storage = v.pipe(
     maintenance: v.optional(
       v.strictObject({
         readonly: v.optional(v.strictObject({ enabled: v.optional(YesOrNo, false) }), {}),
+        ...maintenanceEntries,
       }),
       {},
     ),

@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import { apiListener } from "./api/listener.ts";
 import type { RegistryConfig } from "./config.ts";
+import { startMaintenance } from "./garbage/maintenance.ts";
 import { imageStoreOn } from "./images/image-store.ts";
 import { drain, openAnswers } from "./server-drain.ts";
 import { listen } from "./server-listen.ts";
@@ -56,9 +57,13 @@ export async function openRegistry(
   server.on("request", apiListener({ ...settingsOf(config), store, clock, logger, call }));
   try {
     const address = await listen(server, config.http);
+    const maintenance = isReadonly
+      ? undefined
+      : startMaintenance(config.storage.maintenance, { storage, clock, logger });
     return {
       address,
       async close(call) {
+        await maintenance?.close();
         await drain(server, { timeoutMs: config.http.draintimeout, clock, open }, call);
         stop.abort();
         await storage.close();

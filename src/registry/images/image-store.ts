@@ -1,4 +1,3 @@
-import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Manifest } from "../../oci/manifest.ts";
@@ -13,8 +12,7 @@ import {
   requiredOf,
   type UrlRules,
 } from "./manifest-references.ts";
-import { type Manifests, manifestsOn } from "./manifests.ts";
-import { revisionLinkPath } from "./paths.ts";
+import { type HoldCall, type Manifests, manifestsOn } from "./manifests.ts";
 import { type Referrers, referrersOn } from "./referrers.ts";
 import { RepositoryLocks } from "./repository-locks.ts";
 import { type Tags, tagsOn } from "./tags.ts";
@@ -82,10 +80,13 @@ export function imageStoreOn(
   };
 
   /** Also the subject, which need not be there: a signature must not lose what it signs. */
-  async function holdParts(repository: string, manifest: Manifest, call: Call): Promise<Digest[]> {
+  async function holdParts(
+    repository: string,
+    manifest: Manifest,
+    call: HoldCall,
+  ): Promise<Digest[]> {
     const { subject } = manifest.content;
-    if (subject !== undefined)
-      await leases.renew(revisionLinkPath(repository, subject.digest), call);
+    if (subject !== undefined) await manifests.hold(repository, subject.digest, call);
     return holdReferences(repository, referencesOf(manifest), { blobs, manifests }, call);
   }
 }

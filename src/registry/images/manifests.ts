@@ -21,13 +21,16 @@ export interface ManifestPut {
   tags: readonly string[];
 }
 
+/** `held` is what this call has held already. */
+export type HoldCall = Call & { held?: Map<Digest, Promise<boolean>> };
+
 export interface Manifests {
   /** `undefined` when the repository has no such manifest. */
   read(repository: string, digest: Digest, call: Call): Promise<StoredManifest | undefined>;
   readTag(repository: string, tag: string, call: Call): Promise<StoredManifest | undefined>;
   has(repository: string, digest: Digest, call: Call): Promise<boolean>;
   /** As `Blobs.hold`, with everything the manifest is made of. */
-  hold(repository: string, digest: Digest, call: Call): Promise<boolean>;
+  hold(repository: string, digest: Digest, call: HoldCall): Promise<boolean>;
   /**
    * Stores a manifest byte for byte, then its tags; resolves when that is durable.
    *
@@ -49,7 +52,7 @@ export interface ManifestParts {
   /** Holds what the manifest relies on. Throws when the repository may not take this manifest. */
   check(repository: string, manifest: Manifest, call: Call): Promise<void>;
   /** Holds what a manifest that is there relies on. */
-  holdParts(repository: string, manifest: Manifest, call: Call): Promise<void>;
+  holdParts(repository: string, manifest: Manifest, call: HoldCall): Promise<void>;
 }
 
 export function manifestsOn(parts: ManifestParts): Manifests {
@@ -129,10 +132,23 @@ export function manifestsOn(parts: ManifestParts): Manifests {
     }
   }
 
-  async function hold(repository: string, digest: Digest, call: Call): Promise<boolean> {
-    const link = revisionLinkPath(repository, digest);
-    if (!(await leases.renew(link, call))) return false;
-    const data = await readLink(storage, link, call);
+  /** An index may name the same manifest on many ways: each is held once. */
+  function hold(
+    repository: string,
+    digest: Digest,
+    { signal, held = new Map() }: HoldCall,
+  ): Promise<boolean> {
+    const known = held.get(digest);
+    if (known !== undefined) return known;
+    const holding = holdOnce(repository, digest, { signal, held });
+    held.set(digest, holding);
+    return holding;
+  }
+
+  async function holdOnce(repository: string, digest: Digest, call: HoldCall): Promise<boolean> {
+    const path = revisionLinkPath(repository, digest);
+    if (!(await leases.renew(path, call))) return false;
+    const data = await readLink(storage, path, call);
     if (data === undefined || !(await leases.renew(blobDataPath(data), call))) return false;
     const stored = await load(data, digest, call);
     const manifest = stored && readableManifest(stored.bytes);

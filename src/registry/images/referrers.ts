@@ -1,9 +1,10 @@
 import type { Call } from "../../base/call.ts";
-import { type Digest, isDigest, isDigestAlgorithm } from "../../oci/digest.ts";
+import type { Digest } from "../../oci/digest.ts";
 import { type Descriptor, type Manifest, readableManifest } from "../../oci/manifest.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import type { Manifests } from "./manifests.ts";
 import { revisionsPath } from "./paths.ts";
+import { storedDigests } from "./stored-digests.ts";
 
 export type Referrer = Pick<Descriptor, "mediaType" | "digest" | "size"> & {
   artifactType?: string;
@@ -47,13 +48,8 @@ export function referrersOn(storage: StorageDriver, manifests: Manifests): Refer
 
   async function revisionsOf(repository: string, call: Call): Promise<Digest[]> {
     const digests: Digest[] = [];
-    const root = revisionsPath(repository);
-    for await (const algorithm of storage.list(root, call)) {
-      if (!isDigestAlgorithm(algorithm)) continue;
-      for await (const hex of storage.list(`${root}/${algorithm}`, call)) {
-        const digest = `${algorithm}:${hex}`;
-        if (isDigest(digest)) digests.push(digest);
-      }
+    for await (const digest of storedDigests(storage, revisionsPath(repository), call)) {
+      digests.push(digest);
     }
     return digests.sort();
   }
