@@ -6,6 +6,7 @@ const benches: Record<
   agent: () => import("./agent.ts"),
   registry: () => import("./registry.ts"),
   deploy: () => import("./deploy.ts"),
+  garbage: () => import("./garbage.ts"),
 };
 
 const [name = ""] = process.argv.slice(2);
