@@ -10,8 +10,9 @@ import { mediaTypes } from "../src/oci/manifest.ts";
 import { exchange } from "./http-exchange.ts";
 import { freePort, run as runDewy, until } from "./stage.ts";
 
-const counts = [2_000, 20_000, 100_000];
-const manifestsWhilePushing = 20_000;
+/** `DEWY_BENCH_MANIFESTS=2000` for a short one. */
+const counts = (process.env.DEWY_BENCH_MANIFESTS ?? "2000,20000,100000").split(",").map(Number);
+const manifestsWhilePushing = 5_000;
 const clients = 4;
 const pushes = 400;
 

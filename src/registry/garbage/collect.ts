@@ -92,11 +92,11 @@ class Collection {
 
   async #begin(call: Call): Promise<RunRecord> {
     const earlier = await readRunRecord(this.#storage, call);
-    if (earlier !== undefined) await this.#reviewTrash(runOf(earlier), call);
     const isGoingOn = earlier !== undefined && this.#isSame(earlier);
     const record = isGoingOn ? earlier : this.#newRecord();
-    if (isGoingOn) this.#totals = { ...earlier.totals };
-    else await clearRunRecord(this.#storage, call);
+    this.#totals = { ...record.totals };
+    if (earlier !== undefined) await this.#reviewTrash(runOf(earlier), call);
+    if (!isGoingOn) await clearRunRecord(this.#storage, call);
     const begun = new Date(record.begunMs);
     this.#options.report({ is: "begun", continued: isGoingOn, begun });
     await writeRunRecord(this.#storage, record, call);

@@ -34,8 +34,8 @@ export async function keptManifests(
   await inParallel(revisions, { limit: parallel, ...call }, async (digest) => {
     const link = revisionLinkPath(repository, digest);
     const file = await storage.stat(link, call);
-    const named = file && (await readNamed(repository, digest, parts, call));
-    if (!file || !named) return;
+    if (file === undefined) return;
+    const named = await readNamed(repository, digest, parts, call);
     if (file.modified.getTime() >= cutoffMs) kept.add(digest);
     if (named.children.length > 0) indexes.push(digest);
     await keepSubject(digest, named);
@@ -57,8 +57,8 @@ export async function keptManifests(
   }
 
   async function keepParts(index: Digest): Promise<void> {
-    const named = await readNamed(repository, index, parts, call);
-    for (const child of named?.children ?? []) kept.add(child);
+    const { children } = await readNamed(repository, index, parts, call);
+    for (const child of children) kept.add(child);
   }
 }
 

@@ -4,9 +4,9 @@ import { readableManifest } from "../../oci/manifest.ts";
 import { readLink } from "../images/link.ts";
 import { referencesOf } from "../images/manifest-references.ts";
 import { maximumManifestBytes } from "../images/manifests.ts";
-import { blobDataPath, layerLinkPath, revisionLinkPath } from "../images/paths.ts";
+import { blobDataPath, revisionLinkPath } from "../images/paths.ts";
 import type { Trash } from "../images/trash.ts";
-import { type StorageDriver, StorageError } from "../storage-driver.ts";
+import { type StorageDriver, StorageError, type StoragePath } from "../storage-driver.ts";
 
 /** What a stored manifest names. */
 export interface Named {
@@ -21,15 +21,14 @@ export interface Named {
   problem?: string;
 }
 
-/** `undefined` when the repository has no such manifest. Never fails because of what is stored. */
+/** Of a manifest that the repository has a link to. Never fails because of what is stored. */
 export async function readNamed(
   repository: string,
   digest: Digest,
   { storage, trash }: { storage: StorageDriver; trash: Trash },
   call: Call,
-): Promise<Named | undefined> {
-  const data = await readLink(storage, revisionLinkPath(repository, digest), call);
-  if (data === undefined) return undefined;
+): Promise<Named> {
+  const data = await dataOf(storage, digest, revisionLinkPath(repository, digest), call);
   const path = blobDataPath(data);
   let bytes = await readBytes(storage, data, call);
   if (bytes === undefined && (await trash.restore(path, call))) {
@@ -52,15 +51,18 @@ export async function readNamed(
   return { ...nothing, blobs, children: blobs, ...damage };
 }
 
-/** Where the bytes of a blob are, when it is not where its name says: Distribution's sha512. */
-export async function linkedElsewhere(
+/**
+ * Where the bytes are that the link of `digest` names. Only Distribution's links of sha512 name
+ * another digest than their own.
+ */
+export async function dataOf(
   storage: StorageDriver,
-  repository: string,
   digest: Digest,
+  link: StoragePath,
   call: Call,
-): Promise<Digest | undefined> {
-  if (algorithmOf(digest) === "sha256") return undefined;
-  return readLink(storage, layerLinkPath(repository, digest), call);
+): Promise<Digest> {
+  if (algorithmOf(digest) === "sha256") return digest;
+  return (await readLink(storage, link, call)) ?? digest;
 }
 
 async function readBytes(

@@ -5,13 +5,14 @@ import type { StorageDriver, StoragePath } from "../storage-driver.ts";
 /** A file that nothing names. */
 export interface Unnamed {
   path: StoragePath;
-  /** Whose use is its use as well. */
+  /** What is used whenever it is. */
   alsoUsedBy?: StoragePath;
   /** When it was last used after this, it stays. The run's own cutoff, unless there is an earlier. */
   cutoffMs: number;
 }
 
 export type Fate =
+  /** `size` is that of the file looked at: for a link, of what it names. */
   | { is: "taken"; size: number }
   | { is: "kept"; usedMs: number }
   /** Somebody else was faster. */
@@ -30,19 +31,21 @@ export async function remove(
   { storage, trash, run, dryRun }: RemovalParts,
   call: Call,
 ): Promise<Fate> {
-  const file = await storage.stat(path, call);
+  // The other one is used whenever this is, so that it is enough to look at that one first.
+  const file =
+    (alsoUsedBy && (await storage.stat(alsoUsedBy, call))) ?? (await storage.stat(path, call));
   if (file === undefined) return { is: "gone" };
-  const usedMs = Math.max(file.modified.getTime(), await lastUseOf(alsoUsedBy));
+  const usedMs = file.modified.getTime();
   if (usedMs >= cutoffMs) return { is: "kept", usedMs };
-  if (dryRun) return { is: "taken", size: file.size };
+  const taken = { is: "taken", size: file.size } as const;
+  if (dryRun) return taken;
   if (!(await trash.put(path, run, call))) return { is: "gone" };
   if (await trash.review(path, run, call)) return { is: "kept", usedMs: run.begunMs };
-  if ((await lastUseOf(alsoUsedBy)) < run.cutoffMs) return { is: "taken", size: file.size };
+  if (alsoUsedBy === undefined || (await lastUseOf(alsoUsedBy)) < run.cutoffMs) return taken;
   await trash.restore(path, call);
   return { is: "kept", usedMs: run.begunMs };
 
-  async function lastUseOf(other: StoragePath | undefined): Promise<number> {
-    const used = other && (await storage.stat(other, call));
-    return used?.modified.getTime() ?? 0;
+  async function lastUseOf(other: StoragePath): Promise<number> {
+    return (await storage.stat(other, call))?.modified.getTime() ?? 0;
   }
 }

@@ -1,7 +1,6 @@
 import type { Call } from "../../base/call.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { isTag } from "../../oci/reference.ts";
-import { readLink } from "../images/link.ts";
 import {
   blobDataPath,
   layerLinkPath,
@@ -17,7 +16,7 @@ import { DigestSet } from "./digest-set.ts";
 import type { GarbageEvent, GarbageItem } from "./garbage-event.ts";
 import { keptManifests, type SurveyParts } from "./kept-manifests.ts";
 import type { Marks } from "./marks.ts";
-import { linkedElsewhere, type Named, readNamed } from "./named.ts";
+import { dataOf, type Named, readNamed } from "./named.ts";
 import { inParallel } from "./parallel.ts";
 import { type Fate, type RemovalParts, remove, type Unnamed } from "./removal.ts";
 import { cutoffWhilePushing } from "./upload-times.ts";
@@ -48,8 +47,12 @@ export async function surveyRepository(
       const path = revisionLinkPath(repository, digest);
       if (await isRemoved("manifest", digest, { path, cutoffMs: parts.cutoffMs })) return;
     }
-    const found = await readNamed(repository, digest, parts, call);
-    if (found !== undefined) await markManifest(digest, found);
+    const link = await storage.stat(revisionLinkPath(repository, digest), call);
+    if (!link?.size) {
+      isChanged = true; // deleted since; or empty, which is as much as absent
+      return;
+    }
+    await markManifest(digest, await readNamed(repository, digest, parts, call));
   });
   await surveyLayers();
   if (isChanged && !parts.dryRun) await tidyTagHistories(repository, parts, call);
@@ -61,8 +64,8 @@ export async function surveyRepository(
     for (const each of [...blobs, ...children]) {
       if (!named.add(each)) continue;
       await marks.add(each, call);
-      const elsewhere = await linkedElsewhere(storage, repository, each, call);
-      if (elsewhere !== undefined) await marks.add(elsewhere, call);
+      const data = await dataOf(storage, each, layerLinkPath(repository, each), call);
+      if (data !== each) await marks.add(data, call);
     }
   }
 
@@ -72,10 +75,10 @@ export async function surveyRepository(
     await inParallel(links, { limit: parallel, ...call }, async (digest) => {
       if (named.has(digest)) return;
       const path = layerLinkPath(repository, digest);
-      const data = await readLink(storage, path, call);
-      const used = data === undefined ? {} : { alsoUsedBy: blobDataPath(data) };
-      if (await isRemoved("layer link", digest, { path, ...used, cutoffMs })) return;
-      await marks.add(data ?? digest, call);
+      const data = await dataOf(storage, digest, path, call);
+      const alsoUsedBy = blobDataPath(data);
+      if (await isRemoved("layer link", digest, { path, alsoUsedBy, cutoffMs })) return;
+      await marks.add(data, call);
     });
   }
 
