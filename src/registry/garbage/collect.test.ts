@@ -17,7 +17,6 @@ import {
   pushBlob,
   pushManifest,
 } from "./collected-store.fake.ts";
-import { restoreTrash } from "./restore-trash.ts";
 
 it("takes the blobs and links that no manifest names, and leaves the rest", async () => {
   const { store, storage, collect } = await openCollectedStore();
@@ -231,39 +230,6 @@ it("keeps the data that a link of Distribution names under another digest", asyn
   await collect();
 
   expect(await store.blobs.find("a", long, call)).toBeDefined();
-});
-
-it("brings everything back from the trash", async () => {
-  const { store, storage, collect } = await openCollectedStore();
-  const image = await pushManifest(store, "a/b", { layers: ["config", "layer"] });
-  await collect({ deleteUntagged: true });
-  expect(await store.manifests.has("a/b", image, call)).toBe(false);
-
-  expect(await restoreTrash(storage, () => {}, call)).toBe(6);
-
-  await expectWhole(store, "a/b", image, ["config", "layer"]);
-});
-
-it("empties the trash when its time has come", async () => {
-  const { store, directory, collect } = await openCollectedStore();
-  await pushBlob(store, "a", "orphan");
-
-  await collect({ trashMs: 0 });
-
-  const left = (await filesIn(directory)).filter((file) => !file.startsWith("docker/"));
-  expect(left).toEqual([]);
-});
-
-it("gives a deleted blob to nobody again, though it is in the trash", async () => {
-  const { store, collect } = await openCollectedStore();
-  const image = await pushManifest(store, "a", { layers: ["secret"] });
-  await collect({ deleteUntagged: true });
-  await pushManifest(store, "a", { tag: "v1", layers: ["secret"] });
-  await store.manifests.delete("a", image, call);
-  await store.blobs.unlink("a", digestOf("secret"), call);
-
-  expect(await store.blobs.hold("a", digestOf("secret"), call)).toBe(false);
-  expect(await store.manifests.hold("a", image, call)).toBe(false);
 });
 
 it("says that another collection is at work", async () => {

@@ -4,9 +4,10 @@ import { isDigestAlgorithm } from "../../oci/digest.ts";
 import { catalogOn } from "../images/catalog.ts";
 import { blobsPath } from "../images/paths.ts";
 import { type Trash, type TrashRun, trashOn } from "../images/trash.ts";
-import { openInmemoryStorage } from "../storage/inmemory.ts";
+import { openStorage } from "../storage/index.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import { type BlobShelf, sweepShelf } from "./blob-sweep.ts";
+import { GarbageError } from "./garbage-error.ts";
 import type { GarbageEvent, GarbageTotals } from "./garbage-event.ts";
 import { nothingYet } from "./garbage-event.ts";
 import { Marks } from "./marks.ts";
@@ -41,7 +42,7 @@ const longestBreakMs = 86_400_000;
  * Takes away what no manifest names, while others push and pull, in this process or in others. Goes
  * on where an earlier collection with the same options was interrupted.
  *
- * @throws {GarbageError} `BUSY`
+ * @throws {GarbageError} `BUSY`; `MARKS_LOST`, and then the next collection begins anew
  * @throws {StorageError} when the storage fails; the next collection goes on from there
  */
 export async function collectGarbage(
@@ -71,8 +72,14 @@ class Collection {
   async run(call: Call): Promise<GarbageTotals> {
     const record = await this.#begin(call);
     const marks = new Marks(this.#storage, marksPath(record), record.segments);
-    if (record.phase === "mark") await this.#mark(record, marks, call);
-    await this.#sweep(record, marks, call);
+    try {
+      if (record.phase === "mark") await this.#mark(record, marks, call);
+      await this.#sweep(record, marks, call);
+    } catch (error) {
+      const isHopeless = error instanceof GarbageError && error.code === "MARKS_LOST";
+      if (isHopeless) await clearRunRecord(this.#storage, call);
+      throw error;
+    }
     await clearRunRecord(this.#storage, call);
     await this.#emptyTrash(call);
     return this.#totals;
@@ -82,7 +89,7 @@ class Collection {
   async preview(call: Call): Promise<GarbageTotals> {
     const record = this.#newRecord();
     const { clock } = this.#options;
-    const aside = openInmemoryStorage(() => clock.now());
+    const aside = await openStorage({ driver: "inmemory" }, { access: "write", clock });
     const marks = new Marks(aside, marksPath(record), 0);
     this.#options.report({ is: "begun", continued: false, begun: new Date(record.begunMs) });
     await this.#mark(record, marks, call);

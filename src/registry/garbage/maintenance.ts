@@ -3,10 +3,10 @@ import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import { collectGarbage } from "./collect.ts";
+import { GarbageError } from "./garbage-error.ts";
 import type { GarbageEvent } from "./garbage-event.ts";
 import type { GarbageCollectOptions, UploadPurgingOptions } from "./options.ts";
 import { purgeUploads } from "./purge-uploads.ts";
-import { GarbageError } from "./run-lock.ts";
 
 export interface MaintenanceOptions {
   uploadpurging: UploadPurgingOptions;
@@ -94,7 +94,7 @@ async function collect(
     const totals = await collectGarbage(storage, settings, call);
     logger.info("garbage collection ended", { ...totals, dryRun });
   } catch (error) {
-    if (!(error instanceof GarbageError)) throw error;
+    if (!(error instanceof GarbageError) || error.code !== "BUSY") throw error;
     logger.info("garbage collection left out: another one is at work", { reason: error.message });
   }
 }

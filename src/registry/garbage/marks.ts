@@ -2,6 +2,7 @@ import type { Call } from "../../base/call.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { type StorageDriver, StorageError, type StoragePath } from "../storage-driver.ts";
 import { DigestSet } from "./digest-set.ts";
+import { GarbageError } from "./garbage-error.ts";
 
 /*
  * Marks are kept in files, `segment-0` and on, each a table of 257 positions and then the marks,
@@ -12,6 +13,7 @@ const buckets = 256;
 const tableBytes = 4 * (buckets + 1);
 const markBytes = 8;
 const segmentMarks = 500_000;
+const missingCodes: readonly string[] = ["NOT_FOUND", "INVALID_OFFSET"];
 
 /** What is not to be swept away; memory is bound by the size of a segment. */
 export class Marks {
@@ -49,10 +51,11 @@ export class Marks {
     const bucket = Number.parseInt(prefix, 16);
     for (let segment = 0; segment < this.#segments; segment++) {
       const path = this.#placeOf(segment);
-      const table = await this.#part(path, { from: 4 * bucket, to: 4 * bucket + 8, signal });
-      const [first, last] = [table.readUInt32BE(0), table.readUInt32BE(4)];
-      const from = tableBytes + markBytes * first;
-      const part = await this.#part(path, { from, to: tableBytes + markBytes * last, signal });
+      const table = await this.#part(path, { from: 0, to: tableBytes, signal });
+      if (table.readUInt32BE(4 * buckets) === 0) throw lost(path); // none is written empty
+      const [first, last] = [0, 4].map((next) => table.readUInt32BE(4 * bucket + next));
+      const [from = 0, to = 0] = [first, last].map((mark = 0) => tableBytes + markBytes * mark);
+      const part = await this.#part(path, { from, to, signal });
       for (let at = 0; at < part.length; at += markBytes) {
         marks.addWords(part.readUInt32BE(at), part.readUInt32BE(at + 4));
       }
@@ -63,19 +66,29 @@ export class Marks {
   async #part(path: StoragePath, range: Call & { from: number; to: number }): Promise<Buffer> {
     const part = Buffer.alloc(range.to - range.from);
     let size = 0;
-    for await (const chunk of await this.#storage.read(path, range)) {
-      part.set(chunk, size);
-      size += chunk.length;
+    try {
+      for await (const chunk of await this.#storage.read(path, range)) {
+        part.set(chunk, size);
+        size += chunk.length;
+      }
+    } catch (error) {
+      const isMissing = error instanceof StorageError && missingCodes.includes(error.code);
+      throw isMissing ? lost(path, error) : error;
     }
-    if (size === part.length) return part;
-    throw new StorageError("UNAVAILABLE", `${path} is shorter than it was written`, {
-      hint: "check the storage directory's volume, and collect again",
-    });
+    if (size < part.length) throw lost(path);
+    return part;
   }
 
   #placeOf(segment: number): StoragePath {
     return `${this.#directory}/segment-${segment}`;
   }
+}
+
+function lost(path: StoragePath, cause?: unknown): GarbageError {
+  return new GarbageError("MARKS_LOST", `${path} is not as it was written`, {
+    cause,
+    hint: "check the storage directory's volume, and collect again: it begins anew",
+  });
 }
 
 function segmentOf(marks: DigestSet): Buffer {

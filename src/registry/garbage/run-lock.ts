@@ -3,9 +3,9 @@ import { hostname } from "node:os";
 import * as v from "valibot";
 import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
-import { DewyError } from "../../base/errors.ts";
 import { identityOf } from "../../base/process-identity.ts";
 import type { StorageDriver, StoragePath } from "../storage-driver.ts";
+import { GarbageError } from "./garbage-error.ts";
 import { garbagePath } from "./run-record.ts";
 
 const lockPath: StoragePath = `${garbagePath}/lock`;
@@ -20,9 +20,6 @@ const Holder = v.object({
   identity: v.optional(v.string()),
 });
 type Holder = v.InferOutput<typeof Holder>;
-
-/** Another collection is at work on this storage. */
-export class GarbageError extends DewyError<"BUSY"> {}
 
 /**
  * Lets one collection at a time work on a storage, of all processes. Two that began in the same
