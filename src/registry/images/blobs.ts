@@ -3,7 +3,7 @@ import type { Call } from "../../base/call.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { ReadRange, StorageDriver, StoragePath, StoredFile } from "../storage-driver.ts";
 import type { Leases } from "./leases.ts";
-import { readLink, writeLink } from "./link.ts";
+import { readLink, readOwnLink, writeLink } from "./link.ts";
 import { blobDataPath, layerLinkPath } from "./paths.ts";
 
 export interface Blob {
@@ -49,7 +49,7 @@ export function blobsOn(storage: StorageDriver, leases: Leases): Blobs {
     async hold(repository, digest, call) {
       const link = layerLinkPath(repository, digest);
       if (!(await leases.renew(link, call))) return false;
-      const data = await readLink(storage, link, call);
+      const data = await readOwnLink(storage, link, digest, call);
       return data !== undefined && (await leases.renew(blobDataPath(data), call));
     },
 

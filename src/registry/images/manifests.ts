@@ -4,7 +4,7 @@ import { OciError } from "../../oci/error.ts";
 import { type Manifest, mediaTypes, parseManifest, readableManifest } from "../../oci/manifest.ts";
 import type { StorageDriver, StoragePath } from "../storage-driver.ts";
 import type { Leases } from "./leases.ts";
-import { readLink, writeLink } from "./link.ts";
+import { readLink, readOwnLink, writeLink } from "./link.ts";
 import { ManifestCache, type StoredManifest } from "./manifest-cache.ts";
 import { storedMediaType } from "./media-type.ts";
 import { blobDataPath, revisionLinkPath } from "./paths.ts";
@@ -148,7 +148,7 @@ export function manifestsOn(parts: ManifestParts): Manifests {
   async function holdOnce(repository: string, digest: Digest, call: HoldCall): Promise<boolean> {
     const path = revisionLinkPath(repository, digest);
     if (!(await leases.renew(path, call))) return false;
-    const data = await readLink(storage, path, call);
+    const data = await readOwnLink(storage, path, digest, call);
     if (data === undefined || !(await leases.renew(blobDataPath(data), call))) return false;
     const stored = await load(data, digest, call);
     const manifest = stored && readableManifest(stored.bytes);
