@@ -7,6 +7,7 @@ const benches: Record<
   poll: () => import("./poll/poll.ts"),
   registry: () => import("./registry.ts"),
   deploy: () => import("./deploy.ts"),
+  garbage: () => import("./garbage.ts"),
 };
 
 const [name = ""] = process.argv.slice(2);

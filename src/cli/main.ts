@@ -52,6 +52,15 @@ function commandsWith(start: StartApps): Record<string, Entry> {
       summary: "serve an OCI image registry",
       load: async () => (await import("./commands/registry-serve.ts")).registryServe,
     },
+    "registry garbage-collect": {
+      summary: "delete what no manifest names; the registry may go on serving",
+      load: async () =>
+        (await import("./commands/registry-garbage-collect.ts")).registryGarbageCollect,
+    },
+    "registry scrub": {
+      summary: "read every blob and report those that have rotted",
+      load: async () => (await import("./commands/registry-scrub.ts")).registryScrub,
+    },
     completion: {
       summary: "print the completion for bash, zsh or fish",
       load: async () => (await import("./commands/completion.ts")).completion(commands),

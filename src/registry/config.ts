@@ -3,6 +3,7 @@ import { Auth } from "./auth/index.ts";
 import { DescriptorCache } from "./config-cache.ts";
 import { parseDocument, type Source } from "./config-document.ts";
 import { Http } from "./config-http.ts";
+import { maintenanceEntries } from "./garbage/options.ts";
 import { type StorageChoice, storageOptions } from "./storage/index.ts";
 
 const YesOrNo = v.boolean("write true or false");
@@ -36,6 +37,7 @@ const Storage = v.pipe(
     maintenance: v.optional(
       v.strictObject({
         readonly: v.optional(v.strictObject({ enabled: v.optional(YesOrNo, false) }), {}),
+        ...maintenanceEntries,
       }),
       {},
     ),
