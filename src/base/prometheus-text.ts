@@ -5,12 +5,12 @@ export const prometheusContentType = "text/plain; version=0.0.4; charset=utf-8";
 
 /**
  * The text format of Prometheus, version 0.0.4, with names made as OpenTelemetry's translator makes
- * them: units are spelt out, and counters end in `_total`. `resource` becomes `target_info`.
+ * them: units are spelt out, and counters end in `_total`. `resource` becomes `target_info`, if given.
  */
-export function prometheusText(metrics: readonly Metric[], resource: Labels): string {
+export function prometheusText(metrics: readonly Metric[], resource?: Labels): string {
   const target: Metric = {
     ...{ name: "target.info", help: "Target metadata", unit: "", kind: "gauge" },
-    series: [{ labels: underscored(resource), value: 1 }],
+    series: resource === undefined ? [] : [{ labels: underscored(resource), value: 1 }],
   };
   return [...metrics, target]
     .filter(({ series }) => series.length > 0)
