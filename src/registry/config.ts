@@ -1,7 +1,9 @@
 import * as v from "valibot";
 import { Auth } from "./auth/index.ts";
 import { parseDocument, type Source } from "./config-document.ts";
+import { Health } from "./config-health.ts";
 import { Http } from "./config-http.ts";
+import { Notifications } from "./config-notifications.ts";
 import { type StorageChoice, storageOptions } from "./storage/index.ts";
 
 const YesOrNo = v.boolean("write true or false");
@@ -71,6 +73,8 @@ export const RegistryFile = v.strictObject({
   storage: Storage,
   http: v.optional(Http, {}),
   auth: v.optional(Auth),
+  notifications: v.optional(Notifications, {}),
+  health: v.optional(Health, {}),
   catalog: v.optional(v.strictObject({ maxentries: v.optional(Count, 1000) }), {}),
   tags: v.optional(v.strictObject({ maxtags: v.optional(Count, 1000) }), {}),
   validation: v.optional(Validation, {}),
