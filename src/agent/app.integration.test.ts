@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished, vi } from "vitest";
@@ -45,6 +45,20 @@ it("leaves one record of a deployment at the registry, however often it starts",
   await host.stop();
 
   expect(host.records()).toEqual([expect.stringMatching(/^shipped_to_test_assets_at_2/)]);
+});
+
+it("lets a web server into the directory it makes, and nobody into what is its own", async () => {
+  const parent = await mkdtemp(join(tmpdir(), "dewy-app-"));
+  const directory = join(parent, "www");
+  const host = await openHost({ mode: "assets", command: [], directory }, { index: "one" });
+  host.run();
+  await host.serves("v1.0.0");
+
+  const modeOf = async (path: string) => (await stat(join(directory, path))).mode & 0o777;
+  const open = 0o777 & ~process.umask();
+  expect(await Promise.all(["", "releases", "current", ".dewy"].map(modeOf))).toEqual([
+    ...[open, open, open, 0o700],
+  ]);
 });
 
 it("has nothing to restart where it started nothing", async () => {

@@ -1,3 +1,4 @@
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Call, isEchoOf } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
@@ -26,9 +27,10 @@ export async function withKept<Result>(
   call: Call,
   work: (kept: Kept) => Promise<Result>,
 ): Promise<Result> {
-  const lock = await inPlace(directory, call, () =>
-    openLock(join(directory, ".dewy", "lock"), directory, call),
-  );
+  const lock = await inPlace(directory, call, async () => {
+    await mkdir(directory, { recursive: true }); // for a web server to read, unlike .dewy in it
+    return await openLock(join(directory, ".dewy", "lock"), directory, call);
+  });
   if (!lock.held) parts.logger.warn("The disk is full: going on without a lock", { directory });
   try {
     return await work(await inPlace(directory, call, () => openKept(directory, parts)));

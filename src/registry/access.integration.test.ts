@@ -138,20 +138,51 @@ it("tells whoever guesses to wait, and lets in whoever comes after", async () =>
 
 it("looks at who comes before it looks at what they bring", async () => {
   const { address } = await openWith("");
-  const { port } = new URL(address);
-  const socket = createConnection(Number(port), "127.0.0.1");
-  onTestFinished(() => void socket.destroy());
-  let answer = "";
-  socket.setEncoding("utf8").on("data", (text: string) => {
-    answer += text;
-  });
+  const { socket, answer } = connected(address);
 
   // A body that never comes: whoever read it first would not answer.
   socket.write(
     "POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: a\r\nContent-Length: 999999999\r\n\r\n",
   );
 
-  await expect.poll(() => answer).toContain("HTTP/1.1 401");
+  await expect.poll(answer).toContain("HTTP/1.1 401");
+});
+
+it("asks for a body only once it knows who brings it", async () => {
+  const { address } = await openWith("");
+  const path = `/v2/a/blobs/uploads/?digest=${digest}`;
+  const talk = async (...more: string[]) => {
+    const { answer, socket } = connected(address);
+    const head = [`POST ${path} HTTP/1.1`, "Host: a", `Content-Length: ${blob.length}`, ...more];
+    socket.write(`${head.join("\r\n")}\r\nExpect: 100-continue\r\n\r\n`);
+    await expect.poll(answer).toMatch(/\r\n\r\n/);
+    return { answer, socket };
+  };
+
+  const nobody = await talk();
+  expect(nobody.answer()).toMatch(/^HTTP\/1.1 401 .*\r\nconnection: close\r\n/is);
+  const alice = await talk(`Authorization: ${basic("alice", "password")}`);
+  expect(alice.answer()).toBe("HTTP/1.1 100 Continue\r\n\r\n");
+  alice.socket.write(blob);
+
+  await expect.poll(alice.answer).toContain("HTTP/1.1 201");
+});
+
+it("takes the word of its own proxies for where somebody comes from", async () => {
+  const more = "  failedlogins: {attempts: 1}\n  trustedproxies: [127.0.0.1]";
+  const { address, logger } = await openWith("", more);
+  const from = async (client: string, password: string) => {
+    const headers = { authorization: basic("alice", password), "x-forwarded-for": client };
+    return (await fetch(`${address}/v2/`, { headers })).status;
+  };
+
+  expect(await from("192.0.2.1", "wrong")).toBe(401);
+  expect(await from("192.0.2.1", "password")).toBe(429);
+  expect(await from("192.0.2.2", "password")).toBe(200);
+
+  await expect
+    .poll(() => logger.lines.filter(({ message }) => message === "request").at(-1)?.fields)
+    .toMatchObject({ status: 200, remote: "192.0.2.2" });
 });
 
 it("does not open with an htpasswd file that it cannot read", async () => {
@@ -196,6 +227,18 @@ async function push(as: As, user: string, repository: string): Promise<Response>
   const manifest = { schemaVersion: 2, config, layers: [] };
   await as(user, `/v2/${repository}/manifests/v1`, "PUT", Buffer.from(JSON.stringify(manifest)));
   return response;
+}
+
+/** A connection, and what has come by it so far. */
+function connected(address: string) {
+  const { port } = new URL(address);
+  const socket = createConnection(Number(port), "127.0.0.1");
+  onTestFinished(() => void socket.destroy());
+  let text = "";
+  socket.setEncoding("utf8").on("data", (more: string) => {
+    text += more;
+  });
+  return { socket, answer: () => text };
 }
 
 function htpasswdAt(path: string): string {

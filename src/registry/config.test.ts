@@ -52,6 +52,18 @@ validation: {disabled: false, manifests: {urls: {allow: ["^https://a/"], deny: [
   });
 });
 
+it.each([
+  [
+    "inmemory",
+    "storage:\n  inmemory:\n  cache: {blobdescriptor: inmemory, blobdescriptorsize: 10}\n",
+  ],
+  ["redis", "storage:\n  inmemory:\n  cache: {layerinfo: redis}\nredis: {addr: cache:6379}\n"],
+])("takes a cache of sizes, as old files name one: %s", (kind, text) => {
+  const { cache } = read(`version: 0.1\n${text}`).storage;
+
+  expect(Object.values(cache ?? {})).toContain(kind);
+});
+
 it("fills in Distribution's defaults", () => {
   expect(read(smallest)).toMatchObject({
     log: { level: "info", formatter: "text", accesslog: { disabled: false } },

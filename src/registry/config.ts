@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { Auth } from "./auth/index.ts";
+import { DescriptorCache } from "./config-cache.ts";
 import { parseDocument, type Source } from "./config-document.ts";
 import { Health } from "./config-health.ts";
 import { Http } from "./config-http.ts";
@@ -30,6 +31,8 @@ const Storage = v.pipe(
     filesystem: v.optional(v.nullable(storageOptions.filesystem)),
     inmemory: v.optional(storageOptions.inmemory),
     delete: v.optional(v.strictObject({ enabled: v.optional(YesOrNo, false) }), {}),
+    /** See `cacheNote`. */
+    cache: v.optional(DescriptorCache),
     /** Nothing redirects on these drivers, so either answer is already true. */
     redirect: v.optional(v.strictObject({ disable: v.optional(YesOrNo, false) }), {}),
     maintenance: v.optional(
@@ -76,13 +79,15 @@ export const RegistryFile = v.strictObject({
   notifications: v.optional(Notifications, {}),
   health: v.optional(Health, {}),
   catalog: v.optional(v.strictObject({ maxentries: v.optional(Count, 1000) }), {}),
+  /** Only ever for `storage.cache`; its keys are the other's, and not looked at. */
+  redis: v.optional(v.record(v.string(), v.unknown())),
   tags: v.optional(v.strictObject({ maxtags: v.optional(Count, 1000) }), {}),
   validation: v.optional(Validation, {}),
 });
 
 /** Everything decided: each value is what the file said, or its default. */
 export type RegistryConfig = Omit<v.InferOutput<typeof RegistryFile>, "storage"> & {
-  storage: Pick<v.InferOutput<typeof Storage>, "delete" | "maintenance"> & {
+  storage: Pick<v.InferOutput<typeof Storage>, "cache" | "delete" | "maintenance"> & {
     choice: StorageChoice;
   };
 };
@@ -114,12 +119,12 @@ export function defaultRegistryConfig(
 }
 
 function decided({ storage, ...rest }: v.InferOutput<typeof RegistryFile>): RegistryConfig {
-  const { filesystem, inmemory, delete: deletion, maintenance } = storage;
+  const { filesystem, inmemory, delete: deletion, maintenance, cache } = storage;
   const choice: StorageChoice =
     inmemory === undefined
       ? { driver: "filesystem", options: filesystem ?? v.parse(storageOptions.filesystem, {}) }
       : { driver: "inmemory" };
-  return { ...rest, storage: { delete: deletion, maintenance, choice } };
+  return { ...rest, storage: { delete: deletion, maintenance, choice, cache } };
 }
 
 function isPattern(text: string): boolean {

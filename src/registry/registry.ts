@@ -6,6 +6,7 @@ import { apiListener } from "./api/listener.ts";
 import { openGateFor } from "./auth/index.ts";
 import { clientAddressBehind } from "./auth/trusted-proxies.ts";
 import type { RegistryConfig } from "./config.ts";
+import { cacheNote } from "./config-cache.ts";
 import { imageStoreOn } from "./images/image-store.ts";
 import { drain, openAnswers } from "./server-drain.ts";
 import { listen } from "./server-listen.ts";
@@ -39,6 +40,7 @@ export async function openRegistry(
   config: RegistryConfig,
   { clock, logger }: RegistryParts,
 ): Promise<Registry> {
+  if (config.storage.cache) logger.info(cacheNote);
   const isReadonly = config.storage.maintenance.readonly.enabled;
   const access = isReadonly ? "read" : "write";
   const storage = await openStorage(config.storage.choice, { access, clock });

@@ -47,6 +47,18 @@ it("takes the last bytes of an upload without being told how many they are", asy
   expect((await askHttp2(session, put, large)).status).toBe(201);
 });
 
+it("asks for a body that a client holds back", async () => {
+  const { session } = await openHttp2();
+  const path = `/v2/a/blobs/uploads/?digest=${digestOf(large)}`;
+  const stream = session.request({ ...post(path), expect: "100-continue" });
+
+  await once(stream, "continue");
+  stream.end(large);
+  const [headers] = await once(stream, "response");
+
+  expect(headers[":status"]).toBe(201);
+});
+
 it.each<[string, (session: Session, stream: ClientHttp2Stream) => void]>([
   ["request", (_session, stream) => stream.destroy(new Error("enough"))],
   ["connection", (session) => session.destroy()],

@@ -26,6 +26,7 @@ const maximumStreams = 128;
 export function openHttp2({ idleConnectionMs, idleRequestMs }: Http2Timeouts): Http2 {
   const settings = { initialWindowSize: streamWindowBytes, maxConcurrentStreams: maximumStreams };
   const server = createServer({ settings });
+  server.on("checkContinue", (request, response) => server.emit("request", request, response));
   const sessions = new Set<ServerHttp2Session>();
   server.on("session", (session) => {
     sessions.add(session);

@@ -82,6 +82,8 @@ export async function openServer(
 
 function common(server: HttpServer | HttpsServer) {
   server.setTimeout(idleRequestMs);
+  // Node would ask for the body before anybody has looked at who brings it.
+  server.on("checkContinue", (request, response) => server.emit("request", request, response));
   const sockets = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
     sockets.add(socket);

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -111,6 +112,7 @@ describe("TLS", () => {
     ["no certificate", { cert: "" }, "cannot be used"],
     ["no key", { key: "" }, "cannot be used"],
     ["the key of another", { key: issue().pem.key }, "cannot be used"],
+    ["a key of another kind", { key: rsaKey() }, "cannot be used"],
     ["a missing file", undefined, "cannot be read"],
   ])("does not open with %s, and names the files", async (_what, change, message) => {
     const { cert, key } = { ...own.pem, ...change };
@@ -157,6 +159,11 @@ describe("followCertificates", () => {
 });
 
 const aes256 = { maxVersion: "TLSv1.2", ciphers: "ECDHE-ECDSA-AES256-GCM-SHA384" } as const;
+
+function rsaKey(): string {
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  return String(privateKey.export({ format: "pem", type: "pkcs8" }));
+}
 
 function asClient({ pem }: Issued) {
   return { cert: pem.cert, key: pem.key };

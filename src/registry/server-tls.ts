@@ -1,4 +1,4 @@
-import { X509Certificate } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import {
   createSecureContext,
@@ -51,7 +51,12 @@ export async function readCertificates(tls: Tls): Promise<Certificates> {
   };
   try {
     createSecureContext(context);
-    return { stamp, context, validUntil: new Date(new X509Certificate(cert).validTo) };
+    const certificate = new X509Certificate(cert);
+    // Keys of different kinds OpenSSL would take, and then fail at each handshake.
+    if (!certificate.checkPrivateKey(createPrivateKey(key))) {
+      throw new Error("the key is not the certificate's");
+    }
+    return { stamp, context, validUntil: new Date(certificate.validTo) };
   } catch (error) {
     const files = `${tls.certificate} and ${tls.key}`;
     const message = `http.tls: ${files} cannot be used: ${messageOf(error)}`;

@@ -21,15 +21,6 @@ it("runs in the directory, and is told of the deployment", async ({ signal }) =>
   ]);
 });
 
-it("cannot speak to systemd in the agent's name", async ({ signal }) => {
-  const { parts, lines } = await host();
-  const environment = { ...parts.environment, NOTIFY_SOCKET: "/run/notify", WATCHDOG_USEC: "1" };
-
-  await run('echo "[$NOTIFY_SOCKET$WATCHDOG_USEC] $OWN"', { ...parts, environment }, signal);
-
-  expect(lines()).toEqual(["[] mine"]);
-});
-
 it("logs standard error as well", async ({ signal }) => {
   const { parts, lines } = await host();
 

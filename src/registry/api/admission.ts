@@ -20,16 +20,17 @@ type Admit = (route: Route | undefined, request: IncomingMessage, call: Call) =>
  *
  * @throws as `Gate.admit` does
  */
-export function admissionTo({ gate, clientAddress, location }: AdmissionParts): Admit {
+export function admissionTo(parts: AdmissionParts): Admit {
+  const { gate, location } = parts;
   return async (route, request, call) => {
-    const { method = "", headers, socket } = request;
+    const { method = "", headers } = request;
     // Browsers ask with OPTIONS, never with credentials, whether they may send some.
     const isOpen = route === undefined || route.kind === "root" || method === "OPTIONS";
     if (isOpen) return unlimitedGrant(undefined);
     const visit = {
       credentials: credentialsIn(headers.authorization),
       wishes: wishesFor(route, method),
-      address: clientAddress(socket.remoteAddress, forwardedFor(request)),
+      address: addressOf(request, parts),
       origin: () => originFor(request, location),
     };
     return await gate.admit(visit, call);
@@ -73,7 +74,11 @@ function originFor({ headers }: IncomingMessage, { host }: LocationOptions): str
   return locationFor("", whole, headers) || undefined;
 }
 
-function forwardedFor({ headers }: IncomingMessage): string | undefined {
+/** Where a request comes from, as far as our own proxies can be believed; empty when nobody says. */
+export function addressOf(
+  { headers, socket }: IncomingMessage,
+  { clientAddress }: Pick<AdmissionParts, "clientAddress">,
+): string {
   const header = headers["x-forwarded-for"];
-  return Array.isArray(header) ? header.join(",") : header;
+  return clientAddress(socket?.remoteAddress, Array.isArray(header) ? header.join(",") : header);
 }

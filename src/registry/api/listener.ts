@@ -5,13 +5,13 @@ import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import { OciError } from "../../oci/error.ts";
 import type { Grant } from "../auth/authenticator.ts";
-import { type AdmissionParts, admissionTo } from "./admission.ts";
+import { type AdmissionParts, addressOf, admissionTo } from "./admission.ts";
 import { answerTo } from "./api-error.ts";
 import type { Answer, ApiParts, Headers } from "./exchange.ts";
 import { isCutOff } from "./http2-request.ts";
 import { locationFor } from "./location.ts";
 import { answerFor } from "./resources.ts";
-import { parseRoute } from "./routes.ts";
+import { parseRoute, type Route } from "./routes.ts";
 import { ClientGone, send } from "./send.ts";
 
 export interface ListenerParts extends ApiParts, AdmissionParts {
@@ -32,6 +32,7 @@ const clientClosedRequest = 499;
 export function apiListener(parts: ListenerParts): RequestListener {
   const always = { "docker-distribution-api-version": "registry/2.0", ...parts.headers };
   const admit = admissionTo(parts);
+  const remoteOf = (request: IncomingMessage) => addressOf(request, parts);
 
   return (request, response) => {
     response.on("error", () => {}); // the writer is told, too
@@ -44,7 +45,7 @@ export function apiListener(parts: ListenerParts): RequestListener {
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const begunMs = parts.clock.now().getTime();
     const visitor: Visitor = {};
-    const answer = await answerOf(request, visitor);
+    const answer = await answerOf(request, response, visitor);
     const isGone = isCutOff(request);
     let status = isGone ? clientClosedRequest : answer.status;
     let size = 0;
@@ -59,7 +60,8 @@ export function apiListener(parts: ListenerParts): RequestListener {
     if (parts.accessLog === "left out") return;
     const durationMs = parts.clock.now().getTime() - begunMs;
     const { user } = visitor;
-    parts.logger.info("request", accessLine(request, { status, size, durationMs, user }));
+    const remote = remoteOf(request) || undefined;
+    parts.logger.info("request", accessLine(request, { status, size, durationMs, user, remote }));
   }
 
   /** Before the headers are out, the client still hears what is wrong; after that, it is cut off. */
@@ -79,12 +81,16 @@ export function apiListener(parts: ListenerParts): RequestListener {
     return answer.status;
   }
 
-  async function answerOf(request: IncomingMessage, visitor: Visitor): Promise<Answer> {
+  async function answerOf(
+    request: IncomingMessage,
+    response: ServerResponse,
+    visitor: Visitor,
+  ): Promise<Answer> {
     try {
       const [path = "", query = ""] = splitOnce(targetOf(request), "?");
       const { headers } = request;
       const route = parseRoute(withoutPrefix(path, parts.location.prefix));
-      const grant = await admit(route, request, parts.call);
+      const grant = await admitted(route, request, response);
       visitor.user = grant.user;
       return await answerFor(
         route,
@@ -103,6 +109,24 @@ export function apiListener(parts: ListenerParts): RequestListener {
     }
   }
 
+  /** Asks a client that waits to be asked for its body only once it is let in (RFC 9110, 10.1.1). */
+  async function admitted(
+    route: Route | undefined,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<Grant> {
+    const isWaiting = request.headers.expect?.toLowerCase() === "100-continue";
+    try {
+      const grant = await admit(route, request, parts.call);
+      if (isWaiting) response.writeContinue();
+      return grant;
+    } catch (error) {
+      // Whether the body comes all the same, nobody knows: it could be taken for the next request.
+      if (isWaiting && request.httpVersionMajor < 2) response.setHeader("connection", "close");
+      throw error;
+    }
+  }
+
   /** What the client did wrong is in its answer, and the access log; what we did, nowhere else. */
   function report(error: unknown, { method, url }: IncomingMessage): void {
     if (error instanceof OciError && error.status < 500) return;
@@ -116,13 +140,18 @@ type Visitor = Partial<Pick<Grant, "user">>;
 
 function accessLine(
   request: IncomingMessage,
-  result: { status: number; size: number; durationMs: number; user: string | undefined },
+  result: {
+    status: number;
+    size: number;
+    durationMs: number;
+    user: string | undefined;
+    remote: string | undefined;
+  },
 ) {
   return {
     method: request.method,
     path: pathIn(request.url),
     ...result,
-    remote: request.socket.remoteAddress,
     agent: request.headers["user-agent"],
   };
 }

@@ -1,13 +1,9 @@
 import { OciError } from "../../oci/error.ts";
-import type { Grant } from "../auth/authenticator.ts";
 import type { Page, PageRequest } from "../images/page.ts";
 import { type ApiParts, type Headers, type Inquiry, jsonAnswer, type Methods } from "./exchange.ts";
 
 /** What Distribution gives a client that does not say how much it wants. */
 const ordinaryCatalogPage = 100;
-
-/** At how many names the catalog looks at a time, where few of them may be shown. */
-const leastScanned = 100;
 
 /** `/v2/<name>/tags/list` (end-8). */
 export function tagsMethods(
@@ -43,30 +39,11 @@ export function catalogMethods(
       const limit = numberIn(query) ?? ordinary;
       if (limit > maximumCatalogEntries) throw invalidNumber(limit);
       const request = { limit, last: query.get("last") ?? undefined };
-      const page = await pageOf(request, grant, (part) => catalog.list(part, call));
+      const page = await catalog.list(request, { ...call, shows: grant.lists });
       const headers = linkTo("/v2/_catalog", request, page);
       return jsonAnswer(200, { repositories: page.names }, headers);
     },
   };
-}
-
-/** A page of those names that who asks may see: the others are passed over, and not counted. */
-async function pageOf(
-  { limit, last }: PageRequest,
-  grant: Grant,
-  list: (request: PageRequest) => Promise<Page>,
-): Promise<Page> {
-  if (grant.reach === "everything") return await list({ limit, last });
-  const names: string[] = [];
-  for (let after = last; ; ) {
-    const page = await list({ limit: Math.max(limit, leastScanned), last: after });
-    names.push(...page.names.filter((name) => grant.lists(name)));
-    after = page.names.at(-1);
-    const isEnd = !page.more || after === undefined;
-    if (isEnd || names.length > limit) {
-      return { names: names.slice(0, limit), more: names.length > limit };
-    }
-  }
 }
 
 function linkTo(path: string, { limit }: PageRequest, { names, more }: Page): Headers {

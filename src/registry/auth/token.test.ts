@@ -1,30 +1,24 @@
-import { generateKeyPairSync, type KeyObject, randomBytes } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { calculateJwkThumbprint, exportJWK, SignJWT, UnsecuredJWT } from "jose";
-import { describe, expect, it, onTestFinished } from "vitest";
-import { FakeClock } from "../../base/clock.fake.ts";
-import { FakeLogger } from "../../base/logger.fake.ts";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { calculateJwkThumbprint, exportJWK, UnsecuredJWT } from "jose";
+import { describe, expect, it } from "vitest";
 import { type Issued, issue } from "../certificate.fake.ts";
 import { authenticatorContract } from "./authenticator.contract.ts";
-import type { Credentials, Wish } from "./authenticator.ts";
-import { openToken, type TokenOptions } from "./token.ts";
-import { namesOf } from "./token-keys.ts";
-import { tokenAlgorithms } from "./token-verifier.ts";
-import { basic, bearer, pullApp, pushApp, visitWith } from "./visit.fake.ts";
+import type { Wish } from "./authenticator.ts";
+import {
+  type Changes,
+  chainOf,
+  claimsOf,
+  fingerprint,
+  nowSeconds,
+  signer,
+  tokenStage as stage,
+  thumbprint,
+  token,
+} from "./token.fake.ts";
+import { basic, bearer, pullApp, pushApp } from "./visit.fake.ts";
 
-const signer = issue({ name: "signer", isAuthority: true });
 const stranger = issue({ name: "stranger", isAuthority: true });
-const [thumbprint = "", fingerprint = ""] = namesOf(signer.certificate.publicKey);
-const nowSeconds = Math.floor(Date.now() / 1000);
-
-interface Changes {
-  claims?: Record<string, unknown>;
-  header?: Record<string, unknown>;
-  key?: KeyObject | Uint8Array;
-  algorithm?: string;
-}
 
 authenticatorContract("token", {
   open: async () => (await stage()).authenticator,
@@ -197,49 +191,6 @@ describe("token", () => {
   });
 });
 
-describe("the challenge for a token", () => {
-  it.each([
-    ["nothing was shown", undefined, "CREDENTIALS_NEEDED", undefined],
-    ["a password was shown", basic("a", "b"), "CREDENTIALS_REFUSED", undefined],
-    ["a bad token was shown", bearer("x"), "CREDENTIALS_REFUSED", "invalid_token"],
-    ["the token is too small", bearer("x"), "CREDENTIALS_INSUFFICIENT", "insufficient_scope"],
-  ] as const)("says what is wrong when %s", async (_what, credentials, reason, error) => {
-    const { authenticator } = await stage();
-
-    const { parameters } = authenticator.challenge(visitWith(credentials), reason);
-
-    expect(parameters).toEqual({
-      realm: "https://auth.test/token",
-      service: "registry.test",
-      scope: "repository:team/app:pull",
-      error,
-    });
-  });
-
-  it("names no scope where nothing is wished, and several with a space", async () => {
-    const { authenticator } = await stage();
-    const other: Wish = { type: "repository", name: "b", action: "pull" };
-    const scopeFor = (wishes: Wish[]) =>
-      authenticator.challenge(visitWith(undefined, { wishes }), "CREDENTIALS_NEEDED").parameters
-        .scope;
-
-    expect(scopeFor([])).toBeUndefined();
-    expect(scopeFor([pullApp, pushApp, other])).toBe(
-      "repository:team/app:pull,push repository:b:pull",
-    );
-  });
-
-  it("leads to the host that was asked, when it is to", async () => {
-    const { authenticator } = await stage({ options: { autoredirect: true } });
-    const realmFor = (origin: string | undefined) =>
-      authenticator.challenge(visitWith(undefined, { origin: () => origin }), "CREDENTIALS_NEEDED")
-        .parameters.realm;
-
-    expect(realmFor("https://r.test:5000")).toBe("https://r.test:5000/auth/token");
-    expect(realmFor(undefined)).toBe("https://auth.test/token");
-  });
-});
-
 it.each([
   ["", "there is no certificate in it"],
   ["-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", "cannot be used"],
@@ -256,65 +207,3 @@ it("does not open with a key set that is none, and quotes nothing of it", async 
   await expect(opening).rejects.toMatchObject({ code: "UNAVAILABLE" });
   await expect(opening).rejects.not.toThrow("s3cret");
 });
-
-interface Setting {
-  options?: Partial<TokenOptions>;
-  bundle?: string;
-  keys?: unknown;
-}
-
-async function stage({ options = {}, bundle = signer.pem.cert, keys }: Setting = {}) {
-  const directory = await mkdtemp(join(tmpdir(), "dewy-token-"));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
-  const files = { bundle: join(directory, "bundle.pem"), jwks: join(directory, "jwks.json") };
-  await writeFile(files.bundle, bundle);
-  if (keys !== undefined) await writeFile(files.jwks, JSON.stringify({ keys }));
-  const clock = new FakeClock(new Date(nowSeconds * 1000));
-  const logger = new FakeLogger();
-  const authenticator = await openToken(
-    {
-      realm: "https://auth.test/token",
-      service: "registry.test",
-      issuer: "auth.test",
-      rootcertbundle: files.bundle,
-      ...(keys === undefined ? {} : { jwks: files.jwks }),
-      signingalgorithms: [...tokenAlgorithms],
-      autoredirect: false,
-      autoredirectpath: "/auth/token",
-      ...options,
-    },
-    { clock, logger },
-  );
-  const identify = (credentials: Credentials) =>
-    authenticator.identify(credentials, visitWith(credentials), {
-      signal: AbortSignal.timeout(10_000),
-    });
-  const tryWith = (shown: string) =>
-    identify(bearer(shown)).then(
-      ({ user }) => user,
-      (error: { code: string }) => error.code,
-    );
-  return { authenticator, identify, tryWith, clock, logger, bundle: files.bundle };
-}
-
-function claimsOf(changes: Record<string, unknown>) {
-  return {
-    iss: "auth.test",
-    aud: "registry.test",
-    sub: "alice",
-    exp: nowSeconds + 300,
-    nbf: nowSeconds - 1,
-    access: [{ type: "repository", name: "team/app", actions: ["pull"] }],
-    ...changes,
-  };
-}
-
-function token({ claims = {}, header = {}, key, algorithm = "ES256" }: Changes = {}) {
-  return new SignJWT(claimsOf(claims))
-    .setProtectedHeader({ alg: algorithm, kid: fingerprint, ...header })
-    .sign(key ?? signer.privateKey);
-}
-
-function chainOf(...chain: Issued[]): string[] {
-  return chain.map(({ certificate }) => certificate.raw.toString("base64"));
-}

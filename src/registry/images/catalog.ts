@@ -7,16 +7,17 @@ import { isRepositoryThere } from "./repository.ts";
 
 /** Lists the repositories, in Distribution's order: name by name, so `a/b` comes before `a-b`. */
 export interface Catalog {
-  list(page: PageRequest, call: Call): Promise<Page>;
+  /** Only those repositories that `shows` does not pass over, where it is given. */
+  list(page: PageRequest, call: Call & { shows?: (repository: string) => boolean }): Promise<Page>;
 }
 
 export function catalogOn(storage: StorageDriver): Catalog {
   return {
-    async list({ limit, last }, call) {
+    async list({ limit, last }, { shows = () => true, ...call }) {
       const names: string[] = [];
       if (limit === 0) return { names, more: false };
       for await (const name of repositoriesBelow("", last?.split("/") ?? [], call)) {
-        if (name === last) continue;
+        if (name === last || !shows(name)) continue;
         if (names.length === limit) return { names, more: true };
         names.push(name);
       }
