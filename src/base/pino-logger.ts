@@ -45,7 +45,7 @@ export interface BufferedOutput extends DestinationStream {
   close(): void;
 }
 
-const fullBufferBytes = 16 * 1024;
+const fullBufferBytes = 8 * 1024;
 const writtenWithinMs = 100;
 
 /** As `lossyOutput`, but writes behind its callers: the lines of the last moment end with a crash. */

@@ -82,7 +82,7 @@ function variablesOf(route: Route | undefined): LogFields {
 /** As Apache does it: nothing that a client sends begins another line, or ends a quoted part. */
 function escaped(text = ""): string {
   return text.replaceAll(
-    /[\0-\x1f\x7f-\x9f"\\]/g,
+    /[\p{Cc}"\\]/gu,
     (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
   );
 }

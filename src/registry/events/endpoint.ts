@@ -105,7 +105,10 @@ export async function openEndpoint(
     const { id } = JSON.parse(line) as { id: string };
     try {
       await inTurn(() => letters.add(line, why));
-      logger.error("a notification was given up, and is kept with the dead letters", { id, ...why });
+      logger.error("a notification was given up, and is kept with the dead letters", {
+        id,
+        ...why,
+      });
     } catch (error) {
       logger.error("a notification was given up, and is lost", { id, ...why, error });
     }
@@ -148,4 +151,3 @@ export function pauseMs(
   const maximumMs = Math.max(longestBackoffMs, backoff);
   return backoffMs({ firstMs, maximumMs }, failures - threshold + 1);
 }
-

@@ -5,7 +5,14 @@ import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import { LineWriter } from "./line-writer.ts";
 import { openPositionFile, type Position, type PositionFile } from "./position-file.ts";
-import { countLines, readLineAt, readSegments, removeSegment, type Segment, segmentPath } from "./segments.ts";
+import {
+  countLines,
+  readLineAt,
+  readSegments,
+  removeSegment,
+  type Segment,
+  segmentPath,
+} from "./segments.ts";
 
 export interface EventQueueParts {
   directory: string;

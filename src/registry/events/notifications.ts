@@ -107,4 +107,3 @@ function unusable(directory: string, error: unknown): DewyError {
     hint: "give this user the right to write there, or set notifications.queue.directory",
   });
 }
-

@@ -26,7 +26,10 @@ export async function openPositionFile(path: string): Promise<PositionFile> {
   return {
     async read() {
       const { buffer, bytesRead } = await handle.read(Buffer.alloc(recordBytes), 0, recordBytes, 0);
-      const result = v.safeParse(v.pipe(v.string(), v.parseJson(), Stored), text(buffer, bytesRead));
+      const result = v.safeParse(
+        v.pipe(v.string(), v.parseJson(), Stored),
+        text(buffer, bytesRead),
+      );
       return result.success ? result.output : undefined;
     },
     async write({ segment, offset }) {

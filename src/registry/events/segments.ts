@@ -88,7 +88,12 @@ export async function readLineAt(path: string, offset: number): Promise<Buffer |
 
 async function* chunksOf(handle: FileHandle, from: number): AsyncGenerator<Buffer> {
   for (let offset = from; ; ) {
-    const { bytesRead, buffer } = await handle.read(Buffer.alloc(chunkBytes), 0, chunkBytes, offset);
+    const { bytesRead, buffer } = await handle.read(
+      Buffer.alloc(chunkBytes),
+      0,
+      chunkBytes,
+      offset,
+    );
     if (bytesRead === 0) return;
     yield buffer.subarray(0, bytesRead);
     offset += bytesRead;
