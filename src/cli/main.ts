@@ -52,6 +52,10 @@ function commandsWith(start: StartApps): Record<string, Entry> {
       summary: "serve an OCI image registry",
       load: async () => (await import("./commands/registry-serve.ts")).registryServe,
     },
+    "registry replay": {
+      summary: "send the notifications again that an endpoint did not take",
+      load: async () => (await import("./commands/registry-replay.ts")).registryReplay,
+    },
     completion: {
       summary: "print the completion for bash, zsh or fish",
       load: async () => (await import("./commands/completion.ts")).completion(commands),

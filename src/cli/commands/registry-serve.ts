@@ -50,7 +50,8 @@ export const registryServe = command({
   },
 });
 
-async function configOf(
+/** The configuration in `operand`, in the file the environment names, or else the defaults. */
+export async function configOf(
   operand: string | undefined,
   { environment, directory }: CommandContext,
 ): Promise<RegistryConfig> {

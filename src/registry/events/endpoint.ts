@@ -1,4 +1,4 @@
-import type { Call } from "../../base/call.ts";
+import { type Call, orAborted } from "../../base/call.ts";
 import { settlesWithin } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import { backoffMs } from "../../base/retry.ts";
@@ -65,7 +65,8 @@ export async function openEndpoint(
     },
     async close(call) {
       closing.abort();
-      await settlesWithin(Promise.all([sending, replaying]), closingMs, clock);
+      const ended = settlesWithin(Promise.all([sending, replaying]), closingMs, clock);
+      await orAborted(ended, call.signal).catch(() => {});
       ending.abort();
       await Promise.all([sending, replaying]);
       await queue.close(call);

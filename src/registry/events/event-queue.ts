@@ -1,8 +1,8 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Call, orAborted } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
+import { makeDirectory } from "../../base/make-directory.ts";
 import { LineWriter } from "./line-writer.ts";
 import { openPositionFile, type Position, type PositionFile } from "./position-file.ts";
 import {
@@ -148,7 +148,7 @@ export class EventQueue {
 /** Opens the queue in `directory`, with what an earlier process left there. */
 export async function openEventQueue(parts: EventQueueParts): Promise<EventQueue> {
   const { directory } = parts;
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await makeDirectory(directory, 0o700);
   const file = await openPositionFile(join(directory, "position"));
   const position = (await file.read()) ?? { segment: 0, offset: 0 };
   const segments: Segment[] = [];

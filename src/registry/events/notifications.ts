@@ -9,6 +9,7 @@ import { openHttpClient } from "../../base/http-client.ts";
 import type { Metric } from "../../base/instruments.ts";
 import { openLock } from "../../base/lock.ts";
 import type { Logger } from "../../base/logger.ts";
+import { makeDirectory } from "../../base/make-directory.ts";
 import type { Notifications as NotificationsConfig } from "../config-notifications.ts";
 import { type Endpoint, openEndpoint } from "./endpoint.ts";
 import type { EventSink } from "./event.ts";
@@ -93,10 +94,13 @@ async function openPlace({ directory, logger }: NotificationsParts, call: Call) 
     logger.warn("notifications do not outlive this process: set notifications.queue.directory");
     return { directory: made, close: () => rm(made, { recursive: true, force: true }) };
   }
-  const lock = await openLock(join(directory, "lock"), directory, call).catch((error) => {
+  try {
+    await makeDirectory(directory, 0o700);
+    const lock = await openLock(join(directory, "lock"), directory, call);
+    return { directory, close: () => lock.close() };
+  } catch (error) {
     throw unusable(directory, error);
-  });
-  return { directory, close: () => lock.close() };
+  }
 }
 
 function unusable(directory: string, error: unknown): DewyError {
