@@ -1,18 +1,26 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, it, onTestFinished, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { digestOf } from "../../src/oci/digest.ts";
 import { mediaTypes } from "../../src/oci/manifest.ts";
 import { describeWith } from "../component.ts";
 import { freePort, isAnswering, run, startDaemon, temporaryDirectory } from "./program.ts";
 
 const program = fileURLToPath(new URL("../../dist/src/main.js", import.meta.url));
+
+interface Started {
+  address: string;
+  child: ChildProcess;
+  /** What it has written to standard error so far. */
+  log(): string;
+}
 
 interface Event {
   id: string;
@@ -57,14 +65,10 @@ it("sends dead letters again by command, beside a registry that serves", async (
   receiver.setStatus(422);
   const directory = await temporaryDirectory("registry");
   const file = await configured(directory, receiver.url, ", threshold: 1, backoff: 1ms");
-  const { address, child } = await started(file);
-  let log = "";
-  child.stderr?.on("data", (text: string) => {
-    log += text;
-  });
+  const { address, log } = await started(file);
   const blob = randomBytes(1_000);
   await push(address, blob);
-  await vi.waitFor(() => expect(log).toContain("a notification was given up"), 10_000);
+  await vi.waitFor(() => expect(log()).toContain("a notification was given up"), 10_000);
 
   receiver.setStatus(200);
   const replay = ["registry", "replay", "--endpoint", "e", file];
@@ -79,6 +83,36 @@ it("sends dead letters again by command, beside a registry that serves", async (
   ).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining("name one of: e") });
 }, 60_000);
 
+describe.skipIf(process.getuid?.() !== 0)("as root", () => {
+  describeWith("mount", "umount")("with a full disk for its events", () => {
+    it("goes on taking pushes, says that events are in memory only, and sends them later", async () => {
+      const receiver = await openReceiver();
+      const disk = await temporaryDisk();
+      const file = await configured(await temporaryDirectory("registry"), receiver.url, "", {
+        queue: disk,
+      });
+      const { address, log } = await started(file);
+      const first = randomBytes(1_000);
+      await push(address, first);
+      await vi.waitFor(() => expect(receiver.digests).toContain(digestOf(first)));
+      await writeFile(join(disk, "filler"), Buffer.alloc(8 * 1024 ** 2)).catch(() => {});
+
+      const blobs = Array.from({ length: 20 }, () => randomBytes(1_000));
+      for (const blob of blobs) expect(await push(address, blob)).toBe(true);
+
+      expect(log()).toContain("notifications cannot be written down");
+      await rm(join(disk, "filler"));
+      const digests = blobs.map((blob) => digestOf(blob));
+      await vi.waitFor(
+        () => expect(digests.filter((digest) => !receiver.digests.has(digest))).toEqual([]),
+        30_000,
+      );
+      expect(log()).toContain("notifications are written down again");
+      expect(log()).not.toContain("dropped");
+    }, 60_000);
+  });
+});
+
 describeWith("docker-registry")("beside Distribution", () => {
   it("sends the same events, with the same fields in the same order", async () => {
     const ours = await openReceiver();
@@ -86,7 +120,7 @@ describeWith("docker-registry")("beside Distribution", () => {
     const directory = await temporaryDirectory("registry");
     const port = await freePort();
     const host = `127.0.0.1:${port}`;
-    const peer = await configured(await temporaryDirectory("peer"), theirs.url, "", host);
+    const peer = await configured(await temporaryDirectory("peer"), theirs.url, "", { host });
     await startDaemon("docker-registry", ["serve", peer], () => isAnswering(`http://${host}/v2/`));
     const { address } = await started(await configured(directory, ours.url));
 
@@ -145,7 +179,12 @@ async function push(address: string, blob: Buffer): Promise<boolean> {
 }
 
 /** A `config.yml` that either registry takes. */
-async function configured(directory: string, url: string, more = "", host = "127.0.0.1:0") {
+async function configured(
+  directory: string,
+  url: string,
+  more = "",
+  { host = "127.0.0.1:0", queue = "" } = {},
+) {
   const file = join(await temporaryDirectory("config"), "config.yml");
   await writeFile(
     file,
@@ -156,12 +195,13 @@ http: {addr: "${host}"}
 notifications:
   events: {includereferences: true}
   endpoints: [{name: e, url: "${url}"${more || ", timeout: 2s, threshold: 10, backoff: 100ms"}}]
+${queue && `  queue: {directory: ${queue}}`}
 `,
   );
   return file;
 }
 
-async function started(file: string): Promise<{ address: string; child: ChildProcess }> {
+async function started(file: string): Promise<Started> {
   const child = spawn(process.execPath, [program, "registry", "serve", file], {
     stdio: ["ignore", "ignore", "pipe"],
   });
@@ -176,7 +216,18 @@ async function started(file: string): Promise<{ address: string; child: ChildPro
     });
     child.once("exit", (status) => reject(new Error(`it ended with ${status}: ${log}`)));
   });
-  return { address, child };
+  return { address, child, log: () => log };
+}
+
+/** A disk of 4 MiB, for the length of one test. */
+async function temporaryDisk(): Promise<string> {
+  const disk = await mkdtemp(join(tmpdir(), "dewy-disk-"));
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", disk]);
+  onTestFinished(async () => {
+    execFileSync("umount", ["--lazy", disk]); // the registry, which ends later, holds it
+    await rm(disk, { recursive: true });
+  });
+  return disk;
 }
 
 async function openReceiver() {
