@@ -38,35 +38,6 @@ export function lossyOutput(fd: number): DestinationStream {
   return output;
 }
 
-/** Where many lines go that nobody waits for. */
-export interface BufferedOutput extends DestinationStream {
-  write(line: string): void;
-  /** Writes what is left. */
-  close(): void;
-}
-
-const fullBufferBytes = 8 * 1024;
-const writtenWithinMs = 100;
-
-/** As `lossyOutput`, but writes behind its callers: the lines of the last moment end with a crash. */
-export function bufferedOutput(fd: number): BufferedOutput {
-  const options = { sync: false, minLength: fullBufferBytes, maxLength: maximumUnwrittenBytes };
-  const output = destination({ fd, ...options });
-  output.on("error", () => {});
-  const timer = setInterval(() => output.flush(), writtenWithinMs).unref();
-  return {
-    write: (line) => void output.write(line),
-    close() {
-      clearInterval(timer);
-      try {
-        output.flushSync();
-      } catch {
-        // Nobody reads it any more.
-      }
-    },
-  };
-}
-
 const slogShape = {
   base: null,
   messageKey: "msg",

@@ -94,7 +94,14 @@ it("lets variables change an endpoint, and add one", () => {
   ]);
 });
 
+it("takes a hook that is switched off", () => {
+  const hooks = "hooks: [{type: mail, disabled: true, levels: [panic], options: {from: a}}]";
+
+  expect(read(`log: {${hooks}}\n`).log.hooks).toHaveLength(1);
+});
+
 it.each([
+  ["log: {hooks: [{type: mail}]}", "this registry sends no mail: watch its log or its metrics"],
   ["notifications: {endpoints: [{url: 'https://h/'}]}", "endpoints.0.name: is missing"],
   ["notifications: {endpoints: [{name: e, url: 'h/x'}]}", "url: write it as https://host/path"],
   [`${endpoint}, timeout: soon}]}`, "endpoints.0.timeout: write a duration"],

@@ -24,6 +24,15 @@ const Log = v.strictObject({
   formatter: v.optional(v.picklist(["text", "json", "logstash"]), "text"),
   fields: v.optional(v.record(v.string(), v.unknown()), {}),
   accesslog: v.optional(v.strictObject({ disabled: v.optional(YesOrNo, false) }), {}),
+  /** Taken where they are switched off, as in Distribution's own example. */
+  hooks: v.optional(
+    v.array(
+      v.looseObject({
+        disabled: v.literal(true, "this registry sends no mail: watch its log or its metrics"),
+      }),
+      "write a list of hooks",
+    ),
+  ),
 });
 
 const Storage = v.pipe(

@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import * as v from "valibot";
+import { bufferedOutput } from "../../base/buffered-output.ts";
 import { asConfigError, ConfigError, DewyError, messageOf } from "../../base/errors.ts";
-import { bufferedOutput, openLogger } from "../../base/pino-logger.ts";
+import { openLogger } from "../../base/pino-logger.ts";
 import { openAccessLog } from "../../registry/api/access-log.ts";
 import {
   defaultRegistryConfig,
@@ -45,7 +46,7 @@ export const registryServe = command({
       logger.info("registry is stopping");
     } finally {
       await registry.close({ signal: AbortSignal.timeout(longestDrainMs) });
-      output.close();
+      await output.close();
     }
   },
 });
