@@ -2,11 +2,11 @@ import { join } from "node:path";
 import { type Call, isEchoOf } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
 import { asConfigError, ConfigError, DewyError, messageOf, systemCodeOf } from "../base/errors.ts";
+import { openLock } from "../base/lock.ts";
 import type { Logger } from "../base/logger.ts";
 import { makeDirectory } from "../base/make-directory.ts";
 import { openReleases, type Releases, ReleasesError } from "./deploy/releases.ts";
 import { type Ledger, openLedger } from "./ledger/ledger.ts";
-import { openLock } from "./ledger/lock.ts";
 import { openWorkerRecord, type WorkerRecord } from "./supervisor/worker-record.ts";
 
 /** What one app keeps in its directory. */

@@ -61,6 +61,10 @@ function commandsWith(start: StartApps): Record<string, Entry> {
       summary: "read every blob and report those that have rotted",
       load: async () => (await import("./commands/registry-scrub.ts")).registryScrub,
     },
+    "registry replay": {
+      summary: "send the notifications again that an endpoint did not take",
+      load: async () => (await import("./commands/registry-replay.ts")).registryReplay,
+    },
     completion: {
       summary: "print the completion for bash, zsh or fish",
       load: async () => (await import("./commands/completion.ts")).completion(commands),

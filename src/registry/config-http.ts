@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { parseDuration } from "../base/schema.ts";
+import { Debug } from "./config-debug.ts";
 import { Tls } from "./config-tls.ts";
 
 /** The most that `http.draintimeout` may ask for, so that a stop always ends. */
@@ -52,6 +53,7 @@ export const Http = v.pipe(
     ),
     draintimeout: v.optional(GoDuration, "30s"),
     tls: v.optional(Tls),
+    debug: v.optional(Debug),
     /** HTTP/2 is spoken over TLS only, beside HTTP/1.1. */
     http2: v.optional(v.strictObject({ disabled: v.optional(YesOrNo, false) }), {}),
     /** Taken so that old files work; the state of an upload is in its file, and needs no signature. */

@@ -2,8 +2,10 @@ import * as v from "valibot";
 import { Auth } from "./auth/index.ts";
 import { DescriptorCache } from "./config-cache.ts";
 import { parseDocument, type Source } from "./config-document.ts";
+import { Health } from "./config-health.ts";
 import { Http } from "./config-http.ts";
 import { maintenanceEntries } from "./garbage/options.ts";
+import { Notifications } from "./config-notifications.ts";
 import { type StorageChoice, storageOptions } from "./storage/index.ts";
 
 const YesOrNo = v.boolean("write true or false");
@@ -23,6 +25,15 @@ const Log = v.strictObject({
   formatter: v.optional(v.picklist(["text", "json", "logstash"]), "text"),
   fields: v.optional(v.record(v.string(), v.unknown()), {}),
   accesslog: v.optional(v.strictObject({ disabled: v.optional(YesOrNo, false) }), {}),
+  /** Taken where they are switched off, as in Distribution's own example. */
+  hooks: v.optional(
+    v.array(
+      v.looseObject({
+        disabled: v.literal(true, "this registry sends no mail: watch its log or its metrics"),
+      }),
+      "write a list of hooks",
+    ),
+  ),
 });
 
 const Storage = v.pipe(
@@ -76,6 +87,8 @@ export const RegistryFile = v.strictObject({
   storage: Storage,
   http: v.optional(Http, {}),
   auth: v.optional(Auth),
+  notifications: v.optional(Notifications, {}),
+  health: v.optional(Health, {}),
   catalog: v.optional(v.strictObject({ maxentries: v.optional(Count, 1000) }), {}),
   /** Only ever for `storage.cache`; its keys are the other's, and not looked at. */
   redis: v.optional(v.record(v.string(), v.unknown())),

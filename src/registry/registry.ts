@@ -1,7 +1,10 @@
 import { setMaxListeners } from "node:events";
 import type { Call } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
+import type { Environment } from "../base/environment.ts";
 import type { Logger } from "../base/logger.ts";
+import type { AccessLog } from "./api/access-log.ts";
+import { endOfClient } from "./api/admission.ts";
 import { apiListener } from "./api/listener.ts";
 import { openGateFor } from "./auth/index.ts";
 import { clientAddressBehind } from "./auth/trusted-proxies.ts";
@@ -9,6 +12,7 @@ import type { RegistryConfig } from "./config.ts";
 import { cacheNote } from "./config-cache.ts";
 import { startMaintenance } from "./garbage/maintenance.ts";
 import { imageStoreOn } from "./images/image-store.ts";
+import { openObservers } from "./observers.ts";
 import { drain, openAnswers } from "./server-drain.ts";
 import { listen } from "./server-listen.ts";
 import { openServer } from "./server-open.ts";
@@ -17,11 +21,17 @@ import { openStorage } from "./storage/index.ts";
 export interface RegistryParts {
   clock: Clock;
   logger: Logger;
+  /** Where requests are logged, unless `log.accesslog.disabled`. */
+  accessLog?: AccessLog;
+  /** For proxies. */
+  environment?: Environment;
 }
 
 export interface Registry {
   /** Where it is reached, such as `http://127.0.0.1:5000`, or `unix:/path` for a socket. */
   address: string;
+  /** Where the debug server is, if `http.debug.addr` asks for one. */
+  debugAddress: string | undefined;
   /**
    * Takes no new connection, lets the requests that are under way end for as long as
    * `http.draintimeout` says or until the call is aborted, and then cuts off what is left.
@@ -35,31 +45,40 @@ export interface Registry {
  *
  * @throws {StorageError} when the storage cannot be used
  * @throws {AuthError} when users or keys cannot be read
- * @throws {RegistryError} when the address or the certificate cannot
+ * @throws {NotificationsError} when their queue cannot be used
+ * @throws {RegistryError} when an address or the certificate cannot
  */
 export async function openRegistry(
   config: RegistryConfig,
-  { clock, logger }: RegistryParts,
+  { clock, logger, accessLog, environment = {} }: RegistryParts,
 ): Promise<Registry> {
   if (config.storage.cache) logger.info(cacheNote);
   const isReadonly = config.storage.maintenance.readonly.enabled;
   const access = isReadonly ? "read" : "write";
   const storage = await openStorage(config.storage.choice, { access, clock });
-  const closers: (() => Promise<void>)[] = [() => storage.close()];
-  const close = async () => {
-    for (const end of closers.reverse()) await end();
+  const closers: ((call: Call) => Promise<void>)[] = [() => storage.close()];
+  const close = async (call: Call) => {
+    for (const end of closers.reverse()) await end(call);
   };
   const stop = new AbortController();
   setMaxListeners(0, stop.signal); // every request that waits listens, and they are many
   const call = { signal: stop.signal };
   try {
+    const settings = settingsOf(config);
+    const addressOf = endOfClient(settings);
+    const watched = { storage, addressOf, clock, logger, environment };
+    const observers = await openObservers(config, watched, call);
+    closers.push((call) => observers.close(call));
     const gate = await openGateFor(config.auth, { clock, logger }, call);
     closers.push(() => gate.close());
     const served = await openServer(config.http, { clock, logger });
     closers.push(() => served.release());
-    const store = imageStoreOn(storage, { clock, validation: validationOf(config) });
-    const settings = { ...settingsOf(config), gate, store };
-    served.prependListener(apiListener({ ...settings, clock, logger, call }));
+    const { metrics, health, debugAddress } = observers;
+    const store = imageStoreOn(observers.storage, { clock, validation: validationOf(config) });
+    const witness = observers.witnessOf(store);
+    const log = config.log.accesslog.disabled ? undefined : accessLog;
+    const known = { gate, store, witness, metrics, health, accessLog: log };
+    served.prependListener(apiListener({ ...settings, ...known, clock, logger, call }));
     const open = openAnswers(served);
     const address = await listen(served.server, config.http);
     const { maintenance } = config.storage;
@@ -69,19 +88,20 @@ export async function openRegistry(
     }
     return {
       address,
+      debugAddress,
       async close(call) {
         await drain(served, { timeoutMs: config.http.draintimeout, clock, open }, call);
         stop.abort();
-        await close();
+        await close(call);
       },
     };
   } catch (error) {
-    await close();
+    await close(call);
     throw error;
   }
 }
 
-function settingsOf({ http, log, storage, tags, catalog, auth }: RegistryConfig) {
+function settingsOf({ http, storage, tags, catalog, auth }: RegistryConfig) {
   return {
     deletion: storage.delete.enabled ? "allowed" : "refused",
     writes: storage.maintenance.readonly.enabled ? "refused" : "allowed",
@@ -95,7 +115,6 @@ function settingsOf({ http, log, storage, tags, catalog, auth }: RegistryConfig)
     },
     clientAddress: clientAddressBehind(auth?.trustedproxies ?? []),
     headers: http.headers,
-    accessLog: log.accesslog.disabled ? "left out" : "written",
   } as const;
 }
 

@@ -7,6 +7,7 @@ import { systemClock } from "../base/clock.ts";
 import { FakeLogger } from "../base/logger.fake.ts";
 import { digestOf } from "../oci/digest.ts";
 import { mediaTypes } from "../oci/manifest.ts";
+import type { AccessLog } from "./api/access-log.ts";
 import { parseRegistryConfig } from "./config.ts";
 import { openRegistry, type Registry } from "./registry.ts";
 
@@ -26,7 +27,11 @@ export async function openHere(
   const address = http.includes("addr:") ? "" : 'addr: "127.0.0.1:0", ';
   const text = `version: 0.1\nstorage:\n  filesystem: {rootdirectory: ${rootdirectory}}\n${deletion}\nhttp: {${address}${http}}\n${more}\n`;
   const config = parseRegistryConfig({ file: "config.yml", text, environment: {} });
-  const registry = await openRegistry(config, { clock: systemClock, logger });
+  const accessLog: AccessLog = {
+    write: ({ request, user, status, size, address }) =>
+      logger.info("request", { method: request.method, user, status, size, remote: address }),
+  };
+  const registry = await openRegistry(config, { clock: systemClock, logger, accessLog });
   onTestFinished(async () => {
     await registry.close({ signal: AbortSignal.abort() });
     await rm(rootdirectory, { recursive: true, force: true });

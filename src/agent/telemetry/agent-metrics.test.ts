@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { FakeClock } from "../../base/clock.fake.ts";
+import { prometheusText } from "../../base/prometheus-text.ts";
 import type { AgentEvent, AppIdentity } from "../event.ts";
 import { openAgentMetrics } from "./agent-metrics.ts";
-import { prometheusText } from "./prometheus-text.ts";
 
 const web: AppIdentity = { app: "web", host: "h", mode: "server" };
 const resource = { "service.name": "dewy", "service.version": "1.2.3" };

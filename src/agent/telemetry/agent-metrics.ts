@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
+import { type Metric, openCounter, openGauge, openHistogram } from "../../base/instruments.ts";
 import type { AgentEvent, AppIdentity, Observe } from "../event.ts";
-import { type Metric, openCounter, openGauge, openHistogram } from "./instruments.ts";
 
 export interface AgentMetrics {
   /** Takes in what happens to one app; every series of it carries the label `app`. */

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Labels, Metric } from "./instruments.ts";
+import type { Labels, Metric } from "../../base/instruments.ts";
 import { aggregationTemporality, type RequestSchema } from "./otlp-schema.ts";
 
 /** What goes to the collector: `create(RequestSchema, …)` makes a message of it. */

@@ -3,13 +3,13 @@ import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Environment } from "../../base/environment.ts";
 import type { Logger } from "../../base/logger.ts";
+import { readProcessMetrics } from "../../base/process-metrics.ts";
+import { prometheusText } from "../../base/prometheus-text.ts";
 import type { AppIdentity, Observe } from "../event.ts";
 import { openAgentMetrics } from "./agent-metrics.ts";
 import type { OtlpExport } from "./otlp-export.ts";
 import type { OtlpSender } from "./otlp-sender.ts";
 import type { OtlpTarget } from "./otlp-target.ts";
-import { readProcessMetrics } from "./process-metrics.ts";
-import { prometheusText } from "./prometheus-text.ts";
 
 export interface TelemetryOptions {
   /** `--otlp-endpoint`; without it metrics are there to be scraped only. */

@@ -1,8 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import * as v from "valibot";
+import { bufferedOutput } from "../../base/buffered-output.ts";
 import { asConfigError, ConfigError, DewyError, messageOf } from "../../base/errors.ts";
 import { openLogger } from "../../base/pino-logger.ts";
+import { openAccessLog } from "../../registry/api/access-log.ts";
 import {
   defaultRegistryConfig,
   longestDrainMs,
@@ -28,16 +30,23 @@ export const registryServe = command({
     const config = await configOf(file, context);
     const { level, formatter: format, fields } = config.log;
     const logger = openLogger({ level, format, fields });
-    const registry = await openRegistry(config, { clock: context.clock, logger }).catch((error) => {
+    const output = bufferedOutput(1);
+    const accessLog = openAccessLog({ format, fields }, output);
+    const { clock, environment } = context;
+    const parts = { clock, logger, accessLog, environment };
+    const registry = await openRegistry(config, parts).catch((error) => {
       // An address or directory that cannot be had is a mistake in the config, as far as a start goes.
       throw error instanceof DewyError ? asConfigError(error) : error;
     });
     context.note(`dewy: the registry listens on ${registry.address}`);
+    const { debugAddress } = registry;
+    if (debugAddress) context.note(`dewy: health and metrics are at ${debugAddress}`);
     try {
       await endOf(context.signal);
       logger.info("registry is stopping");
     } finally {
       await registry.close({ signal: AbortSignal.timeout(longestDrainMs) });
+      await output.close();
     }
   },
 });

@@ -82,3 +82,13 @@ export function addressOf(
   const header = headers["x-forwarded-for"];
   return clientAddress(socket?.remoteAddress, Array.isArray(header) ? header.join(",") : header);
 }
+
+/** Where a request comes from, as notifications say it: with the port, where no proxy is between. */
+export function endOfClient(parts: Pick<AdmissionParts, "clientAddress">) {
+  return ({ request }: { request: IncomingMessage }): string => {
+    const address = addressOf(request, parts);
+    const { remoteAddress, remotePort } = request.socket ?? {};
+    if (address === "" || parts.clientAddress(remoteAddress, undefined) !== address) return address;
+    return `${address.includes(":") ? `[${address}]` : address}:${remotePort}`;
+  };
+}

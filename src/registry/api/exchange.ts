@@ -17,6 +17,8 @@ export interface Answer {
 
 /** A request, as the resources see it. */
 export interface Inquiry {
+  /** Names the request in logs and notifications. */
+  id: string;
   request: IncomingMessage;
   query: URLSearchParams;
   call: Call;

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Call } from "../../base/call.ts";
 import { isEchoOf } from "../../base/call.ts";
@@ -5,11 +6,16 @@ import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import { OciError } from "../../oci/error.ts";
 import type { Grant } from "../auth/authenticator.ts";
+import type { Witness } from "../events/witness.ts";
+import type { Health } from "../health/health.ts";
+import type { HttpMetrics, MeasuredRequest } from "../metrics/http-metrics.ts";
+import type { AccessLog } from "./access-log.ts";
 import { type AdmissionParts, addressOf, admissionTo } from "./admission.ts";
 import { answerTo } from "./api-error.ts";
-import type { Answer, ApiParts, Headers } from "./exchange.ts";
+import { type Answer, type ApiParts, type Headers, jsonAnswer } from "./exchange.ts";
 import { isCutOff } from "./http2-request.ts";
 import { locationFor } from "./location.ts";
+import { pathIn, splitOnce, targetOf } from "./request-target.ts";
 import { answerFor } from "./resources.ts";
 import { parseRoute, type Route } from "./routes.ts";
 import { ClientGone, send } from "./send.ts";
@@ -19,7 +25,11 @@ export interface ListenerParts extends ApiParts, AdmissionParts {
   /** In every answer. */
   headers: Headers;
   logger: Logger;
-  accessLog: "written" | "left out";
+  accessLog: AccessLog | undefined;
+  /** Who is told what happens to images. */
+  witness: Witness | undefined;
+  metrics: HttpMetrics | undefined;
+  health: Pick<Health, "isWell">;
   clock: Clock;
   /** Ends when the server is closed for good; a client that leaves only ends its own streams. */
   call: Call;
@@ -43,9 +53,9 @@ export function apiListener(parts: ListenerParts): RequestListener {
   };
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const begunMs = parts.clock.now().getTime();
-    const visitor: Visitor = {};
-    const answer = await answerOf(request, response, visitor);
+    const begunMs = performance.now();
+    const visit: RequestVisit = { id: randomUUID() };
+    const answer = await answerOf(request, response, visit);
     const isGone = isCutOff(request);
     let status = isGone ? clientClosedRequest : answer.status;
     let size = 0;
@@ -57,11 +67,14 @@ export function apiListener(parts: ListenerParts): RequestListener {
     }
     // What is still to come of a refused body: many clients only listen once they have sent it.
     request.resume();
-    if (parts.accessLog === "left out") return;
-    const durationMs = parts.clock.now().getTime() - begunMs;
-    const { user } = visitor;
-    const remote = remoteOf(request) || undefined;
-    parts.logger.info("request", accessLine(request, { status, size, durationMs, user, remote }));
+    const durationMs = performance.now() - begunMs;
+    visit.measure?.({ request, status, size, durationMs });
+    if (parts.accessLog === undefined) return;
+    const contentType = contentTypeIn(answer);
+    const end = { status, size, contentType, durationMs: Math.round(durationMs * 1000) / 1000 };
+    const { id, route, user } = visit;
+    const where = { at: parts.clock.now(), address: remoteOf(request), route };
+    parts.accessLog.write({ id, request, user, ...where, ...end });
   }
 
   /** Before the headers are out, the client still hears what is wrong; after that, it is cut off. */
@@ -84,25 +97,27 @@ export function apiListener(parts: ListenerParts): RequestListener {
   async function answerOf(
     request: IncomingMessage,
     response: ServerResponse,
-    visitor: Visitor,
+    visit: RequestVisit,
   ): Promise<Answer> {
+    if (!parts.health.isWell) return unhealthy();
     try {
       const [path = "", query = ""] = splitOnce(targetOf(request), "?");
       const { headers } = request;
       const route = parseRoute(withoutPrefix(path, parts.location.prefix));
+      visit.route = route;
+      visit.measure = parts.metrics?.begun(route);
       const grant = await admitted(route, request, response);
-      visitor.user = grant.user;
-      return await answerFor(
-        route,
-        {
-          request,
-          query: new URLSearchParams(query),
-          call: parts.call,
-          grant,
-          locate: (place) => locationFor(place, parts.location, headers),
-        },
-        parts,
-      );
+      visit.user = grant.user;
+      const inquiry = {
+        ...{ id: visit.id, request, grant },
+        query: new URLSearchParams(query),
+        call: parts.call,
+        locate: (place: string) => locationFor(place, parts.location, headers),
+      };
+      const testify = route && (await parts.witness?.(route, inquiry));
+      const answer = await answerFor(route, inquiry, parts);
+      await testify?.(answer);
+      return answer;
     } catch (error) {
       if (!isCutOff(request)) report(error, request);
       return answerTo(error);
@@ -135,43 +150,27 @@ export function apiListener(parts: ListenerParts): RequestListener {
   }
 }
 
-/** Filled in as soon as it is known who asks. */
-type Visitor = Partial<Pick<Grant, "user">>;
-
-function accessLine(
-  request: IncomingMessage,
-  result: {
-    status: number;
-    size: number;
-    durationMs: number;
-    user: string | undefined;
-    remote: string | undefined;
-  },
-) {
-  return {
-    method: request.method,
-    path: pathIn(request.url),
-    ...result,
-    agent: request.headers["user-agent"],
-  };
+/** A request under way; filled in as more is known. */
+interface RequestVisit {
+  readonly id: string;
+  route?: Route | undefined;
+  user?: Grant["user"];
+  measure?: ((end: MeasuredRequest) => void) | undefined;
 }
 
-/** A server has to take a whole URL as well (RFC 9112, section 3.2.2). */
-function targetOf({ url = "" }: IncomingMessage): string {
-  return url.startsWith("/") ? url : url.replace(/^https?:\/\/[^/?]*/i, "");
+/** As Distribution says it, at every path, so that a load balancer takes this one out. */
+function unhealthy(): Answer {
+  const detail = "health check failed: please see /debug/health";
+  const error = { code: "UNAVAILABLE", message: "service unavailable", detail };
+  return jsonAnswer(503, { errors: [error] });
 }
 
-/** Without the query, which may hold what was never meant for a log. */
-function pathIn(url = ""): string {
-  return splitOnce(url, "?")[0] ?? "";
+function contentTypeIn({ headers }: Answer): string | undefined {
+  const type = headers["content-type"];
+  return typeof type === "string" ? type : undefined;
 }
 
 function withoutPrefix(path: string, prefix: string): string {
   if (prefix === "" || path === "/") return path; // load balancers ask for `/` itself
   return path.startsWith(`${prefix}/`) ? path.slice(prefix.length) : "";
-}
-
-function splitOnce(text: string, separator: string): string[] {
-  const at = text.indexOf(separator);
-  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }

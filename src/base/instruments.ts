@@ -31,9 +31,14 @@ export type Metric = Description &
     | { kind: "histogram"; bounds: readonly number[]; series: readonly HistogramSeries[] }
   );
 
+/** Takes one value for a series that was named before: nothing is looked up or made. */
+export type Take = (value: number) => void;
+
 export interface Counter {
   /** With 0, the series is there before anything is counted. */
   add(labels: Labels, value: number): void;
+  /** `add` for one series, which need not be found each time. */
+  of(labels: Labels): Take;
   read(): Metric;
 }
 
@@ -46,17 +51,23 @@ export interface Gauge {
 
 export interface Histogram {
   record(labels: Labels, value: number): void;
+  /** `record` for one series, which need not be found each time. */
+  of(labels: Labels): Take;
   read(): Metric;
 }
 
 export function openCounter(description: Description): Counter {
-  const kept = new Map<string, NumberSeries>();
+  const kept = new Map<string, { labels: Labels; value: number }>();
+  const of = (labels: Labels): Take => {
+    const series = found(kept, labels, () => ({ labels, value: 0 }));
+    return (value) => {
+      series.value += value;
+    };
+  };
   return {
-    add(labels, value) {
-      const key = keyOf(labels);
-      kept.set(key, { labels, value: (kept.get(key)?.value ?? 0) + value });
-    },
-    read: () => ({ ...description, kind: "counter", series: [...kept.values()] }),
+    of,
+    add: (labels, value) => of(labels)(value),
+    read: () => ({ ...description, kind: "counter", series: [...kept.values()].map(copied) }),
   };
 }
 
@@ -76,26 +87,40 @@ export function openGauge(description: Description): Gauge {
 
 /** `bounds` rise; a value that equals one lies below it. */
 export function openHistogram(description: Description, bounds: readonly number[]): Histogram {
-  const kept = new Map<string, HistogramSeries>();
+  const kept = new Map<string, { labels: Labels; count: number; sum: number; buckets: number[] }>();
+  const begun = (labels: Labels) => () => ({
+    ...{ labels, count: 0, sum: 0 },
+    buckets: Array<number>(bounds.length + 1).fill(0),
+  });
+  const of = (labels: Labels): Take => {
+    const series = found(kept, labels, begun(labels));
+    return (value) => {
+      let index = 0;
+      while (index < bounds.length && value > (bounds[index] ?? 0)) index++;
+      series.count += 1;
+      series.sum += value;
+      series.buckets[index] = (series.buckets[index] ?? 0) + 1;
+    };
+  };
   return {
-    record(labels, value) {
-      const key = keyOf(labels);
-      const { count, sum, buckets } = kept.get(key) ?? {
-        count: 0,
-        sum: 0,
-        buckets: Array<number>(bounds.length + 1).fill(0),
-      };
-      const found = bounds.findIndex((bound) => value <= bound);
-      const index = found === -1 ? bounds.length : found;
-      kept.set(key, {
-        labels,
-        count: count + 1,
-        sum: sum + value,
-        buckets: buckets.map((inside, at) => (at === index ? inside + 1 : inside)),
-      });
-    },
-    read: () => ({ ...description, kind: "histogram", bounds, series: [...kept.values()] }),
+    of,
+    record: (labels, value) => of(labels)(value),
+    read: () => ({
+      ...description,
+      ...{ kind: "histogram", bounds },
+      series: [...kept.values()].map((one) => ({ ...one, buckets: [...one.buckets] })),
+    }),
   };
 }
 
+function found<Series>(kept: Map<string, Series>, labels: Labels, begin: () => Series): Series {
+  const key = keyOf(labels);
+  const known = kept.get(key);
+  if (known !== undefined) return known;
+  const series = begin();
+  kept.set(key, series);
+  return series;
+}
+
+const copied = <Series extends object>(series: Series): Series => ({ ...series });
 const keyOf = (labels: Labels): string => JSON.stringify(Object.entries(labels).toSorted());

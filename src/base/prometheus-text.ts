@@ -5,12 +5,12 @@ export const prometheusContentType = "text/plain; version=0.0.4; charset=utf-8";
 
 /**
  * The text format of Prometheus, version 0.0.4, with names made as OpenTelemetry's translator makes
- * them: units are spelt out, and counters end in `_total`. `resource` becomes `target_info`.
+ * them: units are spelt out, and counters end in `_total`. `resource` becomes `target_info`, if given.
  */
-export function prometheusText(metrics: readonly Metric[], resource: Labels): string {
+export function prometheusText(metrics: readonly Metric[], resource?: Labels): string {
   const target: Metric = {
     ...{ name: "target.info", help: "Target metadata", unit: "", kind: "gauge" },
-    series: [{ labels: underscored(resource), value: 1 }],
+    series: resource === undefined ? [] : [{ labels: underscored(resource), value: 1 }],
   };
   return [...metrics, target]
     .filter(({ series }) => series.length > 0)
@@ -38,7 +38,7 @@ function histogramLines(
   let below = 0;
   const within = bounds.map((bound, index) => {
     below += buckets[index] ?? 0;
-    return sample(`${name}_bucket`, { ...labels, le: String(bound) }, below);
+    return sample(`${name}_bucket`, { ...labels, le: boundText(bound) }, below);
   });
   return [
     ...within,
@@ -46,6 +46,12 @@ function histogramLines(
     sample(`${name}_sum`, labels, sum),
     sample(`${name}_count`, labels, count),
   ];
+}
+
+/** As Prometheus' client for Go writes it, since the text is what tells series apart. */
+function boundText(bound: number): string {
+  if (bound < 1e6) return String(bound);
+  return bound.toExponential().replace(/e\+(\d)$/, "e+0$1");
 }
 
 function prometheusName({ name, unit, prometheus }: Description, kind: Metric["kind"]): string {

@@ -3,11 +3,11 @@ import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as v from "valibot";
-import { removeDrafts, removeOld } from "../../base/atomic-file.ts";
-import type { Call } from "../../base/call.ts";
-import { ConfigError, systemCodeOf } from "../../base/errors.ts";
-import { makeDirectory } from "../../base/make-directory.ts";
-import { identityOf } from "../../base/process-identity.ts";
+import { removeDrafts, removeOld } from "./atomic-file.ts";
+import type { Call } from "./call.ts";
+import { ConfigError, systemCodeOf } from "./errors.ts";
+import { makeDirectory } from "./make-directory.ts";
+import { identityOf } from "./process-identity.ts";
 
 const Holder = v.object({ pid: v.number(), identity: v.string(), token: v.string() });
 type Holder = v.InferOutput<typeof Holder>;

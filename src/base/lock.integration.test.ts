@@ -4,9 +4,9 @@ import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { ConfigError } from "../../base/errors.ts";
-import { identityOf } from "../../base/process-identity.ts";
+import { ConfigError } from "./errors.ts";
 import { type Lock, openLock, replaceStale } from "./lock.ts";
+import { identityOf } from "./process-identity.ts";
 
 describe("openLock", () => {
   it("lets one in, and the next when that one has closed", async ({ signal }) => {

@@ -1,0 +1,20 @@
+/** Distribution's, of versions 2 and 3: what they hold is the same. */
+export const envelopeTypes = {
+  1: "application/vnd.docker.distribution.events.v1+json",
+  2: "application/vnd.docker.distribution.events.v2+json",
+} as const;
+
+/** The envelope around one event, `line`, indented as Distribution's are. */
+export function envelopeOf(line: string): string {
+  return JSON.stringify({ events: [JSON.parse(line)] }, undefined, 3);
+}
+
+/** Whether a line from the disk is what was written there. */
+export function isEvent(line: string): boolean {
+  try {
+    const event: unknown = JSON.parse(line);
+    return typeof event === "object" && event !== null && "id" in event;
+  } catch {
+    return false;
+  }
+}
