@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { parseDuration } from "../base/schema.ts";
 import { parseDocument, type Source } from "./config-document.ts";
+import { ProxyOptions } from "./mirror/proxy-options.ts";
 import { type StorageChoice, storageOptions } from "./storage/index.ts";
 
 /** The most that `http.draintimeout` may ask for, so that a stop always ends. */
@@ -126,6 +127,7 @@ export const RegistryFile = v.strictObject({
   catalog: v.optional(v.strictObject({ maxentries: v.optional(Count, 1000) }), {}),
   tags: v.optional(v.strictObject({ maxtags: v.optional(Count, 1000) }), {}),
   validation: v.optional(Validation, {}),
+  proxy: v.optional(ProxyOptions),
 });
 
 /** Everything decided: each value is what the file said, or its default. */

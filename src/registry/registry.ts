@@ -1,10 +1,13 @@
+import { setMaxListeners } from "node:events";
 import { createServer } from "node:http";
 import type { Call } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
+import type { Environment } from "../base/environment.ts";
 import type { Logger } from "../base/logger.ts";
 import { apiListener } from "./api/listener.ts";
 import type { RegistryConfig } from "./config.ts";
 import { imageStoreOn } from "./images/image-store.ts";
+import { openImageMirror } from "./mirror/image-mirror.ts";
 import { drain, openAnswers } from "./server-drain.ts";
 import { listen } from "./server-listen.ts";
 import { openStorage } from "./storage/index.ts";
@@ -12,6 +15,8 @@ import { openStorage } from "./storage/index.ts";
 export interface RegistryParts {
   clock: Clock;
   logger: Logger;
+  /** For the proxies on the way to other registries, and for credential helpers. */
+  environment?: Environment;
 }
 
 export interface Registry {
@@ -28,6 +33,7 @@ export interface Registry {
 const idleRequestMs = 600_000;
 const idleConnectionMs = 75_000;
 const headersTimeoutMs = 30_000;
+const closingMs = 10_000;
 
 /**
  * Serves the image registry that `config` describes. What would keep it from working is found out
@@ -38,12 +44,13 @@ const headersTimeoutMs = 30_000;
  */
 export async function openRegistry(
   config: RegistryConfig,
-  { clock, logger }: RegistryParts,
+  { clock, logger, environment = {} }: RegistryParts,
 ): Promise<Registry> {
   const isReadonly = config.storage.maintenance.readonly.enabled;
   const access = isReadonly ? "read" : "write";
   const storage = await openStorage(config.storage.choice, { access, clock });
   const stop = new AbortController();
+  setMaxListeners(0, stop.signal); // as many as there are requests at once
   const server = createServer({
     requestTimeout: 0, // an upload may take hours; one that stands still ends by `idleRequestMs`
     headersTimeout: headersTimeoutMs,
@@ -51,9 +58,12 @@ export async function openRegistry(
   });
   server.setTimeout(idleRequestMs);
   const open = openAnswers(server);
-  const store = imageStoreOn(storage, { clock, validation: validationOf(config) });
+  const own = imageStoreOn(storage, { clock, validation: validationOf(config) });
+  const mirror =
+    config.proxy && openImageMirror(config.proxy, { own, storage, environment, clock, logger });
+  const { store, nameOf } = mirror ?? { store: own, nameOf: undefined };
   const call = { signal: stop.signal };
-  server.on("request", apiListener({ ...settingsOf(config), store, clock, logger, call }));
+  server.on("request", apiListener({ ...settingsOf(config), store, nameOf, clock, logger, call }));
   try {
     const address = await listen(server, config.http);
     return {
@@ -61,10 +71,12 @@ export async function openRegistry(
       async close(call) {
         await drain(server, { timeoutMs: config.http.draintimeout, clock, open }, call);
         stop.abort();
+        await mirror?.close(call);
         await storage.close();
       },
     };
   } catch (error) {
+    await mirror?.close({ signal: AbortSignal.timeout(closingMs) });
     await storage.close();
     throw error;
   }

@@ -28,7 +28,8 @@ export const registryServe = command({
     const config = await configOf(file, context);
     const { level, formatter: format, fields } = config.log;
     const logger = openLogger({ level, format, fields });
-    const registry = await openRegistry(config, { clock: context.clock, logger }).catch((error) => {
+    const { clock, environment } = context;
+    const registry = await openRegistry(config, { clock, logger, environment }).catch((error) => {
       // An address or directory that cannot be had is a mistake in the config, as far as a start goes.
       throw error instanceof DewyError ? asConfigError(error) : error;
     });

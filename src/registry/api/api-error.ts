@@ -2,19 +2,23 @@ import { BytesError } from "../../base/bytes.ts";
 import { OciError } from "../../oci/error.ts";
 import { MissingReferences } from "../images/manifest-references.ts";
 import { StorageError } from "../storage-driver.ts";
-import { type Answer, jsonAnswer } from "./exchange.ts";
+import { type Answer, type Headers, jsonAnswer } from "./exchange.ts";
 
 /** The one place where what went wrong becomes what the client is told; never more than it may know. */
 export function answerTo(error: unknown): Answer {
   if (error instanceof OciError) {
     const errors = error instanceof MissingReferences ? error.each : [error];
-    return jsonAnswer(error.status, { errors });
+    return jsonAnswer(error.status, { errors }, waitOf(error));
   }
   if (error instanceof BytesError) {
     return jsonAnswer(413, { errors: [{ code: "SIZE_INVALID", message: error.message }] });
   }
   const [status, code, message] = internalFailure(error);
   return jsonAnswer(status, { errors: [{ code, message }] });
+}
+
+function waitOf({ retryAfterMs }: OciError): Headers {
+  return retryAfterMs === undefined ? {} : { "retry-after": Math.ceil(retryAfterMs / 1000) };
 }
 
 function internalFailure(error: unknown): [status: number, code: string, message: string] {

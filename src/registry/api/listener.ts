@@ -7,6 +7,7 @@ import { OciError } from "../../oci/error.ts";
 import { answerTo } from "./api-error.ts";
 import type { Answer, ApiParts, Headers } from "./exchange.ts";
 import { type LocationOptions, locationFor } from "./location.ts";
+import { inNamespace, type NameOf } from "./namespace.ts";
 import { answerFor } from "./resources.ts";
 import { parseRoute } from "./routes.ts";
 import { ClientGone, send } from "./send.ts";
@@ -16,6 +17,8 @@ export interface ListenerParts extends ApiParts {
   location: LocationOptions;
   /** In every answer. */
   headers: Headers;
+  /** Without it, a repository is called what the client calls it. */
+  nameOf: NameOf | undefined;
   logger: Logger;
   accessLog: "written" | "left out";
   clock: Clock;
@@ -78,16 +81,12 @@ export function apiListener(parts: ListenerParts): RequestListener {
     try {
       const [path = "", query = ""] = splitOnce(targetOf(request), "?");
       const { headers } = request;
-      return await answerFor(
-        parseRoute(withoutPrefix(path, parts.location.prefix)),
-        {
-          request,
-          query: new URLSearchParams(query),
-          call: parts.call,
-          locate: (place) => locationFor(place, parts.location, headers),
-        },
-        parts,
-      );
+      const asked = { query: new URLSearchParams(query), host: headers.host, nameOf: parts.nameOf };
+      const named = inNamespace(parseRoute(withoutPrefix(path, parts.location.prefix)), asked);
+      const locate = (place: string) => locationFor(place, parts.location, headers);
+      const inquiry = { request, query: asked.query, call: parts.call, locate };
+      const answer = await answerFor(named.route, inquiry, parts);
+      return { ...answer, headers: { ...answer.headers, ...named.headers } };
     } catch (error) {
       if (!(request.destroyed && !request.complete)) report(error, request);
       return answerTo(error);

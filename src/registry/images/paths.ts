@@ -20,19 +20,24 @@ import type { StoragePath } from "../storage-driver.ts";
  */
 const root = "/docker/registry/v2";
 
+export const blobsPath: StoragePath = `${root}/blobs`;
 export const repositoriesPath: StoragePath = `${root}/repositories`;
 
 export function blobDataPath(digest: Digest): StoragePath {
   const hex = hexOf(digest);
-  return `${root}/blobs/${algorithmOf(digest)}/${hex.slice(0, 2)}/${hex}/data`;
+  return `${blobsPath}/${algorithmOf(digest)}/${hex.slice(0, 2)}/${hex}/data`;
 }
 
 export function repositoryPath(repository: string): StoragePath {
   return `${repositoriesPath}/${repository}`;
 }
 
+export function layersPath(repository: string): StoragePath {
+  return `${repositoryPath(repository)}/_layers`;
+}
+
 export function layerLinkPath(repository: string, digest: Digest): StoragePath {
-  return `${repositoryPath(repository)}/_layers/${placeOf(digest)}/link`;
+  return `${layersPath(repository)}/${placeOf(digest)}/link`;
 }
 
 export function revisionsPath(repository: string): StoragePath {
@@ -59,8 +64,12 @@ export function tagIndexLinkPath(repository: string, tag: string, digest: Digest
   return `${tagPath(repository, tag)}/index/${placeOf(digest)}/link`;
 }
 
+export function uploadsPath(repository: string): StoragePath {
+  return `${repositoryPath(repository)}/_uploads`;
+}
+
 export function uploadPath(repository: string, id: string): StoragePath {
-  return `${repositoryPath(repository)}/_uploads/${id}`;
+  return `${uploadsPath(repository)}/${id}`;
 }
 
 export function uploadDataPath(repository: string, id: string): StoragePath {
