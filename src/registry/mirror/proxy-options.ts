@@ -3,7 +3,6 @@ import { ByteCount, parseDuration } from "../../base/schema.ts";
 import { Secret } from "../../base/secret.ts";
 import { isRepository } from "../../oci/reference.ts";
 
-const weekMs = 7 * 24 * 3_600_000;
 const durationForm = "write a duration such as 168h, or 0";
 
 /** As Distribution reads it: Go's notation, or a bare number of nanoseconds. In milliseconds. */
@@ -62,7 +61,7 @@ export const ProxyOptions = v.pipe(
     ...access,
     remoteurl: v.optional(RemoteUrl),
     /** How long what nobody pulls is kept; 0 for ever. */
-    ttl: v.optional(Duration, weekMs),
+    ttl: v.optional(Duration, "168h"),
     /** The most bytes the cache may have. */
     maxsize: v.optional(
       v.pipe(
@@ -73,9 +72,9 @@ export const ProxyOptions = v.pipe(
       ),
     ),
     /** How long a tag is served without asking its registry again. */
-    tagttl: v.optional(Duration, 5_000),
+    tagttl: v.optional(Duration, "5s"),
     /** How long the one who pulls a tag waits for its registry when there is a stored answer. */
-    patience: v.optional(Duration, 900),
+    patience: v.optional(Duration, "900ms"),
     upstreams: v.optional(v.array(Upstream, "write a list"), []),
   }),
   v.check(

@@ -91,9 +91,9 @@ export async function serveFakeUpstream(): Promise<FakeUpstream> {
     }
     const [repository, digest] = path.split("/blobs/");
     const blob = fake.blobs.get(`${repository}@${digest}`);
-    if (blob) return sendPart(request, response, blob);
-    if (path.includes("/tags/list")) return sendTags(path.split("/tags/")[0] ?? "", response);
-    response.writeHead(404).end('{"errors":[{"code":"NAME_UNKNOWN"}]}');
+    if (blob) sendPart(request, response, blob);
+    else if (path.includes("/tags/list")) sendTags(path.split("/tags/")[0] ?? "", response);
+    else response.writeHead(404).end('{"errors":[{"code":"NAME_UNKNOWN"}]}');
   }
 
   function sendTags(repository: string, response: ServerResponse): void {
