@@ -159,6 +159,7 @@ export class Download {
         await this.#receive();
         break;
       } catch (error) {
+        if (isFull(error) && (await cache.giveWay(this.#knownSize ?? 0, call))) continue;
         const waitMs = this.#upload && waitBefore(attempt, error);
         if (waitMs === undefined || attempt === maximumAttempts) throw this.#asUnavailable(error);
         if (this.#upload?.size !== hadBytes) attempt = 1;
@@ -238,6 +239,10 @@ function waitBefore(attempt: number, error: unknown): number | undefined {
   if (!(error instanceof OciError)) return undefined;
   const { retryAfterMs = Number.POSITIVE_INFINITY } = error;
   return retryAfterMs <= longestWaitMs ? retryAfterMs : undefined;
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof StorageError && error.code === "NO_SPACE";
 }
 
 function signalOnce(): { promise: Promise<void>; fire(): void } {

@@ -33,6 +33,8 @@ export interface MirrorCache {
   pin(digest: Digest): () => void;
   /** Evicts until `size` more bytes fit, which then are kept free until the result is called. */
   makeRoom(size: number, call: Call): Promise<() => void>;
+  /** Evicts `size` bytes, as there is no room for them on the medium; `false` when nothing could go. */
+  giveWay(size: number, call: Call): Promise<boolean>;
   /** Evicts what has not been used for the ttl, and what is too much. */
   tidy(call: Call): Promise<void>;
   /** Ends when what an earlier process has stored is known. */
@@ -76,6 +78,8 @@ export function openMirrorCache(parts: MirrorCacheParts): MirrorCache {
       };
     },
 
+    giveWay: (size, wayCall) => inTurn(() => free(size, wayCall)),
+
     async tidy(tidyCall) {
       await inTurn(() => expire(tidyCall));
       await inTurn(() => shrink(tidyCall));
@@ -111,6 +115,15 @@ export function openMirrorCache(parts: MirrorCacheParts): MirrorCache {
       if (digest === undefined) return; // everything there is being served: it goes afterwards
       await evict(digest, shrinkCall);
     }
+  }
+
+  async function free(size: number, freeCall: Call): Promise<boolean> {
+    const before = index.bytes;
+    for (let digest = index.leastUsed(); digest !== undefined; digest = index.leastUsed()) {
+      if (before - index.bytes >= size) break;
+      await evict(digest, freeCall);
+    }
+    return index.bytes < before;
   }
 
   /** Names before bytes: killed in between, there are bytes nobody sees, never a name of nothing. */
