@@ -96,6 +96,7 @@ export function apiListener(parts: ListenerParts): RequestListener {
   /** What the client did wrong is in its answer, and the access log; what we did, nowhere else. */
   function report(error: unknown, { method, url }: IncomingMessage): void {
     if (error instanceof OciError && error.status < 500) return;
+    if (error instanceof OciError && error.retryAfterMs !== undefined) return; // the mirror said so
     if (answerTo(error).status < 500 || isEchoOf(parts.call.signal, error)) return;
     parts.logger.error("request failed", { method, path: pathIn(url), error });
   }

@@ -101,6 +101,8 @@ describe("a mirror whose registry is away", () => {
     await clock.advance(60_000);
     expect((await mirror.get("app/manifests/v1")).status).toBe(200);
     expect(mirror.logger.messages("info")).toContain("upstream answers again");
+    expect(mirror.logger.messages("warn")).toEqual(["upstream fails"]);
+    expect(mirror.logger.messages("error")).toEqual([]);
   });
 
   it("starts without it, and serves what an earlier process has stored", async () => {
@@ -131,6 +133,30 @@ describe("a mirror whose registry is away", () => {
 
     expect(digestOf(await answer.text())).toBe(image.digest);
     expect(answer.headers.get("warning")).toContain("does not answer in time");
+  });
+
+  it("lets only the first one wait for such a registry", async () => {
+    const { upstream, mirror, clock, image } = await openBoth({ patience: "1500ms" });
+    await pull(mirror, image);
+    upstream.instead = () => {};
+    await clock.advance(11_000);
+
+    for (let count = 0; count < 20; count++) {
+      const answer = await mirror.get("app/manifests/v1"); // 30 s, if each of them waited
+      expect(answer.headers.get("warning")).toContain("does not answer in time");
+    }
+  });
+
+  it("counts failures that came together as one", async () => {
+    const { upstream, mirror, clock } = await openBoth();
+    upstream.instead = (_, response) => response.writeHead(503).end();
+    await Promise.all(Array.from({ length: 30 }, (_, n) => mirror.get(`app/manifests/t${n}`)));
+    upstream.instead = undefined;
+
+    await clock.advance(1_000); // the longest pause after one failure
+
+    expect((await mirror.get("app/manifests/v1")).status).toBe(200);
+    expect(mirror.logger.messages("warn")).toEqual(["upstream fails"]);
   });
 
   it("does not pass off a refusal of its own credentials as one of the client's", async () => {

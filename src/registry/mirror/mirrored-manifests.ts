@@ -5,7 +5,7 @@ import type { Digest } from "../../oci/digest.ts";
 import { OciError } from "../../oci/error.ts";
 import { mediaTypes } from "../../oci/manifest.ts";
 import type { StoredManifest } from "../images/manifest-cache.ts";
-import type { Manifests } from "../images/manifests.ts";
+import type { ManifestPut, Manifests } from "../images/manifests.ts";
 import { StorageError } from "../storage-driver.ts";
 import { Flights } from "./flights.ts";
 import type { KnownSizes } from "./known-sizes.ts";
@@ -48,9 +48,7 @@ export function mirroredManifests(parts: MirroredManifestsParts): MirroredManife
     async read(place, digest, call) {
       const stored = await readStored(place, digest, call);
       if (stored !== undefined) return count("hits", stored);
-      const key = `${place.repository}@${digest}`;
-      const fetched = flights.join(key, () => absentAsUndefined(fetch(place, digest, undefined)));
-      return count("misses", await orAborted(fetched, call.signal));
+      return count("misses", await orAborted(fetchOnce(place, digest), call.signal));
     },
 
     async readTag(place, tag, call) {
@@ -64,8 +62,8 @@ export function mirroredManifests(parts: MirroredManifestsParts): MirroredManife
       const stored = await storedUnder(place, tag, call);
       const flight = flights.join(key, () => absentAsUndefined(ask(place, tag, stored)));
       if (stored === undefined) return count("misses", await orAborted(flight, call.signal));
-      const { name } = place.upstream;
-      return count("hits", await orStale(flight, stored, { name, patienceMs }, call));
+      const { upstream } = place;
+      return count("hits", await orStale(flight, stored, { upstream, patienceMs }, call));
     },
 
     ended: () => flights.ended(),
@@ -119,12 +117,18 @@ export function mirroredManifests(parts: MirroredManifestsParts): MirroredManife
       asked.keep(key, undefined);
       return undefined;
     }
-    const manifest =
-      (head.digest && (await readStored(place, head.digest, call))) ??
-      (await fetch(place, head.digest ?? tag, tag));
+    const manifest = head.digest
+      ? ((await readStored(place, head.digest, call)) ?? (await fetchOnce(place, head.digest)))
+      : await fetch(place, tag);
+    if (manifest === undefined) return undefined; // deleted between the two questions
     await moveTag(place, tag, manifest.digest);
     asked.keep(key, manifest.digest);
     return manifest;
+  }
+
+  function fetchOnce(place: Place, digest: Digest): Promise<StoredManifest | undefined> {
+    const key = `${place.repository}@${digest}`;
+    return flights.join(key, () => absentAsUndefined(fetch(place, digest)));
   }
 
   /** Only where it means something else, as it costs a write. */
@@ -136,29 +140,27 @@ export function mirroredManifests(parts: MirroredManifestsParts): MirroredManife
     await tags.write(repository, tag, digest, call).catch(onlyReported);
   }
 
-  async function fetch(
-    place: Place,
-    reference: Digest | string,
-    tag: string | undefined,
-  ): Promise<StoredManifest> {
+  async function fetch(place: Place, reference: string): Promise<StoredManifest> {
     const { call } = parts;
     const { repository, remote, upstream } = place;
     const fetched = await upstream.ask(call, (client) => client.manifest(remote, reference, call));
     const { bytes, digest, mediaType = mediaTypes.ociManifest } = fetched;
     counts.manifest.pulledBytes += bytes.length;
     sizes.learn(repository, bytes);
-    const tags = tag === undefined ? [] : [tag];
-    const room = await cache.makeRoom(bytes.length, call);
+    const put = { bytes, mediaType: fetched.mediaType, expected: digest, tags: [] };
+    await store(repository, put).catch(onlyReported);
+    return { digest, mediaType, bytes };
+  }
+
+  async function store(repository: string, put: ManifestPut & { expected: Digest }): Promise<void> {
+    const { call } = parts;
+    const room = await cache.makeRoom(put.bytes.length, call);
     try {
-      const put = { bytes, mediaType: fetched.mediaType, expected: digest, tags };
       await cache.store.manifests.write(repository, put, call);
-      cache.used(digest, bytes.length, { repository, kind: "manifest" });
-    } catch (error) {
-      onlyReported(error);
+      cache.used(put.expected, put.bytes.length, { repository, kind: "manifest" });
     } finally {
       room();
     }
-    return { digest, mediaType, bytes };
   }
 
   /** What cannot be stored is still what was asked for. */

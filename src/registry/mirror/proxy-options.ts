@@ -9,7 +9,7 @@ const durationForm = "write a duration such as 168h, or 0";
 const Duration = v.pipe(
   v.union([v.string(), v.number()], durationForm),
   v.transform((value) =>
-    typeof value === "number" ? value / 1e6 : value === "0" ? 0 : parseDuration(value),
+    typeof value === "number" ? value / 1e6 : parseDuration(value.replace(/^0$/, "0s")),
   ),
   v.number(durationForm),
   v.minValue(0, durationForm),

@@ -1,5 +1,6 @@
 import { type Call, isEchoOf, orAborted, TimeoutError, withTimeout } from "../../base/call.ts";
 import { OciError } from "../../oci/error.ts";
+import type { Upstream } from "./upstream.ts";
 
 /** Whether a registry has said that there is no such thing. */
 export function isAbsence(error: unknown): boolean {
@@ -13,14 +14,17 @@ export function isAbsence(error: unknown): boolean {
 export async function orStale<Value extends object>(
   fresh: Promise<Value | undefined>,
   stored: Value,
-  { name, patienceMs }: { name: string; patienceMs: number },
+  { upstream, patienceMs }: { upstream: Upstream; patienceMs: number },
   call: Call,
 ): Promise<(Value & { warning?: string }) | undefined> {
+  const { name } = upstream;
+  const waitMs = upstream.patience(patienceMs);
   try {
-    return await withTimeout(name, patienceMs, call, ({ signal }) => orAborted(fresh, signal));
+    return await withTimeout(name, waitMs, call, ({ signal }) => orAborted(fresh, signal));
   } catch (error) {
     if (isEchoOf(call.signal, error) || isAbsence(error)) throw error;
     const isLate = error instanceof TimeoutError;
+    if (isLate) upstream.markLate();
     const why = isLate ? "does not answer in time" : "cannot be asked";
     return { ...stored, warning: `${name} ${why}; this is what it said earlier` };
   }

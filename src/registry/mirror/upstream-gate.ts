@@ -27,9 +27,19 @@ export class UpstreamGate {
   #pausedUntilMs = 0;
   #failures = 0;
   #why: "limited" | "failing" = "failing";
+  #isLate = false;
 
   constructor(parts: GateParts) {
     this.#parts = parts;
+  }
+
+  /** Whether somebody has waited in vain, and nothing has come since. */
+  get isLate(): boolean {
+    return this.#isLate;
+  }
+
+  markLate(): void {
+    this.#isLate = true;
   }
 
   /** @throws {OciError} what the client may be told of a failure, `TOOMANYREQUESTS` or `UNAVAILABLE` */
@@ -64,6 +74,7 @@ export class UpstreamGate {
   #succeeded(): void {
     if (this.#failures > 0) this.#parts.logger.info("upstream answers again", this.#fields());
     this.#failures = 0;
+    this.#isLate = false;
   }
 
   /** What the registry there says of us is not what our client is to hear of itself. */
@@ -74,11 +85,11 @@ export class UpstreamGate {
     }
     if (isOutage(error)) {
       const wait = error instanceof OciError ? error.retryAfterMs : undefined;
-      return this.#pause("failing", error, wait ?? backoffMs(backoff, this.#failures + 1));
+      return this.#pause("failing", error, wait);
     }
     if (!(error instanceof OciError)) return error;
     if (["UNAUTHORIZED", "DENIED"].includes(error.code)) {
-      this.#parts.logger.warn("upstream refuses", this.#fields(error));
+      this.#parts.logger.info("upstream refuses", this.#fields(error));
       return new OciError("DENIED", `${name} does not give this to the mirror`, { cause: error });
     }
     if (error.status === 404) {
@@ -90,16 +101,19 @@ export class UpstreamGate {
     return new OciError("UNAVAILABLE", message, { cause: error, status: 502 });
   }
 
-  #pause(why: "limited" | "failing", error: unknown, forMs: number): OciError {
-    const pauseMs = Math.min(forMs, longestPauseMs);
-    const untilMs = this.#parts.clock.now().getTime() + pauseMs;
-    this.#failures++;
-    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, untilMs);
-    this.#why = why;
-    if (this.#failures === 1) {
+  /** `askedMs` is how long the registry there wants to be left alone, if it said so. */
+  #pause(why: "limited" | "failing", error: unknown, askedMs: number | undefined): OciError {
+    const nowMs = this.#parts.clock.now().getTime();
+    const isPaused = this.#pausedUntilMs > nowMs; // by one of those that were under way together
+    if (!isPaused) this.#failures++;
+    const ownMs = isPaused ? 0 : backoffMs(backoff, this.#failures);
+    const pauseMs = Math.min(Math.max(askedMs ?? 0, ownMs), longestPauseMs);
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, nowMs + pauseMs);
+    if (!isPaused || askedMs !== undefined) this.#why = why;
+    if (this.#failures === 1 && !isPaused) {
       this.#parts.logger.warn("upstream fails", { ...this.#fields(error), pauseMs });
     }
-    return this.#closed(pauseMs, error);
+    return this.#closed(this.#pausedUntilMs - nowMs, error);
   }
 
   #fields(error?: unknown) {
@@ -109,5 +123,5 @@ export class UpstreamGate {
 
 function isOutage(error: unknown): boolean {
   if (error instanceof HttpError) return error.code !== "INTERRUPTED";
-  return error instanceof OciError && [500, 502, 503, 504].includes(error.status);
+  return error instanceof OciError && [502, 503, 504].includes(error.status);
 }

@@ -22,6 +22,9 @@ export interface Upstream {
   name: string;
   /** Asks it, unless it is to be left alone. @throws {OciError} */
   ask<Result>(call: Call, work: (client: OciClient) => Promise<Result>): Promise<Result>;
+  /** How long the one who has a stored answer waits for it: not at all when others did in vain. */
+  patience(ordinaryMs: number): number;
+  markLate(): void;
 }
 
 /** A repository here, and what it is there. */
@@ -102,5 +105,10 @@ function openUpstream(name: string, access: UpstreamAccess, parts: UpstreamParts
     http: parts.http,
     clock: parts.clock,
   });
-  return { name, ask: (call, work) => gate.through(call, () => work(client)) };
+  return {
+    name,
+    ask: (call, work) => gate.through(call, () => work(client)),
+    patience: (ordinaryMs) => (gate.isLate ? 0 : ordinaryMs),
+    markLate: () => gate.markLate(),
+  };
 }
