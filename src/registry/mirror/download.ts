@@ -44,6 +44,7 @@ export class Download {
   readonly #sizeKnown: (size: number) => void;
   #knownSize: number | undefined;
   #upload: Upload | undefined;
+  #isVerified = false;
   #isDone = false;
   #progress = signalOnce();
 
@@ -76,7 +77,7 @@ export class Download {
           yield chunk;
         }
       }
-      await orAborted(this.done, signal);
+      if (!this.#isVerified) await orAborted(this.done, signal);
     } finally {
       release();
     }
@@ -85,10 +86,8 @@ export class Download {
   /** Resolves when there is something after `position`, which is not the last byte of all. */
   async #readableUntil(position: number, to: number): Promise<number> {
     for (;;) {
-      if (this.#isDone) {
-        await this.done;
-        return to;
-      }
+      if (this.#isDone && !this.#isVerified) await this.done;
+      if (this.#isDone || this.#isVerified) return to;
       const until = Math.min(this.#upload?.size ?? 0, to - 1);
       if (until > position) return until;
       await this.#progress.promise;
@@ -168,7 +167,12 @@ export class Download {
     }
     const id = this.#upload?.id ?? "";
     try {
-      await uploads.commit(place.repository, id, { digest, chunk: undefined }, call);
+      // Nobody waits until the disk has it: what is lost in a power failure is fetched again.
+      const verified = () => {
+        this.#isVerified = true;
+        this.#progress.fire();
+      };
+      await uploads.commit(place.repository, id, { digest, chunk: undefined, verified }, call);
     } catch (error) {
       throw this.#asUnavailable(error);
     }

@@ -109,6 +109,7 @@ describe("a mirror with a full cache", () => {
       const { layer } = upstream.image("app", `v${count}`, randomBytes(40_000));
       const answer = await mirror.get(`up/app/blobs/${layer}`);
       expect(digestOf(Buffer.from(await answer.arrayBuffer()))).toBe(layer);
+      await mirror.stored(layer);
       expect(await blobsIn(mirror.directory)).toBeLessThanOrEqual(2);
     }
 

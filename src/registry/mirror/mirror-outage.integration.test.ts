@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { FakeClock } from "../../base/clock.fake.ts";
 import { digestOf } from "../../oci/digest.ts";
-import { openMirrorHere } from "./opened-mirror.fake.ts";
+import { type OpenedMirror, openMirrorHere } from "./opened-mirror.fake.ts";
 import { serveFakeUpstream } from "./upstream.fake.ts";
 
 const layer = randomBytes(2_000);
@@ -181,12 +181,10 @@ async function openBoth(options: object = {}) {
   return { upstream, mirror, image, clock };
 }
 
-async function pull(
-  mirror: { get(path: string): Promise<Response> },
-  image: { digest: string; layer: string },
-): Promise<void> {
+async function pull(mirror: OpenedMirror, image: { digest: string; layer: string }): Promise<void> {
   const manifest = await mirror.get("app/manifests/v1");
   expect(digestOf(await manifest.text())).toBe(image.digest);
   const blob = await mirror.get(`app/blobs/${image.layer}`);
   expect(digestOf(Buffer.from(await blob.arrayBuffer()))).toBe(image.layer);
+  await mirror.stored(image.layer);
 }

@@ -131,6 +131,7 @@ describe("a pull through a mirror", () => {
     const { upstream, mirror, image } = await openBoth();
     upstream.image("other", "v1", layer);
     await digestIn(await mirror.get(`app/blobs/${image.layer}`));
+    await mirror.stored(image.layer);
 
     expect(await digestIn(await mirror.get(`other/blobs/${image.layer}`))).toBe(image.layer);
     expect((await mirror.get(`stranger/blobs/${image.layer}`)).status).toBe(404);

@@ -1,7 +1,7 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { access, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
+import { onTestFinished, vi } from "vitest";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
 import { parseRegistryConfig } from "../config.ts";
@@ -12,6 +12,8 @@ export interface OpenedMirror {
   logger: FakeLogger;
   directory: string;
   get(path: string, headers?: Record<string, string>): Promise<Response>;
+  /** Resolves when the blob is stored, which its readers do not wait for. */
+  stored(digest: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -44,5 +46,10 @@ export async function openMirrorHere(
     await rm(rootdirectory, { recursive: true, force: true });
   });
   const get = (path: string, headers = {}) => fetch(`${registry.address}/v2/${path}`, { headers });
-  return { address: registry.address, logger, directory: rootdirectory, get, close };
+  const stored = (digest: string) => {
+    const hex = digest.slice("sha256:".length);
+    const blobs = join(rootdirectory, "mirror/docker/registry/v2/blobs/sha256");
+    return vi.waitFor(() => access(join(blobs, hex.slice(0, 2), hex, "data")), 10_000);
+  };
+  return { address: registry.address, logger, directory: rootdirectory, get, stored, close };
 }
