@@ -5,6 +5,7 @@ const benches: Record<
 > = {
   agent: () => import("./agent.ts"),
   registry: () => import("./registry.ts"),
+  mirror: () => import("./mirror.ts"),
   deploy: () => import("./deploy.ts"),
 };
 
