@@ -103,11 +103,15 @@ export class Download {
         return await cache.storage.read(path, { ...range, signal });
       } catch (error) {
         if (!(error instanceof StorageError && error.code === "NOT_FOUND")) throw error;
-        await orAborted(this.done, signal); // it has just got its name, or was given up
+        await orAborted(
+          this.done.catch(() => {}),
+          signal,
+        ); // it gets its name, or is given up
       }
     }
     const blob = await cache.store.blobs.find(place.repository, digest, { signal });
     if (blob !== undefined) return await blob.open(range, { signal });
+    await this.done;
     throw new OciError("UNAVAILABLE", "the blob was taken out of the mirror while it was read");
   }
 
@@ -115,11 +119,9 @@ export class Download {
     const { cache, call } = this.#parts;
     const { digest, place, expectedSize } = this.#wanted;
     const release = cache.pin(digest);
-    const room = await cache.makeRoom(expectedSize ?? 0, call).catch((error: unknown) => {
-      release();
-      throw error;
-    });
+    let room = () => {};
     try {
+      room = await cache.makeRoom(expectedSize ?? 0, call);
       await this.#fetch();
       cache.used(digest, this.#knownSize ?? 0, { repository: place.repository, kind: "blob" });
     } catch (error) {
@@ -153,15 +155,15 @@ export class Download {
     const { uploads } = cache.store;
     if (await this.#mountStored()) return;
     for (let attempt = 1; ; attempt++) {
-      const hadBytes = this.#upload?.size;
+      const before = this.#upload?.size;
       try {
         await this.#receive();
         break;
       } catch (error) {
         if (isFull(error) && (await cache.giveWay(this.#knownSize ?? 0, call))) continue;
-        const waitMs = this.#upload && waitBefore(attempt, error);
+        const waitMs = this.#upload?.size ? waitBefore(attempt, error) : undefined;
         if (waitMs === undefined || attempt === maximumAttempts) throw this.#asUnavailable(error);
-        if (this.#upload?.size !== hadBytes) attempt = 1;
+        if (this.#upload?.size !== before) attempt = 1;
         await this.#parts.clock.sleep(waitMs, call);
       }
     }
@@ -183,13 +185,18 @@ export class Download {
     const { cache, call } = this.#parts;
     const { digest, place } = this.#wanted;
     const { uploads } = cache.store;
-    const from = this.#upload?.size ?? 0;
+    const algorithm = algorithmOf(digest);
+    this.#upload ??= await uploads.begin(place.repository, { ...call, algorithm });
+    const from = this.#upload.size;
     const opened = await place.upstream.ask(call, (client) =>
       client.openBlob(place.remote, digest, { ...call, from }),
     );
-    this.#learn(opened.size);
-    const algorithm = algorithmOf(digest);
-    this.#upload ??= await uploads.begin(place.repository, { ...call, algorithm });
+    try {
+      this.#learn(opened.size);
+    } catch (error) {
+      for await (const _chunk of opened.bytes) break; // which lets go of the connection
+      throw error;
+    }
     const bytes = limited(
       opened.bytes,
       (this.#knownSize ?? Number.POSITIVE_INFINITY) - opened.from,

@@ -35,6 +35,22 @@ describe("a mirror whose storage is full", () => {
     await expect(reading).rejects.toMatchObject({ code: "UNAVAILABLE", status: 502 });
   });
 
+  it("passes on what it wants when older things cannot go", async ({ signal }) => {
+    const { upstream, mirror } = await openOn(
+      1e6,
+      { maxsize: "400kB" },
+      { discard: () => Promise.reject(new StorageError("READ_ONLY", "read-only")) },
+    );
+    const older = randomBytes(300_000);
+    upstream.image("app", "v0", older);
+
+    for (const name of [digestOf(older), digest]) {
+      const blob = await mirror.store.blobs.find("app", name, { signal });
+      expect(digestOf(await collect(await opened(blob, {}), 1e6))).toBe(name);
+      await mirror.surveyed;
+    }
+  });
+
   it("lets older things go for what is wanted now", async ({ signal }) => {
     const { upstream, mirror } = await openOn(500_000);
     const older = randomBytes(300_000);
@@ -54,14 +70,14 @@ describe("a mirror whose storage is full", () => {
   });
 });
 
-async function openOn(capacity: number) {
+async function openOn(capacity: number, options: object = {}, broken: Partial<StorageDriver> = {}) {
   const upstream = await serveFakeUpstream();
   upstream.image("app", "v1", layer);
-  const storage = smallStorage(capacity);
+  const storage = { ...smallStorage(capacity), ...broken };
   const logger = new FakeLogger();
   const clock = systemClock;
   const own = imageStoreOn(storage, { clock, validation: undefined });
-  const proxy = { remoteurl: upstream.url };
+  const proxy = { remoteurl: upstream.url, ...options };
   const text = JSON.stringify({ version: 0.1, storage: { inmemory: {} }, proxy });
   const config = parseRegistryConfig({ file: "config.yml", text, environment: {} });
   if (config.proxy === undefined) throw new Error("no proxy");
