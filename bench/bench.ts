@@ -6,6 +6,7 @@ const benches: Record<
   agent: () => import("./agent/agent.ts"),
   poll: () => import("./poll/poll.ts"),
   registry: () => import("./registry.ts"),
+  mirror: () => import("./mirror.ts"),
   deploy: () => import("./deploy.ts"),
   garbage: () => import("./garbage.ts"),
 };

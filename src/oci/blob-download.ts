@@ -4,12 +4,21 @@ import type { HttpAnswer } from "../base/http-client.ts";
 import { type Connection, pullScope, pushScope } from "./connection.ts";
 import type { Digest } from "./digest.ts";
 
+/** A blob on its way. */
+export interface OpenedBlob {
+  bytes: Bytes;
+  /** The byte it begins with. */
+  from: number;
+  /** How long the whole blob is; `undefined` from a server that does not tell. */
+  size: number | undefined;
+}
+
 export async function openBlob(
   connection: Connection,
   repository: string,
   digest: Digest,
   { signal, from }: Call & { from: number },
-): Promise<{ bytes: Bytes; from: number }> {
+): Promise<OpenedBlob> {
   const request = {
     what: `pull ${digest} of ${repository}`,
     missing: "BLOB_UNKNOWN",
@@ -22,12 +31,35 @@ export async function openBlob(
       { ...request, headers, accept: [200, 206, 416] },
       { signal },
     );
-    if (part.status === 200) return { bytes: part.body, from: 0 };
-    if (part.status === 206 && startOf(part) === from) return { bytes: part.body, from };
+    if (part.status === 200) return { bytes: part.body, from: 0, size: lengthOf(part) };
+    if (part.status === 206 && startOf(part) === from) {
+      return { bytes: part.body, from, size: wholeSizeOf(part) };
+    }
     part.discard(); // it is shorter than what we have, or begins elsewhere: the digest will tell
   }
   const whole = await connection.send({ ...request, accept: [200] }, { signal });
-  return { bytes: whole.body, from: 0 };
+  return { bytes: whole.body, from: 0, size: lengthOf(whole) };
+}
+
+export async function statBlob(
+  connection: Connection,
+  repository: string,
+  digest: Digest,
+  call: Call,
+): Promise<{ size: number | undefined } | undefined> {
+  const answer = await connection.send(
+    {
+      method: "HEAD",
+      what: `look for ${digest} in ${repository}`,
+      missing: "BLOB_UNKNOWN",
+      scope: pullScope(repository),
+      url: connection.urlOf(`${repository}/blobs/${digest}`),
+      accept: [200, 404],
+    },
+    call,
+  );
+  answer.discard();
+  return answer.status === 200 ? { size: lengthOf(answer) } : undefined;
 }
 
 export async function hasBlob(
@@ -55,4 +87,14 @@ export async function hasBlob(
 function startOf({ headers }: HttpAnswer): number | undefined {
   const [, start] = /^bytes (\d+)-/.exec(headers["content-range"] ?? "") ?? [];
   return start === undefined ? undefined : Number(start);
+}
+
+function lengthOf({ headers }: HttpAnswer): number | undefined {
+  const length = headers["content-length"];
+  return length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
+}
+
+function wholeSizeOf({ headers }: HttpAnswer): number | undefined {
+  const [, size] = /\/(\d{1,15})$/.exec(headers["content-range"] ?? "") ?? [];
+  return size === undefined ? undefined : Number(size);
 }

@@ -1,8 +1,7 @@
-import type { Bytes } from "../base/bytes.ts";
 import type { Call } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
 import type { HttpClient } from "../base/http-client.ts";
-import { hasBlob, openBlob } from "./blob-download.ts";
+import { hasBlob, type OpenedBlob, openBlob, statBlob } from "./blob-download.ts";
 import { type BlobSource, pushBlob } from "./blob-upload.ts";
 import { openConnection } from "./connection.ts";
 import type { CredentialSource } from "./credentials.ts";
@@ -18,18 +17,20 @@ import {
 } from "./manifest-exchange.ts";
 import { isLoopback } from "./reference.ts";
 import { listReferrers, type NewReferrer, pushReferrer } from "./referrers.ts";
-import { listTags, type TagList } from "./tag-list.ts";
+import { listTagPage, listTags, type TagList, type TagPageRequest } from "./tag-list.ts";
 
 export type { BlobSource } from "./blob-upload.ts";
 export type { FetchedManifest, ManifestHead } from "./manifest-exchange.ts";
 export type { NewReferrer } from "./referrers.ts";
-export type { TagList } from "./tag-list.ts";
+export type { TagList, TagPageRequest } from "./tag-list.ts";
 
 export interface OciClientOptions {
   /** `host[:port]` as people write it; Docker Hub under any of its names. */
   host: string;
-  /** Plain HTTP. This machine itself is always spoken to plainly. */
-  plainHttp?: boolean;
+  /** Plain HTTP. Unless told, only this machine itself is spoken to plainly. */
+  plainHttp?: boolean | undefined;
+  /** Where the API begins, for a registry that is not at the root of its host: `/path`. */
+  basePath?: string;
   credentials: CredentialSource;
   http: HttpClient;
   clock: Clock;
@@ -51,20 +52,31 @@ export interface OciClient {
     repository: string,
     call: Call & { unlessMatch?: string | undefined },
   ): Promise<TagList | undefined>;
-  /** What `reference` (a tag or a digest) points at; `undefined` when there is none. */
+  /** At most `limit` tags that come after `last`, in order, and whether there are more. */
+  tagPage(
+    repository: string,
+    page: TagPageRequest,
+    call: Call,
+  ): Promise<{ names: string[]; more: boolean }>;
+  /**
+   * What `reference` (a tag or a digest) points at; `undefined` when there is none. With `known`,
+   * what it pointed at earlier, the server may say that nothing has changed.
+   */
   headManifest(
     repository: string,
     reference: string,
-    call: Call,
+    call: Call & { known?: Digest | undefined },
   ): Promise<ManifestHead | undefined>;
   /** The manifest's own bytes, checked against its digest. @throws {OciError} `MANIFEST_UNKNOWN` */
   manifest(repository: string, reference: string, call: Call): Promise<FetchedManifest>;
   /** A blob from byte `from` on, or from 0 where the server cannot; the caller checks the digest. */
-  openBlob(
+  openBlob(repository: string, digest: Digest, call: Call & { from: number }): Promise<OpenedBlob>;
+  /** The size of a blob, as far as the server tells it; `undefined` when it has none. */
+  statBlob(
     repository: string,
     digest: Digest,
-    call: Call & { from: number },
-  ): Promise<{ bytes: Bytes; from: number }>;
+    call: Call,
+  ): Promise<{ size: number | undefined } | undefined>;
   hasBlob(repository: string, digest: Digest, call: Call): Promise<boolean>;
   /** `progress` is told how many bytes were handed over, of which sending. */
   pushBlob(
@@ -79,29 +91,38 @@ export interface OciClient {
     manifest: { bytes: Uint8Array; mediaType: string },
     call: Call,
   ): Promise<Digest>;
-  /** The manifests of a type that refer to `subject`, in no order; nothing when there are none. */
+  /**
+   * The manifests that refer to `subject`, all or those of a type, in no order; nothing when there
+   * are none.
+   */
   referrers(
     repository: string,
-    wanted: { subject: Digest; artifactType: string },
+    wanted: { subject: Digest; artifactType?: string | undefined },
     call: Call,
   ): AsyncIterable<Descriptor>;
   /** Pushes a manifest that refers to another one. Its content is there already. */
   pushReferrer(repository: string, referrer: NewReferrer, call: Call): Promise<Digest>;
 }
 
-export function openOciClient({ plainHttp = false, ...options }: OciClientOptions): OciClient {
+export function openOciClient({
+  plainHttp,
+  basePath = "",
+  ...options
+}: OciClientOptions): OciClient {
   const host = apiHostOf(options.host);
-  const isPlain = plainHttp || isLoopback(host);
-  const connection = openConnection({ ...options, host, plainHttp: isPlain });
+  const isPlain = plainHttp ?? isLoopback(host);
+  const connection = openConnection({ ...options, host, plainHttp: isPlain, basePath });
 
   return {
     host,
     tags: (repository, call) => listTags(connection, repository, call),
+    tagPage: (repository, page, call) => listTagPage(connection, repository, page, call),
     headManifest: (repository, reference, call) =>
       headManifest(connection, repository, reference, call),
     manifest: (repository, reference, call) =>
       fetchManifest(connection, repository, reference, call),
     openBlob: (repository, digest, call) => openBlob(connection, repository, digest, call),
+    statBlob: (repository, digest, call) => statBlob(connection, repository, digest, call),
     hasBlob: (repository, digest, call) => hasBlob(connection, repository, digest, call),
     pushBlob: (repository, source, call) => pushBlob(connection, repository, source, call),
     pushManifest: (repository, reference, manifest, call) =>

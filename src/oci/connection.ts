@@ -32,9 +32,9 @@ export interface Connection {
   send(request: OciRequest, call: Call): Promise<HttpAnswer>;
 }
 
-export function openConnection(parts: AuthorizerParts): Connection {
-  const { host, http, clock, plainHttp } = parts;
-  const base = `${plainHttp ? "http" : "https"}://${host}/v2/`;
+export function openConnection(parts: AuthorizerParts & { basePath: string }): Connection {
+  const { host, http, clock, plainHttp, basePath } = parts;
+  const base = `${plainHttp ? "http" : "https"}://${host}${basePath}/v2/`;
   const { origin } = new URL(base);
   const authorizer = openAuthorizer(parts);
 

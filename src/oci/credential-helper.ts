@@ -23,6 +23,16 @@ export async function askCredentialHelper(
 ): Promise<Credential | undefined> {
   const program = `docker-credential-${name}`;
   if (!/^[\w.-]+$/.test(name)) throw failed(program, "it is not the name of a program");
+  return await askCredentialProgram(program, server, environment, call);
+}
+
+/** As `askCredentialHelper`, of a program that is named in full, or by its path. */
+export async function askCredentialProgram(
+  program: string,
+  server: string,
+  environment: Environment,
+  call: Call,
+): Promise<Credential | undefined> {
   const output = await withTimeout(`${program} get`, timeoutMs, call, (limited) =>
     run(program, server, environment, limited),
   );

@@ -7,6 +7,7 @@ import { manifestMediaTypes } from "./manifest.ts";
 export interface ManifestHead {
   /** `undefined` from the few servers that do not tell. */
   digest: Digest | undefined;
+  /** Empty when the server only said that nothing has changed. */
   mediaType: string;
 }
 
@@ -23,14 +24,15 @@ export async function headManifest(
   connection: Connection,
   repository: string,
   reference: string,
-  call: Call,
+  { signal, known }: Call & { known?: Digest | undefined },
 ): Promise<ManifestHead | undefined> {
-  const answer = await connection.send(
-    manifestRequest(connection, "HEAD", repository, reference),
-    call,
-  );
+  const request = manifestRequest(connection, "HEAD", repository, reference);
+  const headers =
+    known === undefined ? request.headers : { ...request.headers, "if-none-match": `"${known}"` };
+  const answer = await connection.send({ ...request, headers }, { signal });
   answer.discard();
   if (answer.status === 404) return undefined;
+  if (answer.status === 304) return { digest: known, mediaType: "" };
   const { "content-type": type = "", "docker-content-digest": digest = "" } = answer.headers;
   return { digest: isDigest(digest) ? digest : undefined, mediaType: bareType(type) };
 }
@@ -90,7 +92,7 @@ function manifestRequest(
     scope: pullScope(repository),
     url: connection.urlOf(`${repository}/manifests/${reference}`),
     headers: { accept: manifestMediaTypes.join(", ") },
-    accept: method === "HEAD" ? [200, 404] : [200],
+    accept: method === "HEAD" ? [200, 304, 404] : [200],
   } as const;
 }
 

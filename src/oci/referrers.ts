@@ -25,11 +25,11 @@ const maximumPages = 100;
 export async function* listReferrers(
   connection: Connection,
   repository: string,
-  { subject, artifactType }: { subject: Digest; artifactType: string },
+  { subject, artifactType }: { subject: Digest; artifactType?: string | undefined },
   call: Call,
 ): AsyncGenerator<Descriptor> {
-  const query = new URLSearchParams({ artifactType });
-  let page: URL | undefined = connection.urlOf(`${repository}/referrers/${subject}?${query}`);
+  const query = artifactType === undefined ? "" : `?${new URLSearchParams({ artifactType })}`;
+  let page: URL | undefined = connection.urlOf(`${repository}/referrers/${subject}${query}`);
   for (let count = 1; page !== undefined && count <= maximumPages; count++) {
     const answer = await connection.send(
       {
@@ -47,7 +47,9 @@ export async function* listReferrers(
     const found = isKnown
       ? indexIn(bytes, connection.host).manifests
       : await taggedReferrers(connection, repository, subject, call);
-    for (const each of found ?? []) if (each.artifactType === artifactType) yield each;
+    for (const each of found ?? []) {
+      if (artifactType === undefined || each.artifactType === artifactType) yield each;
+    }
     page = isKnown ? nextPage(answer.headers.link, page) : undefined;
   }
 }

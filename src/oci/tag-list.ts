@@ -42,6 +42,36 @@ export async function listTags(
   return { tags, entityTag };
 }
 
+export interface TagPageRequest {
+  limit: number;
+  last: string | undefined;
+}
+
+/**
+ * At most `limit` tags that come after `last`. Also of a server that knows no pages, as Distribution
+ * 2, or answers with smaller ones.
+ */
+export async function listTagPage(
+  connection: Connection,
+  repository: string,
+  { limit, last }: TagPageRequest,
+  { signal }: Call,
+): Promise<{ names: string[]; more: boolean }> {
+  const query = new URLSearchParams({ n: String(limit), ...(last === undefined ? {} : { last }) });
+  let page: URL | undefined = connection.urlOf(`${repository}/tags/list?${query}`);
+  const names: string[] = [];
+  for (let count = 1; page !== undefined && names.length <= limit; count++) {
+    const answer = await pageOf(connection, page, repository, undefined, signal);
+    if (answer === undefined) break;
+    const tags = await tagsIn(answer, connection.host);
+    for (const tag of tags) if (last === undefined || tag > last) names.push(tag);
+    page = nextPage(answer.headers.link, page);
+    if (count === maximumPages && page) throw endless(connection.host);
+  }
+  const more = names.length > limit || (page !== undefined && names.length === limit);
+  return { names: names.sort().slice(0, limit), more };
+}
+
 async function pageOf(
   connection: Connection,
   url: URL,

@@ -81,8 +81,8 @@ it("takes a bare number for nanoseconds", () => {
 
 it.each([
   [
-    "proxy: {}\n",
-    "config.yml:4:1: proxy: this registry knows no such key; known here: version, log,",
+    "reporting: {}\n",
+    "config.yml:4:1: reporting: this registry knows no such key; known here: version, log,",
   ],
   ["htpp: {}\n", "config.yml:4:1: htpp: this registry knows no such key; did you mean http"],
   [

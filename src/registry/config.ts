@@ -6,6 +6,7 @@ import { Health } from "./config-health.ts";
 import { Http } from "./config-http.ts";
 import { Notifications } from "./config-notifications.ts";
 import { maintenanceEntries } from "./garbage/options.ts";
+import { ProxyOptions } from "./mirror/proxy-options.ts";
 import { type StorageChoice, storageOptions } from "./storage/index.ts";
 
 const YesOrNo = v.boolean("write true or false");
@@ -28,9 +29,13 @@ const Log = v.strictObject({
   /** Taken where they are switched off, as in Distribution's own example. */
   hooks: v.optional(
     v.array(
-      v.looseObject({
-        disabled: v.literal(true, "this registry sends no mail: watch its log or its metrics"),
-      }),
+      v.pipe(
+        v.looseObject({ disabled: v.optional(YesOrNo, false) }),
+        v.check(
+          ({ disabled }) => disabled,
+          "this registry sends no mail: watch its log or its metrics",
+        ),
+      ),
       "write a list of hooks",
     ),
   ),
@@ -94,6 +99,7 @@ export const RegistryFile = v.strictObject({
   redis: v.optional(v.record(v.string(), v.unknown())),
   tags: v.optional(v.strictObject({ maxtags: v.optional(Count, 1000) }), {}),
   validation: v.optional(Validation, {}),
+  proxy: v.optional(ProxyOptions),
 });
 
 /** Everything decided: each value is what the file said, or its default. */

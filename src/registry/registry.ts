@@ -12,6 +12,7 @@ import type { RegistryConfig } from "./config.ts";
 import { cacheNote } from "./config-cache.ts";
 import { startMaintenance } from "./garbage/maintenance.ts";
 import { imageStoreOn } from "./images/image-store.ts";
+import { openImageMirror } from "./mirror/image-mirror.ts";
 import { openObservers } from "./observers.ts";
 import { drain, openAnswers } from "./server-drain.ts";
 import { listen } from "./server-listen.ts";
@@ -23,7 +24,7 @@ export interface RegistryParts {
   logger: Logger;
   /** Where requests are logged, unless `log.accesslog.disabled`. */
   accessLog?: AccessLog;
-  /** For proxies. */
+  /** For the proxies on the way to other registries, and for credential helpers. */
   environment?: Environment;
 }
 
@@ -74,10 +75,14 @@ export async function openRegistry(
     const served = await openServer(config.http, { clock, logger });
     closers.push(() => served.release());
     const { metrics, health, debugAddress } = observers;
-    const store = imageStoreOn(observers.storage, { clock, validation: validationOf(config) });
+    const own = imageStoreOn(observers.storage, { clock, validation: validationOf(config) });
+    const mirror =
+      config.proxy && openImageMirror(config.proxy, { own, storage, environment, clock, logger });
+    if (mirror) closers.push((call) => mirror.close(call));
+    const { store, nameOf } = mirror ?? { store: own, nameOf: undefined };
     const witness = observers.witnessOf(store);
     const log = config.log.accesslog.disabled ? undefined : accessLog;
-    const known = { gate, store, witness, metrics, health, accessLog: log };
+    const known = { gate, store, nameOf, witness, metrics, health, accessLog: log };
     served.prependListener(apiListener({ ...settings, ...known, clock, logger, call }));
     const open = openAnswers(served);
     const address = await listen(served.server, config.http);

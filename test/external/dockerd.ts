@@ -5,8 +5,14 @@ import { run, startDaemon } from "./program.ts";
 /** Runs a docker command against a dockerd of its own. */
 export type Docker = (...args: readonly string[]) => Promise<string>;
 
-/** Starts a dockerd that shares nothing with the machine's; everything it keeps is in `directory`. */
-export async function startDockerd(directory: string): Promise<Docker> {
+/**
+ * Starts a dockerd that shares nothing with the machine's; everything it keeps is in `directory`.
+ * `options` are further ones of its own.
+ */
+export async function startDockerd(
+  directory: string,
+  options: readonly string[] = [],
+): Promise<Docker> {
   const socket = `unix://${join(directory, "docker.sock")}`;
   const docker: Docker = (...args) => run("/usr/bin/docker", ["--host", socket, ...args]);
   const data = join(directory, "data");
@@ -17,6 +23,7 @@ export async function startDockerd(directory: string): Promise<Docker> {
       ...["--host", socket, "--pidfile", join(directory, "pid")],
       ...["--data-root", data, "--exec-root", join(directory, "exec")],
       ...["--iptables=false", "--bridge=none"],
+      ...options,
     ],
     () =>
       docker("version").then(

@@ -16,10 +16,12 @@ network_backend = "netavark"
 /** A podman whose images are all in `directory`. */
 export async function podmanIn(
   directory: string,
+  environment: Record<string, string> = {},
 ): Promise<(...args: readonly string[]) => Promise<string>> {
   const file = join(directory, "containers.conf");
   await writeFile(file, configuration);
   const storage = ["--root", join(directory, "root"), "--runroot", join(directory, "run")];
   const options = [...storage, "--storage-driver", "vfs"];
-  return (...args) => run("podman", [...options, ...args], { CONTAINERS_CONF: file });
+  return (...args) =>
+    run("podman", [...options, ...args], { CONTAINERS_CONF: file, ...environment });
 }

@@ -38,7 +38,7 @@ export async function openOciRegistry(
   const { host, repository } = placeOf(location.place);
   const client = openOciClient({
     host,
-    plainHttp: query.insecure,
+    plainHttp: query.insecure || undefined,
     credentials: credentials ?? credentialsFrom(environment, { http, clock }),
     http,
     clock,

@@ -48,7 +48,7 @@ export const push = command({
     try {
       const client = openOciClient({
         host: target.host,
-        plainHttp: insecure,
+        plainHttp: insecure || undefined,
         credentials: credentialsFrom(context.environment, { http, clock: context.clock }),
         http,
         clock: context.clock,

@@ -61,6 +61,11 @@ export function jsonAnswer(status: number, document: unknown, headers: Headers =
   return { status, headers: { "content-type": "application/json", ...headers }, body };
 }
 
+/** What clients show to people (distribution specification, "Warnings"). */
+export function warningOf(text: string | undefined): Headers {
+  return text === undefined ? {} : { warning: `299 - "${text}"` };
+}
+
 /** Whether `If-None-Match` says that the client has this already; also without the quotes. */
 export function isKnownToClient({ headers }: IncomingMessage, entity: string): boolean {
   const known = headers["if-none-match"];

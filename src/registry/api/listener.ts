@@ -15,6 +15,7 @@ import { answerTo } from "./api-error.ts";
 import { type Answer, type ApiParts, type Headers, jsonAnswer } from "./exchange.ts";
 import { isCutOff } from "./http2-request.ts";
 import { locationFor } from "./location.ts";
+import { inNamespace, type NameOf } from "./namespace.ts";
 import { pathIn, splitOnce, targetOf } from "./request-target.ts";
 import { answerFor } from "./resources.ts";
 import { parseRoute, type Route } from "./routes.ts";
@@ -24,6 +25,8 @@ export interface ListenerParts extends ApiParts, AdmissionParts {
   writes: "allowed" | "refused";
   /** In every answer. */
   headers: Headers;
+  /** Without it, a repository is called what the client calls it. */
+  nameOf: NameOf | undefined;
   logger: Logger;
   accessLog: AccessLog | undefined;
   /** Who is told what happens to images. */
@@ -103,21 +106,23 @@ export function apiListener(parts: ListenerParts): RequestListener {
     try {
       const [path = "", query = ""] = splitOnce(targetOf(request), "?");
       const { headers } = request;
-      const route = parseRoute(withoutPrefix(path, parts.location.prefix));
+      const asked = { query: new URLSearchParams(query), host: headers.host, nameOf: parts.nameOf };
+      const named = inNamespace(parseRoute(withoutPrefix(path, parts.location.prefix)), asked);
+      const { route } = named;
       visit.route = route;
       visit.measure = parts.metrics?.begun(route);
       const grant = await admitted(route, request, response);
       visit.user = grant.user;
       const inquiry = {
         ...{ id: visit.id, request, grant },
-        query: new URLSearchParams(query),
+        query: asked.query,
         call: parts.call,
         locate: (place: string) => locationFor(place, parts.location, headers),
       };
       const testify = route && (await parts.witness?.(route, inquiry));
       const answer = await answerFor(route, inquiry, parts);
       await testify?.(answer);
-      return answer;
+      return { ...answer, headers: { ...answer.headers, ...named.headers } };
     } catch (error) {
       if (!isCutOff(request)) report(error, request);
       return answerTo(error);
@@ -145,6 +150,7 @@ export function apiListener(parts: ListenerParts): RequestListener {
   /** What the client did wrong is in its answer, and the access log; what we did, nowhere else. */
   function report(error: unknown, { method, url }: IncomingMessage): void {
     if (error instanceof OciError && error.status < 500) return;
+    if (error instanceof OciError && error.retryAfterMs !== undefined) return; // the mirror said so
     if (answerTo(error).status < 500 || isEchoOf(parts.call.signal, error)) return;
     parts.logger.error("request failed", { method, path: pathIn(url), error });
   }

@@ -1,6 +1,13 @@
 import { OciError } from "../../oci/error.ts";
 import type { Page, PageRequest } from "../images/page.ts";
-import { type ApiParts, type Headers, type Inquiry, jsonAnswer, type Methods } from "./exchange.ts";
+import {
+  type ApiParts,
+  type Headers,
+  type Inquiry,
+  jsonAnswer,
+  type Methods,
+  warningOf,
+} from "./exchange.ts";
 
 /** What Distribution gives a client that does not say how much it wants. */
 const ordinaryCatalogPage = 100;
@@ -22,7 +29,8 @@ export function tagsMethods(
         const detail = { name: repository };
         throw new OciError("NAME_UNKNOWN", "there is no such repository", { detail });
       }
-      const headers = linkTo(`/v2/${repository}/tags/list`, request, page);
+      const link = linkTo(`/v2/${repository}/tags/list`, request, page);
+      const headers = { ...link, ...warningOf(page.warning) };
       return jsonAnswer(200, { name: repository, tags: page.names }, headers);
     },
   };

@@ -13,6 +13,7 @@ import {
   type Inquiry,
   isKnownToClient,
   type Methods,
+  warningOf,
 } from "./exchange.ts";
 
 type Target = { digest: Digest; tag?: undefined } | { tag: string; digest?: undefined };
@@ -72,11 +73,15 @@ export function manifestMethods(
 }
 
 /** As it was pushed, whatever `Accept` says: there is one answer, and clients read its type. */
-function answerWith({ digest, mediaType, bytes }: StoredManifest, { request }: Inquiry): Answer {
+function answerWith(
+  { digest, mediaType, bytes, warning }: StoredManifest,
+  { request }: Inquiry,
+): Answer {
   const headers = {
     "content-type": mediaType,
     "docker-content-digest": digest,
     etag: `"${digest}"`,
+    ...warningOf(warning),
   };
   if (isKnownToClient(request, digest)) return { status: 304, headers };
   return { status: 200, headers: { ...headers, "content-length": bytes.length }, body: bytes };

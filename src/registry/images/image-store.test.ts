@@ -79,6 +79,25 @@ it("refuses a second writer, without harm to the first", async () => {
   expect(await first).toMatchObject({ size: piece.length });
 });
 
+it("says that bytes are the right ones before it has stored them, and never of others", async () => {
+  const { store } = await openStore();
+  const said: string[] = [];
+  const push = async (bytes: Buffer) => {
+    const { id } = await store.uploads.begin("a", { ...call, algorithm: "sha256" });
+    const verified = () => said.push("verified");
+    const end = { digest: digestOf(piece), chunk: chunk(bytes), verified };
+    await store.uploads.commit("a", id, end, call).then(
+      () => said.push("stored"),
+      () => said.push("refused"),
+    );
+  };
+
+  await push(piece);
+  await push(Buffer.from("other"));
+
+  expect(said).toEqual(["verified", "stored", "refused"]);
+});
+
 it("leaves nothing of an upload whose bytes are others", async () => {
   const { directory, store } = await openStore();
   const { id } = await store.uploads.begin("a", { ...call, algorithm: "sha256" });

@@ -4,6 +4,8 @@ export interface StoredManifest {
   digest: Digest;
   mediaType: string;
   bytes: Uint8Array;
+  /** What its reader is to be told: a mirror's answer may be an old one. ASCII, without quotes. */
+  warning?: string;
 }
 
 const maximumBytes = 32 * 1024 * 1024;

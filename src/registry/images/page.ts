@@ -8,6 +8,8 @@ export interface Page {
   names: string[];
   /** Whether there are names after these. */
   more: boolean;
+  /** As in `StoredManifest`. */
+  warning?: string;
 }
 
 const keptPerRound = 2_000;

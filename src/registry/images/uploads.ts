@@ -40,7 +40,8 @@ export interface Uploads {
   /** Keeps what was received when the chunk breaks off. */
   append(repository: string, id: string, chunk: Chunk, call: Call): Promise<Upload>;
   /**
-   * Ends the upload and makes it a blob of the repository; resolves when that is durable.
+   * Ends the upload and makes it a blob of the repository; resolves when that is durable. `verified`
+   * is called before that, as soon as it has the right digest.
    *
    * @throws {OciError} `DIGEST_INVALID` when the bytes are others; the upload is gone then.
    * @throws {StorageError} `NO_SPACE`; the upload is gone then, too.
@@ -48,7 +49,7 @@ export interface Uploads {
   commit(
     repository: string,
     id: string,
-    end: { digest: Digest; chunk: Chunk | undefined },
+    end: { digest: Digest; chunk: Chunk | undefined; verified?: () => void },
     call: Call,
   ): Promise<void>;
   cancel(repository: string, id: string, call: Call): Promise<void>;
@@ -77,13 +78,14 @@ export function uploadsOn(storage: StorageDriver, clock: Clock, leases: Leases):
         receive(await find(repository, id, call), chunk, call),
       ),
 
-    commit: (repository, id, { digest, chunk }, call) =>
+    commit: (repository, id, { digest, chunk, verified }, call) =>
       sessions.exclusively(keyOf(repository, id), async () => {
         const found = await find(repository, id, call);
         try {
           const upload = await receive(found, chunk ?? nothing(), call);
           const actual = await digestOfUpload(upload, algorithmOf(digest), call);
           if (actual !== digest) throw mismatch(digest, actual);
+          verified?.();
           await publish(upload, digest, call);
         } catch (error) {
           if (isEnd(error)) await drop(found, call);

@@ -1,0 +1,20 @@
+import type { StorageDriver, StoragePath } from "../storage-driver.ts";
+
+/** A part of `storage` that looks like a whole one. Closing it leaves `storage` open. */
+export function storageBelow(storage: StorageDriver, directory: StoragePath): StorageDriver {
+  const at = (path: StoragePath): StoragePath => `${directory}${path}`;
+  return {
+    read: (path, call) => storage.read(at(path), call),
+    readWhole: (path, call) => storage.readWhole(at(path), call),
+    write: (path, bytes, call) => storage.write(at(path), bytes, call),
+    append: (path, source, call) => storage.append(at(path), source, call),
+    stat: (path, call) => storage.stat(at(path), call),
+    list: (path, call) => storage.list(at(path), call),
+    setAside: (from, to, call) => storage.setAside(at(from), at(to), call),
+    touch: (path, call) => storage.touch(at(path), call),
+    move: (from, to, call) => storage.move(at(from), at(to), call),
+    delete: (path, call) => storage.delete(at(path), call),
+    discard: (path, call) => storage.discard(at(path), call),
+    async close() {},
+  };
+}
