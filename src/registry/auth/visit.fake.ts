@@ -14,6 +14,7 @@ export function visitWith(
     wishes: [pullApp],
     address: "192.0.2.1",
     origin: () => "https://registry.test",
+    locate: (path) => `https://registry.test${path}`,
     ...changes,
   };
 }
