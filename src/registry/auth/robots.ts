@@ -49,7 +49,8 @@ export async function openRobots(
     async logIn({ user, password }, address) {
       const attempt = { address, user };
       limit.check(attempt);
-      const { hashes, accounts } = await file.current();
+      // Made or revoked a moment ago, by a script that does not wait.
+      const { hashes, accounts } = await file.fresh();
       const name = nameOf(user);
       const shown = Buffer.from(hashOf(password), "hex");
       const hash = Buffer.from(hashes.get(name) ?? nobodysHash, "hex");
