@@ -1,4 +1,5 @@
 import { Secret } from "../../base/secret.ts";
+import type { PasswordCredentials } from "./accounts.ts";
 import type { Credentials, Visit, Wish } from "./authenticator.ts";
 
 export const pullApp: Wish = { type: "repository", name: "team/app", action: "pull" };
@@ -19,7 +20,7 @@ export function visitWith(
   };
 }
 
-export function basic(user: string, password: string): Credentials {
+export function basic(user: string, password: string): PasswordCredentials {
   return { scheme: "basic", user, password: new Secret(password) };
 }
 
