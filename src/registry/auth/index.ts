@@ -12,7 +12,8 @@ import { accountsWithRobots, openRobots, RobotOptions, robotPathsOf } from "./ro
 import { openSigningKey } from "./signing-key.ts";
 import { openSilly, SillyOptions } from "./silly.ts";
 import { openToken, TokenOptions } from "./token.ts";
-import { TokenServerOptions, tokenServerAuthenticator, tokenServerOf } from "./token-server.ts";
+import { TokenServerOptions, tokenServerOf } from "./token-server.ts";
+import { tokenServerAuthenticator } from "./token-server-authenticator.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";
 
 /** `auth:` of the configuration: one kind, and what we have beside Distribution's. */

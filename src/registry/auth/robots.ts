@@ -1,5 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
 import * as v from "valibot";
+import type { Clock } from "../../base/clock.ts";
 import { type AccessRule, accessRulesOf } from "./access-rules.ts";
 import { type Account, type Accounts, refused } from "./accounts.ts";
 import { AuthError } from "./authenticator.ts";
@@ -39,9 +40,10 @@ export interface RobotParts extends Omit<AccountParts, "rules"> {
  */
 export async function openRobots(
   { directory, uses: usesPath }: RobotPaths,
-  { clock, logger, limit, anonymousRules }: RobotParts,
+  parts: RobotParts,
 ): Promise<Accounts> {
-  const file = rereadFile([directory], read, clock);
+  const { clock, logger, limit } = parts;
+  const file = rereadFile([directory], () => readAccounts(directory, parts), clock);
   await file.current();
   const uses = openRobotUses(usesPath, { clock, logger });
 
@@ -55,7 +57,7 @@ export async function openRobots(
       const shown = Buffer.from(hashOf(password), "hex");
       const hash = Buffer.from(hashes.get(name) ?? nobodysHash, "hex");
       const account = timingSafeEqual(shown, hash) ? accounts.get(name) : undefined;
-      const isRight = account !== undefined && isAlive(account);
+      const isRight = account !== undefined && isAlive(account, clock);
       if (await limit.counted(attempt, async () => isRight)) {
         uses.note(name, (other) => accounts.has(other));
         if (account !== undefined) return account;
@@ -68,33 +70,36 @@ export async function openRobots(
     async find(user) {
       if (!isRobot(user)) return undefined;
       const account = (await file.current()).accounts.get(nameOf(user));
-      return account !== undefined && isAlive(account) ? account : undefined;
+      return account !== undefined && isAlive(account, clock) ? account : undefined;
     },
 
     close: () => uses.close(),
   };
+}
 
-  function isAlive({ expiresAtMs = Number.POSITIVE_INFINITY }: Account): boolean {
-    return clock.now().getTime() < expiresAtMs;
-  }
-
-  async function read() {
-    try {
-      const { robots, problems } = await readRobots(directory);
-      for (const { file, reason } of problems) {
-        logger.warn("the file of a robot was passed over", { directory, file, reason });
-      }
-      const all = [...robots.values()];
-      return {
-        hashes: new Map(all.map(({ name, hash }) => [name, hash])),
-        accounts: new Map(all.map((robot) => [robot.name, accountOf(robot, anonymousRules)])),
-      };
-    } catch (error) {
-      if (!(error instanceof RobotError)) throw error;
-      const { message, hint } = error;
-      throw new AuthError("UNAVAILABLE", message, { cause: error, hint });
+async function readAccounts(
+  directory: string,
+  { logger, anonymousRules }: Pick<RobotParts, "logger" | "anonymousRules">,
+) {
+  try {
+    const { robots, problems } = await readRobots(directory);
+    for (const { file, reason } of problems) {
+      logger.warn("the file of a robot was passed over", { directory, file, reason });
     }
+    const all = [...robots.values()];
+    return {
+      hashes: new Map(all.map(({ name, hash }) => [name, hash])),
+      accounts: new Map(all.map((robot) => [robot.name, accountOf(robot, anonymousRules)])),
+    };
+  } catch (error) {
+    if (!(error instanceof RobotError)) throw error;
+    const { message, hint } = error;
+    throw new AuthError("UNAVAILABLE", message, { cause: error, hint });
   }
+}
+
+function isAlive({ expiresAtMs = Number.POSITIVE_INFINITY }: Account, clock: Clock): boolean {
+  return clock.now().getTime() < expiresAtMs;
 }
 
 function accountOf(

@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { authenticatorContract } from "./authenticator.contract.ts";
 import type { Credentials, Wish } from "./authenticator.ts";
 import { claimsIn, codeOf, hash, ownGate, ownParts, requestWith } from "./own-tokens.fake.ts";
-import { tokenServerAuthenticator, tokenServerOf } from "./token-server.ts";
+import { tokenServerOf } from "./token-server.ts";
+import { tokenServerAuthenticator } from "./token-server-authenticator.ts";
 import { basic, bearer, pullApp, pushApp, visitWith } from "./visit.fake.ts";
 
 const week = 7 * 24 * 3_600_000;

@@ -4,14 +4,13 @@ import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import { parseDuration } from "../../base/schema.ts";
 import type { Secret } from "../../base/secret.ts";
-import { type Account, type Accounts, passwordAuthenticator, refused } from "./accounts.ts";
-import type { Authenticator, Credentials, Grant, Wish } from "./authenticator.ts";
+import { type Account, type Accounts, refused } from "./accounts.ts";
+import type { Credentials, Grant, Wish } from "./authenticator.ts";
 import { ChallengeText, FilePath } from "./options.ts";
 import type { RereadFile } from "./reread-file.ts";
 import { type Access, accessFor } from "./scope.ts";
 import type { SigningKey } from "./signing-key.ts";
-import { tokenParameters } from "./token.ts";
-import { type ReadToken, tokenReader } from "./token-reader.ts";
+import { type ReadToken, type TokenReader, tokenReader } from "./token-reader.ts";
 import { signedToken } from "./token-signer.ts";
 
 const minuteMs = 60_000;
@@ -89,14 +88,18 @@ export function tokenServerOf(
   { accounts, anonymous, signingKey, clock, logger, realm }: TokenServerParts,
 ): TokenServer {
   const { issuer, service, expiry, refreshexpiry = centuryMs } = options;
-  const readRefresh = readerFor(refreshAudience(service), options, { signingKey, clock, logger });
+  const readRefresh = ownTokenReader(refreshAudience(service), options, {
+    signingKey,
+    clock,
+    logger,
+  });
 
   return {
     service,
     realm,
 
     async issue(request, call) {
-      const account = await accountOf(request, call);
+      const account = await accountFor(request, { accounts, readRefresh }, call);
       const grant = account?.grant ?? anonymous;
       if (grant === undefined) throw refused();
       const key = await signingKey.current();
@@ -118,53 +121,24 @@ export function tokenServerOf(
       };
     },
   };
-
-  async function accountOf(
-    { credentials, address }: TokenRequest,
-    call: Call,
-  ): Promise<Account | undefined> {
-    if (credentials === undefined) return undefined;
-    if (credentials.scheme === "basic") return await accounts.logIn(credentials, address, call);
-    if (credentials.scheme !== "refresh") throw refused();
-    return await ownerOf(await readRefresh(credentials.token, address), accounts);
-  }
 }
 
-/** Lets in with the tokens of `tokenServerOf`, and with passwords as well. */
-export function tokenServerAuthenticator(
-  options: TokenServerOptions,
-  parts: TokenServerParts,
-): Authenticator {
-  const { accounts, anonymous, realm } = parts;
-  const { service } = options;
-  const passwords = passwordAuthenticator(accounts, realm);
-  const read = readerFor(service, options, parts);
-
-  return {
-    async identify(credentials, visit, call) {
-      if (credentials.scheme !== "bearer")
-        return await passwords.identify(credentials, visit, call);
-      const token = await read(credentials.token, visit.address);
-      const grant = token.subject === "" ? anonymous : (await ownerOf(token, accounts)).grant;
-      if (grant === undefined) throw refused();
-      return narrowed(grant, token);
-    },
-
-    challenge(visit, reason) {
-      const url = visit.locate(tokenPath);
-      if (url === undefined) return passwords.challenge(visit, reason);
-      const parameters = tokenParameters({ realm: url, service }, visit, reason);
-      return { scheme: "bearer", parameters };
-    },
-
-    close: () => passwords.close(),
-  };
+async function accountFor(
+  { credentials, address }: TokenRequest,
+  { accounts, readRefresh }: { accounts: Accounts; readRefresh: TokenReader },
+  call: Call,
+): Promise<Account | undefined> {
+  if (credentials === undefined) return undefined;
+  if (credentials.scheme === "basic") return await accounts.logIn(credentials, address, call);
+  if (credentials.scheme !== "refresh") throw refused();
+  return await ownerOf(await readRefresh(credentials.token, address), accounts);
 }
 
 /** Not the service's own name: what is for getting tokens is none itself, and the other way round. */
 const refreshAudience = (service: string): string => `${service} refresh`;
 
-function readerFor(
+/** Reads tokens for `audience` that this server has made. */
+export function ownTokenReader(
   audience: string,
   { issuer }: TokenServerOptions,
   { signingKey, clock, logger }: Pick<TokenServerParts, "signingKey" | "clock" | "logger">,
@@ -174,16 +148,13 @@ function readerFor(
 }
 
 /** Whose it is, unless the account is gone since then, or has another password. */
-async function ownerOf({ subject, credential }: ReadToken, accounts: Accounts): Promise<Account> {
+export async function ownerOf(
+  { subject, credential }: ReadToken,
+  accounts: Accounts,
+): Promise<Account> {
   const account = subject === "" ? undefined : await accounts.find(subject);
   if (account === undefined || account.credential !== credential) throw refused();
   return account;
-}
-
-/** What the token was made for, as far as its owner may still do it. */
-function narrowed({ user, lists, allows }: Grant, token: ReadToken): Grant {
-  const both = (wish: Wish) => token.allows(wish) && allows(wish);
-  return { user, lists, reach: "some", allows: both };
 }
 
 function endOf(account: Account | undefined, issuedAt: Date, lifetimeMs: number): number {
