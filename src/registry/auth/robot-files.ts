@@ -165,6 +165,6 @@ function invalidName(name: string): RobotError {
 
 function unavailable(directory: string, verb: string, cause: unknown): RobotError {
   const message = `the robots in ${directory} cannot be ${verb}: ${messageOf(cause)}`;
-  const hint = `make ${directory} usable for the user that the registry runs as`;
+  const hint = "let the user that the registry runs as have it, and call this as that user or root";
   return new RobotError("UNAVAILABLE", message, { cause, hint });
 }
