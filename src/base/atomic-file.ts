@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { lstat, open, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, link, lstat, open, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { systemCodeOf } from "./errors.ts";
 
 const minuteMs = 60_000;
 const draftEnding = /^[0-9a-f-]{36}\.tmp$/;
@@ -25,6 +26,43 @@ export async function writeFileWhole(
     throw error;
   }
   await Promise.all([dirname(path), ...parents].map(syncDirectory));
+}
+
+/**
+ * Makes a file that was not there, with all its bytes or not at all. `false` when there is one
+ * already, which is left as it is: of several who try, one succeeds.
+ *
+ * `owner` is who is to have it, as far as this process may give files away.
+ */
+export async function createFileWhole(
+  path: string,
+  bytes: string | Uint8Array,
+  { mode, owner }: { mode: number; owner?: { uid: number; gid: number } },
+): Promise<boolean> {
+  const draft = `${path}.${randomUUID()}.tmp`;
+  try {
+    await writeFile(draft, bytes, { flag: "wx", mode, flush: true });
+    if (owner) await giveTo(draft, { ...owner, mode });
+    await link(draft, path); // unlike a rename, this replaces nothing
+  } catch (error) {
+    if (systemCodeOf(error) === "EEXIST") return false;
+    throw error;
+  } finally {
+    await rm(draft, { force: true });
+  }
+  await syncDirectory(dirname(path));
+  return true;
+}
+
+/** Only the superuser may, and everybody else makes files that are their own. */
+export async function giveTo(
+  path: string,
+  { uid, gid, mode }: { uid: number; gid: number; mode: number },
+): Promise<void> {
+  await chown(path, uid, gid).catch((error: unknown) => {
+    if (systemCodeOf(error) !== "EPERM") throw error;
+  });
+  await chmod(path, mode); // what the umask took away, and a change of owner
 }
 
 /** Makes the names in `directory` survive a power failure. */

@@ -14,6 +14,9 @@ export interface Arranged {
   warnings: readonly string[];
 }
 
+/** In words: `registry token create`. */
+const longestName = 3;
+
 interface Scan {
   command: string | undefined;
   /** What follows the command's name, or would. */
@@ -91,9 +94,11 @@ function commandAt(
   place: number,
   commands: readonly string[],
 ): string | undefined {
-  const pair = args.slice(place, place + 2).join(" ");
-  if (commands.includes(pair)) return pair;
-  const [word = ""] = pair.split(" ");
+  for (let length = longestName; length > 1; length--) {
+    const words = args.slice(place, place + length).join(" ");
+    if (commands.includes(words)) return words;
+  }
+  const word = args[place] ?? "";
   return commands.some((name) => name.split(" ")[0] === word) ? word : undefined;
 }
 

@@ -65,6 +65,18 @@ function commandsWith(start: StartApps): Record<string, Entry> {
       summary: "send the notifications again that an endpoint did not take",
       load: async () => (await import("./commands/registry-replay.ts")).registryReplay,
     },
+    "registry token create": {
+      summary: "give a machine a password of its own for the image registry",
+      load: async () => (await import("./commands/registry-token.ts")).tokenCreate,
+    },
+    "registry token list": {
+      summary: "show the machines that have one, and when they were last there",
+      load: async () => (await import("./commands/registry-token.ts")).tokenList,
+    },
+    "registry token revoke": {
+      summary: "take the password of a machine away",
+      load: async () => (await import("./commands/registry-token.ts")).tokenRevoke,
+    },
     completion: {
       summary: "print the completion for bash, zsh or fish",
       load: async () => (await import("./commands/completion.ts")).completion(commands),
@@ -73,9 +85,10 @@ function commandsWith(start: StartApps): Record<string, Entry> {
   return commands;
 }
 
-/** What the first word of a command of two is about. */
+/** What the first words of longer commands are about. */
 const families: Record<string, string> = {
   registry: "the image registry",
+  "registry token": "passwords for machines, which expire",
   config: "dewy.yaml",
 };
 
@@ -156,11 +169,11 @@ async function program(
 
 /** The commander command for `words`, made on the way down when it is not there. */
 function place(root: CommanderCommand, words: string[], context: CommandContext): CommanderCommand {
-  return words.reduce((parent, word) => {
+  return words.reduce((parent, word, depth) => {
     const known = parent.commands.find((candidate) => candidate.name() === word);
     if (known) return known;
     const added = parent.command(word).helpCommand(false);
-    if (words.length > 1 && word === words[0]) added.description(families[word] ?? "");
+    added.description(families[words.slice(0, depth + 1).join(" ")] ?? "");
     quiet(added, context);
     return added;
   }, root);

@@ -9,7 +9,7 @@ import { restoreTrash } from "../../registry/garbage/restore-trash.ts";
 import { openStorage } from "../../registry/storage/index.ts";
 import type { StorageDriver } from "../../registry/storage-driver.ts";
 import { type CommandContext, command } from "../command.ts";
-import { configOf } from "./registry-serve.ts";
+import { registryConfigOf } from "../registry-config.ts";
 
 const durationForm = "write a duration such as 30m or 24h";
 const GraceFlag = v.pipe(
@@ -57,7 +57,7 @@ export const registryGarbageCollect = command({
   ),
 
   async run({ operands: [file], ...flags }, context) {
-    const config = await configOf(file, context);
+    const config = await registryConfigOf(file, context);
     const access = flags.dryRun ? "read" : "write";
     const storage = await opened(config, access, context);
     try {

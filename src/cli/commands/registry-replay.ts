@@ -4,7 +4,7 @@ import type { RegistryConfig } from "../../registry/config.ts";
 import { requestReplay } from "../../registry/events/dead-letters.ts";
 import { endpointDirectory, queueDirectoryOf } from "../../registry/events/queue-place.ts";
 import { command } from "../command.ts";
-import { configOf } from "./registry-serve.ts";
+import { registryConfigOf } from "../registry-config.ts";
 
 export const registryReplay = command({
   operands: "[config.yml]",
@@ -22,7 +22,7 @@ export const registryReplay = command({
   }),
 
   async run({ endpoint, operands: [file] }, context) {
-    const config = await configOf(file, context);
+    const config = await registryConfigOf(file, context);
     const directory = queueDirectoryOf(config);
     if (directory === undefined) {
       throw new ConfigError("notifications.queue.directory: is missing, so there is nothing kept", {

@@ -2,8 +2,8 @@ import * as v from "valibot";
 import { DewyError } from "../../base/errors.ts";
 import { scrub } from "../../registry/garbage/scrub.ts";
 import { command } from "../command.ts";
+import { registryConfigOf } from "../registry-config.ts";
 import { opened } from "./registry-garbage-collect.ts";
-import { configOf } from "./registry-serve.ts";
 
 /** Blobs have other bytes than they were pushed with. */
 export class ScrubError extends DewyError<"ROTTEN"> {}
@@ -24,7 +24,7 @@ export const registryScrub = command({
   }),
 
   async run({ operands: [file], setAside }, context) {
-    const config = await configOf(file, context);
+    const config = await registryConfigOf(file, context);
     const storage = await opened(config, setAside ? "write" : "read", context);
     try {
       const { print, signal } = context;

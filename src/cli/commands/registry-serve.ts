@@ -1,18 +1,12 @@
-import { readFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
 import * as v from "valibot";
 import { bufferedOutput } from "../../base/buffered-output.ts";
-import { asConfigError, ConfigError, DewyError, messageOf } from "../../base/errors.ts";
+import { asConfigError, DewyError } from "../../base/errors.ts";
 import { openLogger } from "../../base/pino-logger.ts";
 import { openAccessLog } from "../../registry/api/access-log.ts";
-import {
-  defaultRegistryConfig,
-  longestDrainMs,
-  parseRegistryConfig,
-  type RegistryConfig,
-} from "../../registry/config.ts";
+import { longestDrainMs } from "../../registry/config.ts";
 import { openRegistry } from "../../registry/registry.ts";
-import { type CommandContext, command } from "../command.ts";
+import { command } from "../command.ts";
+import { registryConfigOf } from "../registry-config.ts";
 
 export const registryServe = command({
   operands: "[config.yml]",
@@ -27,7 +21,7 @@ export const registryServe = command({
   }),
 
   async run({ operands: [file] }, context) {
-    const config = await configOf(file, context);
+    const config = await registryConfigOf(file, context);
     const { level, formatter: format, fields } = config.log;
     const logger = openLogger({ level, format, fields });
     const output = bufferedOutput(1);
@@ -50,27 +44,6 @@ export const registryServe = command({
     }
   },
 });
-
-/** The configuration in `operand`, in the file the environment names, or else the defaults. */
-export async function configOf(
-  operand: string | undefined,
-  { environment, directory }: CommandContext,
-): Promise<RegistryConfig> {
-  const file = operand ?? (environment.REGISTRY_CONFIGURATION_PATH || undefined);
-  if (file === undefined) {
-    return defaultRegistryConfig(join(directory, ".dewy", "registry"), environment);
-  }
-  try {
-    const text = await readFile(resolve(directory, file), "utf8");
-    return parseRegistryConfig({ file, text, environment });
-  } catch (error) {
-    if (error instanceof DewyError) throw error;
-    throw new ConfigError(`the config file ${file} cannot be read: ${messageOf(error)}`, {
-      cause: error,
-      hint: "name a config.yml that is there, or none for the defaults",
-    });
-  }
-}
 
 function endOf(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();

@@ -54,7 +54,10 @@ export function nextWords(
 
 /** Every name a command line can have come to: the commands, and what the longer ones begin with. */
 export function namesOf(commands: readonly CommandShape[]): string[] {
-  const names = commands.flatMap(({ name }) => [name.split(" ")[0] ?? "", name]);
+  const names = commands.flatMap(({ name }) => {
+    const words = name.split(" ");
+    return words.map((_word, place) => words.slice(0, place + 1).join(" "));
+  });
   return [...new Set(names)];
 }
 

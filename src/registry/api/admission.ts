@@ -25,21 +25,27 @@ export function admissionTo(parts: AdmissionParts): Admit {
   return async (route, request, call) => {
     const { method = "", headers } = request;
     // Browsers ask with OPTIONS, never with credentials, whether they may send some.
-    const isOpen = route === undefined || route.kind === "root" || method === "OPTIONS";
+    const isOpen = route === undefined || isForAll(route) || method === "OPTIONS";
     if (isOpen) return unlimitedGrant(undefined);
     const visit = {
       credentials: credentialsIn(headers.authorization),
       wishes: wishesFor(route, method),
       address: addressOf(request, parts),
       origin: () => originFor(request, location),
+      locate: (path: string) => urlFor(path, request, location),
     };
     return await gate.admit(visit, call);
   };
 }
 
+/** Where tokens are handed out, who asks is looked at there. */
+function isForAll({ kind }: Route): boolean {
+  return kind === "root" || kind === "token";
+}
+
 /** Distribution's "Token Scope Documentation", and that who may push may give up an upload. */
 export function wishesFor(route: Route, method: string): Wish[] {
-  if (route.kind === "root" || route.kind === "base") return [];
+  if (route.kind === "root" || route.kind === "base" || route.kind === "token") return [];
   if (route.kind === "catalog") return [{ type: "registry", name: "catalog", action: "*" }];
   const wish = (action: Wish["action"]): Wish => ({
     type: "repository",
@@ -72,6 +78,11 @@ export function credentialsIn(header: string | undefined): Credentials | undefin
 function originFor({ headers }: IncomingMessage, { host }: LocationOptions): string | undefined {
   const whole = { host, prefix: "", relative: false, scheme: "https" } as const;
   return locationFor("", whole, headers) || undefined;
+}
+
+function urlFor(path: string, { headers }: IncomingMessage, options: LocationOptions) {
+  const url = locationFor(path, { ...options, relative: false }, headers);
+  return url.startsWith("/") ? undefined : url;
 }
 
 /** Where a request comes from, as far as our own proxies can be believed; empty when nobody says. */

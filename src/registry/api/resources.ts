@@ -1,19 +1,22 @@
 import { OciError } from "../../oci/error.ts";
+import type { AdmissionParts } from "./admission.ts";
 import { blobMethods } from "./blobs.ts";
 import type { Answer, ApiParts, Inquiry, Methods } from "./exchange.ts";
 import { catalogMethods, tagsMethods } from "./listings.ts";
 import { manifestMethods } from "./manifests.ts";
 import { referrersMethods } from "./referrers.ts";
 import type { Route } from "./routes.ts";
+import { tokenMethods } from "./token.ts";
 import { uploadMethods, uploadsMethods } from "./uploads.ts";
 
 /** Does what `request` asks of `route`. @throws whatever `answerTo` then has an answer to */
 export async function answerFor(
   route: Route | undefined,
   inquiry: Inquiry,
-  parts: ApiParts & { writes: "allowed" | "refused" },
+  parts: ApiParts & AdmissionParts & { writes: "allowed" | "refused" },
 ): Promise<Answer> {
-  if (route === undefined) return { status: 404, headers: plainText, body: "404 page not found\n" };
+  if (route === undefined || isNowhere(route, parts))
+    return { status: 404, headers: plainText, body: "404 page not found\n" };
   const method = inquiry.request.method ?? "";
   const methods = methodsOf(route, inquiry, parts);
   const allow = allowedIn(methods).join(", ");
@@ -22,7 +25,8 @@ export async function answerFor(
   if (work === undefined) {
     return { status: 405, headers: { ...plainText, allow }, body: "405 method not allowed\n" };
   }
-  if (parts.writes === "refused" && !["GET", "HEAD"].includes(method)) {
+  const isWrite = !["GET", "HEAD"].includes(method) && route.kind !== "token";
+  if (parts.writes === "refused" && isWrite) {
     throw new OciError("UNSUPPORTED", "this registry can only be read", {
       hint: "set storage.maintenance.readonly.enabled: false",
     });
@@ -32,12 +36,19 @@ export async function answerFor(
 
 const plainText = { "content-type": "text/plain; charset=utf-8" };
 
-function methodsOf(route: Route, inquiry: Inquiry, parts: ApiParts): Methods {
+/** Tokens are only handed out where that is configured. */
+function isNowhere({ kind }: Route, { gate }: AdmissionParts): boolean {
+  return kind === "token" && gate.tokens === undefined;
+}
+
+function methodsOf(route: Route, inquiry: Inquiry, parts: ApiParts & AdmissionParts): Methods {
   switch (route.kind) {
     case "root":
       return { GET: async () => ({ status: 200, headers: aliveHeaders }) };
     case "base":
       return { GET: async () => ({ status: 200, headers: baseHeaders, body: "{}" }) };
+    case "token":
+      return parts.gate.tokens ? tokenMethods(inquiry, parts.gate.tokens, parts) : {};
     case "catalog":
       return catalogMethods(inquiry, parts);
     case "tags":

@@ -6,6 +6,7 @@ it.each([
   ["/v2/", { kind: "base" }],
   ["/v2", { kind: "base" }],
   ["/v2/_catalog", { kind: "catalog" }],
+  ["/auth/token", { kind: "token" }],
   ["/v2/a/tags/list", { kind: "tags", repository: "a" }],
   ["/v2/a/b/manifests/v1", { kind: "manifest", repository: "a/b", reference: "v1" }],
   ["/v2/a/manifests/sha256%3Aab", { kind: "manifest", repository: "a", reference: "sha256:ab" }],

@@ -1,11 +1,14 @@
 import { OciError } from "../../oci/error.ts";
 import { isRepository } from "../../oci/reference.ts";
+import { tokenPath } from "../auth/token-server.ts";
 
 /** What a path names. Digests, tags and upload ids are as they came; nobody has checked them yet. */
 export type Route =
   | { kind: "root" }
   | { kind: "base" }
   | { kind: "catalog" }
+  /** Where tokens are handed out, if this registry does that itself. */
+  | { kind: "token" }
   | { kind: "tags"; repository: string }
   | { kind: "manifest"; repository: string; reference: string }
   | { kind: "blob"; repository: string; digest: string }
@@ -24,6 +27,7 @@ export function parseRoute(encodedPath: string): Route | undefined {
   if (path === "/") return { kind: "root" };
   if (path === "/v2/" || path === "/v2") return { kind: "base" };
   if (path === "/v2/_catalog") return { kind: "catalog" };
+  if (path === tokenPath) return { kind: "token" };
   if (path === undefined || !path.startsWith("/v2/")) return undefined;
 
   const [, name = "", kind, target = ""] =

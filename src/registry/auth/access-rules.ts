@@ -1,7 +1,17 @@
 import * as v from "valibot";
 import type { Grant, Wish } from "./authenticator.ts";
 
-const action = v.picklist(["pull", "push", "delete", "*"]);
+/** What may be done in a repository; `push` includes `pull`. */
+export const RuleAction = v.picklist(
+  ["pull", "push", "delete", "*"],
+  "write pull, push, delete or *",
+);
+
+/** `*` stands for any letters but `/`, `**` for any at all. */
+export const RepositoryGlob = v.pipe(
+  v.string("write a repository, such as team/*"),
+  v.regex(/^[a-z0-9._/*-]+$/, "write a repository, such as team/*, in lower case"),
+);
 
 /**
  * One line of `auth.access`: the users it names, or those who did not log in, may do `actions` in
@@ -9,14 +19,10 @@ const action = v.picklist(["pull", "push", "delete", "*"]);
  */
 export const AccessRule = v.pipe(
   v.strictObject({
-    /** `*` stands for any letters but `/`, `**` for any at all. */
-    repository: v.pipe(
-      v.string("write a repository, such as team/*"),
-      v.regex(/^[a-z0-9._/*-]+$/, "write a repository, such as team/*, in lower case"),
-    ),
+    repository: RepositoryGlob,
     /** `push` includes `pull`: nobody can push without looking at what is there. */
     actions: v.pipe(
-      v.array(action, "write a list, such as [pull, push]"),
+      v.array(RuleAction, "write a list, such as [pull, push]"),
       v.minLength(1, "name an action: pull, push, delete or *"),
     ),
     /** By name; `*` is everybody who logged in. */

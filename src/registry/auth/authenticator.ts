@@ -25,6 +25,8 @@ export interface Visit {
   address: string;
   /** What this client calls us, such as `https://registry.example.com`, where it says so. */
   origin(): string | undefined;
+  /** A path of ours as a URL that this client reaches, where it says what it calls us. */
+  locate(path: string): string | undefined;
 }
 
 /** What a visitor may do. */
@@ -47,8 +49,6 @@ export interface Authenticator {
   identify(credentials: Credentials, visit: Visit, call: Call): Promise<Grant>;
   /** How to get in: what `WWW-Authenticate` is to say. */
   challenge(visit: Visit, reason: ChallengeReason): Challenge;
-  /** What is said to somebody known whose grant is too small: no, or that other credentials may do. */
-  readonly shortfall: "DENIED" | "CREDENTIALS_INSUFFICIENT";
   close(): Promise<void>;
 }
 

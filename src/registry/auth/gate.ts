@@ -1,16 +1,17 @@
 import type { Call } from "../../base/call.ts";
 import { DewyError } from "../../base/errors.ts";
 import type { Challenge } from "../../oci/challenge.ts";
-import type { AccessRules } from "./access-rules.ts";
 import {
   AuthError,
   type Authenticator,
   type ChallengeReason,
+  type Credentials,
   type Grant,
   unlimitedGrant,
   type Visit,
   type Wish,
 } from "./authenticator.ts";
+import type { TokenServer } from "./token-server.ts";
 
 /** Where every request is let in, or not. */
 export interface Gate {
@@ -21,7 +22,15 @@ export interface Gate {
    * @throws {AuthError} `DENIED`, `TOO_MANY_FAILURES`, `UNAVAILABLE`
    */
   admit(visit: Visit, call: Call): Promise<Grant>;
+  /** Where this registry hands out tokens itself. */
+  readonly tokens?: TokenServer | undefined;
   close(): Promise<void>;
+}
+
+export interface GateOptions {
+  /** What those may do who do not log in; nothing, where it is not said. */
+  anonymous: Grant | undefined;
+  tokens?: TokenServer | undefined;
 }
 
 /** A visitor that is told how to get in. */
@@ -42,37 +51,35 @@ export const openGate: Gate = {
   close: async () => {},
 };
 
-/** A gate at which `authenticator` says who comes, and `rules`, where there are any, what for. */
-export function gateOf(authenticator: Authenticator, rules: AccessRules | undefined): Gate {
+/** A gate at which `authenticator` says who comes, and what for. */
+export function gateOf(authenticator: Authenticator, { anonymous, tokens }: GateOptions): Gate {
   return {
+    tokens,
+
     async admit(visit, call) {
       const { credentials, wishes } = visit;
-      if (credentials === undefined) return anonymous(visit);
-      const grant = await identified(visit, call);
+      if (credentials === undefined) return unknown(visit);
+      const grant = await identified(credentials, visit, call);
       if (wishes.every((wish) => grant.allows(wish))) return grant;
-      if (authenticator.shortfall === "DENIED") {
-        throw new AuthError("DENIED", "requested access to the resource is denied");
-      }
-      throw challenged(visit, authenticator.shortfall);
+      // Another token may do, whereas a password is always for all that its user may.
+      if (credentials.scheme === "bearer") throw challenged(visit, "CREDENTIALS_INSUFFICIENT");
+      throw new AuthError("DENIED", "requested access to the resource is denied");
     },
 
     close: () => authenticator.close(),
   };
 
   /** Clients ask without a wish to learn how to log in: those that may do something must hear it, too. */
-  function anonymous(visit: Visit): Grant {
-    const grant = rules?.grantTo(undefined);
+  function unknown(visit: Visit): Grant {
     const { wishes } = visit;
-    if (grant && wishes.length > 0 && wishes.every((wish) => grant.allows(wish))) return grant;
+    const mayDoAll = wishes.length > 0 && wishes.every((wish) => anonymous?.allows(wish));
+    if (anonymous && mayDoAll) return anonymous;
     throw challenged(visit, "CREDENTIALS_NEEDED");
   }
 
-  async function identified(visit: Visit, call: Call): Promise<Grant> {
+  async function identified(credentials: Credentials, visit: Visit, call: Call): Promise<Grant> {
     try {
-      const { credentials } = visit;
-      if (credentials === undefined) throw challenged(visit, "CREDENTIALS_NEEDED");
-      const grant = await authenticator.identify(credentials, visit, call);
-      return rules && grant.user !== undefined ? rules.grantTo(grant.user) : grant;
+      return await authenticator.identify(credentials, visit, call);
     } catch (error) {
       if (!(error instanceof AuthError && error.code === "CREDENTIALS_REFUSED")) throw error;
       throw challenged(visit, error.code);

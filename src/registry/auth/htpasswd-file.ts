@@ -1,7 +1,7 @@
-import { randomBytes, randomUUID } from "node:crypto";
-import { link, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { mkdir, readFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { syncDirectory } from "../../base/atomic-file.ts";
+import { createFileWhole } from "../../base/atomic-file.ts";
 import type { Call } from "../../base/call.ts";
 import { messageOf, systemCodeOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
@@ -85,7 +85,9 @@ export async function createPasswordFile(
   const password = randomBytes(32).toString("base64url");
   const hash = await bcrypt.hash(password, ordinaryCost, call);
   try {
-    if (!(await wroteNew(path, `docker:${hash}\n`))) return;
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    // Somebody else may be faster: their file counts then, and their password.
+    if (!(await createFileWhole(path, `docker:${hash}\n`, { mode: 0o600 }))) return;
   } catch (error) {
     const message = `the htpasswd file ${path} is missing, and cannot be made: ${messageOf(error)}`;
     const hint = "make it with htpasswd -B, or let the registry write to its directory";
@@ -98,23 +100,6 @@ export async function createPasswordFile(
     password,
     hint: "log in with it, replace it with htpasswd -B, and remove this line from the log",
   });
-}
-
-/** `false` when somebody else was faster: their file counts then, and their password. */
-async function wroteNew(path: string, text: string): Promise<boolean> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const draft = `${path}.${randomUUID()}.tmp`;
-  try {
-    await writeFile(draft, text, { flag: "wx", mode: 0o600, flush: true });
-    await link(draft, path); // unlike a rename, this replaces nothing
-  } catch (error) {
-    if (systemCodeOf(error) === "EEXIST") return false;
-    throw error;
-  } finally {
-    await rm(draft, { force: true });
-  }
-  await syncDirectory(dirname(path));
-  return true;
 }
 
 async function isThere(path: string): Promise<boolean> {

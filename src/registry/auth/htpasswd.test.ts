@@ -4,9 +4,11 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { FakeClock } from "../../base/clock.fake.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
+import { passwordAuthenticator } from "./accounts.ts";
 import { authenticatorContract } from "./authenticator.contract.ts";
 import type { Authenticator, Credentials } from "./authenticator.ts";
 import { openHtpasswd } from "./htpasswd.ts";
+import { LoginLimit } from "./login-limit.ts";
 import { basic, bearer, visitWith } from "./visit.fake.ts";
 
 /** `htpasswd -Bbn -C 4`: the same password in the three forms there are. */
@@ -151,11 +153,13 @@ async function stage(text = `alice:${correctHorse}\n`, attempts = 10) {
   await writeFile(path, text);
   const clock = new FakeClock();
   const logger = new FakeLogger();
-  const authenticator = await openHtpasswd(
-    { realm: "Registry Realm", path },
-    { clock, logger, failedLogins: { disabled: false, attempts } },
+  const limit = new LoginLimit({ disabled: false, attempts }, clock);
+  const accounts = await openHtpasswd(
+    { path },
+    { clock, logger, limit, rules: undefined },
     { signal: AbortSignal.timeout(10_000) },
   );
+  const authenticator = passwordAuthenticator(accounts, "Registry Realm");
   onTestFinished(async () => {
     await authenticator.close();
     await rm(directory, { recursive: true, force: true });

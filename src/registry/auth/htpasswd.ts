@@ -1,17 +1,14 @@
+import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { type Call, withTimeout } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
-import {
-  AuthError,
-  type Authenticator,
-  type Credentials,
-  unlimitedGrant,
-  type Visit,
-} from "./authenticator.ts";
+import type { AccessRules } from "./access-rules.ts";
+import { type Account, type Accounts, type PasswordCredentials, refused } from "./accounts.ts";
+import { unlimitedGrant } from "./authenticator.ts";
 import { openBcrypt } from "./bcrypt.ts";
 import { createPasswordFile, nobodysHash, readPasswordFile } from "./htpasswd-file.ts";
-import { LoginLimit, type LoginLimitOptions } from "./login-limit.ts";
+import type { LoginLimit } from "./login-limit.ts";
 import { ChallengeText, FilePath } from "./options.ts";
 import { rereadFile } from "./reread-file.ts";
 import { VerifiedCredentials } from "./verified-credentials.ts";
@@ -19,10 +16,12 @@ import { VerifiedCredentials } from "./verified-credentials.ts";
 export const HtpasswdOptions = v.strictObject({ realm: ChallengeText, path: FilePath });
 export type HtpasswdOptions = v.InferOutput<typeof HtpasswdOptions>;
 
-export interface HtpasswdParts {
+export interface AccountParts {
   clock: Clock;
   logger: Logger;
-  failedLogins: LoginLimitOptions;
+  limit: LoginLimit;
+  /** Without rules, whoever has an account may do everything. */
+  rules: AccessRules | undefined;
 }
 
 const checkTimeoutMs = 60_000;
@@ -33,12 +32,11 @@ const checkTimeoutMs = 60_000;
  * @throws {AuthError} `UNAVAILABLE` when there is no such file and none can be made
  */
 export async function openHtpasswd(
-  { realm, path }: HtpasswdOptions,
-  { clock, logger, failedLogins }: HtpasswdParts,
+  { path }: Pick<HtpasswdOptions, "path">,
+  { clock, logger, limit, rules }: AccountParts,
   call: Call,
-): Promise<Authenticator> {
+): Promise<Accounts> {
   const bcrypt = openBcrypt();
-  const limit = new LoginLimit(failedLogins, clock);
   const verified = new VerifiedCredentials(clock);
   const file = rereadFile([path], read, clock);
   try {
@@ -50,27 +48,35 @@ export async function openHtpasswd(
   }
 
   return {
-    shortfall: "DENIED",
-    challenge: () => ({ scheme: "basic", parameters: { realm } }),
-
-    async identify(credentials, { address }, call) {
-      if (credentials.scheme !== "basic") throw refused();
-      const attempt = { address, user: credentials.user };
+    async logIn(credentials, address, call) {
+      const { user } = credentials;
+      const attempt = { address, user };
       limit.check(attempt);
-      const isRight = await isPasswordOf(credentials, address, call);
-      if (isRight) return unlimitedGrant(credentials.user);
+      const hash = await rightHash(credentials, address, call);
+      if (hash !== undefined) return accountOf(user, hash);
       logger.warn("login failed", attempt);
       throw refused();
+    },
+
+    async find(user) {
+      const hash = (await file.current()).hashOf(user);
+      return hash === undefined ? undefined : accountOf(user, hash);
     },
 
     close: () => bcrypt.close(),
   };
 
-  async function isPasswordOf(
-    { user, password: secret }: Extract<Credentials, { scheme: "basic" }>,
-    address: Visit["address"],
+  function accountOf(user: string, hash: string): Account {
+    const credential = createHash("sha256").update(hash).digest("base64url").slice(0, 22);
+    return { user, grant: rules?.grantTo(user) ?? unlimitedGrant(user), credential };
+  }
+
+  /** The hash that the password belongs to. */
+  async function rightHash(
+    { user, password: secret }: PasswordCredentials,
+    address: string,
     call: Call,
-  ): Promise<boolean> {
+  ): Promise<string | undefined> {
     const { hashOf, cost } = await file.current();
     const known = hashOf(user);
     const password = secret.reveal();
@@ -83,7 +89,7 @@ export async function openHtpasswd(
     const isRight = await verified.isRight({ user, password, hash }, () =>
       limit.counted({ address, user }, verify),
     );
-    return isRight && known !== undefined;
+    return isRight ? known : undefined;
   }
 
   async function read() {
@@ -93,8 +99,4 @@ export async function openHtpasswd(
     }
     return content;
   }
-}
-
-function refused(): AuthError {
-  return new AuthError("CREDENTIALS_REFUSED", "authentication required");
 }

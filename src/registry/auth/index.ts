@@ -3,12 +3,17 @@ import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import { AccessRule, accessRulesOf } from "./access-rules.ts";
-import type { Authenticator } from "./authenticator.ts";
+import { type Accounts, passwordAuthenticator } from "./accounts.ts";
+import type { Grant } from "./authenticator.ts";
 import { type Gate, gateOf, openGate } from "./gate.ts";
 import { HtpasswdOptions, openHtpasswd } from "./htpasswd.ts";
-import { LoginLimitOptions } from "./login-limit.ts";
+import { LoginLimit, LoginLimitOptions } from "./login-limit.ts";
+import { accountsWithRobots, openRobots, RobotOptions, robotPathsOf } from "./robots.ts";
+import { openSigningKey } from "./signing-key.ts";
 import { openSilly, SillyOptions } from "./silly.ts";
 import { openToken, TokenOptions } from "./token.ts";
+import { TokenServerOptions, tokenServerOf } from "./token-server.ts";
+import { tokenServerAuthenticator } from "./token-server-authenticator.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";
 
 /** `auth:` of the configuration: one kind, and what we have beside Distribution's. */
@@ -18,6 +23,8 @@ export const Auth = v.pipe(
     htpasswd: v.optional(HtpasswdOptions),
     token: v.optional(TokenOptions),
     silly: v.optional(SillyOptions),
+    tokenserver: v.optional(TokenServerOptions),
+    robots: v.optional(RobotOptions),
     access: v.optional(
       v.pipe(
         v.array(AccessRule, "write a list of rules"),
@@ -39,6 +46,20 @@ export const Auth = v.pipe(
     ),
     ["access"],
   ),
+  v.forward(
+    v.check(
+      ({ tokenserver, htpasswd }) => tokenserver === undefined || htpasswd !== undefined,
+      "a token server needs users: set auth.htpasswd",
+    ),
+    ["tokenserver"],
+  ),
+  v.forward(
+    v.check(
+      ({ robots, htpasswd }) => robots === undefined || htpasswd !== undefined,
+      "robots stand beside users: set auth.htpasswd",
+    ),
+    ["robots"],
+  ),
 );
 export type Auth = v.InferOutput<typeof Auth>;
 
@@ -53,18 +74,56 @@ export async function openGateFor(
   parts: GateParts,
   call: Call,
 ): Promise<Gate> {
-  if (auth === undefined) return openGate;
-  const authenticator = await openAuthenticator(auth, parts, call);
-  if (authenticator === undefined) return openGate;
-  return gateOf(authenticator, auth.access && accessRulesOf(auth.access));
+  if (auth?.htpasswd) return await openOwnGate({ ...auth, htpasswd: auth.htpasswd }, parts, call);
+  if (auth?.token) return gateOf(await openToken(auth.token, parts), { anonymous: undefined });
+  if (auth?.silly) return gateOf(openSilly(auth.silly), { anonymous: undefined });
+  return openGate;
 }
 
-async function openAuthenticator(
-  { htpasswd, token, silly, failedlogins: failedLogins }: Auth,
+type OwnAuth = Auth & { htpasswd: HtpasswdOptions };
+
+/** Where we know the users ourselves. */
+async function openOwnGate(auth: OwnAuth, parts: GateParts, call: Call): Promise<Gate> {
+  const { htpasswd, access, tokenserver } = auth;
+  const anonymous = anonymousGrantOf(access ?? []);
+  const accounts = await openAccounts(auth, parts, call);
+  const { realm } = htpasswd;
+  if (!tokenserver?.enabled) {
+    return gateOf(passwordAuthenticator(accounts, realm), { anonymous });
+  }
+  try {
+    const path = tokenserver.key ?? `${htpasswd.path}.token-key.pem`;
+    const signingKey = await openSigningKey(path, parts);
+    const all = { ...parts, accounts, anonymous, signingKey, realm };
+    const tokens = tokenServerOf(tokenserver, all);
+    return gateOf(tokenServerAuthenticator(tokenserver, all), { anonymous, tokens });
+  } catch (error) {
+    await accounts.close();
+    throw error;
+  }
+}
+
+async function openAccounts(
+  { htpasswd, access, failedlogins, robots }: OwnAuth,
   parts: GateParts,
   call: Call,
-): Promise<Authenticator | undefined> {
-  if (htpasswd) return await openHtpasswd(htpasswd, { ...parts, failedLogins }, call);
-  if (token) return await openToken(token, parts);
-  return silly && openSilly(silly);
+): Promise<Accounts> {
+  const limit = new LoginLimit(failedlogins, parts.clock);
+  const rules = access && accessRulesOf(access);
+  const people = await openHtpasswd(htpasswd, { ...parts, limit, rules }, call);
+  try {
+    const anonymousRules = (access ?? []).filter(({ anonymous }) => anonymous);
+    const paths = robotPathsOf(robots?.path, htpasswd.path);
+    const machines = await openRobots(paths, { ...parts, limit, anonymousRules });
+    return accountsWithRobots(people, machines);
+  } catch (error) {
+    await people.close();
+    throw error;
+  }
+}
+
+/** Nothing, where no rule lets anybody in without a name. */
+function anonymousGrantOf(rules: readonly AccessRule[]): Grant | undefined {
+  const isOpen = rules.some(({ anonymous }) => anonymous);
+  return isOpen ? accessRulesOf(rules).grantTo(undefined) : undefined;
 }

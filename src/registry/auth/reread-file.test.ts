@@ -21,6 +21,19 @@ it("reads once for all, until a file changes and a second has gone by", async ()
   expect(reads()).toBe(2);
 });
 
+it("looks at once where that is asked for", async () => {
+  const { path, file, reads } = await stage("one");
+  const before = file.current();
+
+  const [first, second] = await Promise.all([file.fresh(), before]);
+  await writeFile(path, "other");
+
+  expect([first, second]).toEqual(["one", "one"]);
+  expect(await Promise.all([file.fresh(), file.fresh()])).toEqual(["other", "other"]);
+  expect(await file.current()).toBe("other");
+  expect(reads()).toBe(2);
+});
+
 it("fails as long as the file cannot be read, and recovers at once", async () => {
   const { path, clock, file } = await stage("one");
   await file.current();

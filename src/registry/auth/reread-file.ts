@@ -5,6 +5,8 @@ import { stampOf } from "../file-stamp.ts";
 export interface RereadFile<Content> {
   /** Rejects as long as the files cannot be read: what they said before may have been revoked. */
   current(): Promise<Content>;
+  /** The same, looked at now: what was written before the call is seen. */
+  fresh(): Promise<Content>;
 }
 
 const checkEveryMs = 1_000;
@@ -22,12 +24,21 @@ export function rereadFile<Content>(
     async current() {
       const nowMs = clock.now().getTime();
       if (known && Math.abs(nowMs - checkedAtMs) < checkEveryMs) return known.content;
-      underWay ??= refreshed(nowMs).finally(() => {
-        underWay = undefined;
-      });
-      return await underWay;
+      return await (underWay ?? begun());
+    },
+
+    async fresh() {
+      await underWay?.catch(() => {}); // it may have looked before
+      return await (underWay ?? begun());
     },
   };
+
+  async function begun(): Promise<Content> {
+    underWay = refreshed(clock.now().getTime()).finally(() => {
+      underWay = undefined;
+    });
+    return await underWay;
+  }
 
   async function refreshed(nowMs: number): Promise<Content> {
     // Before the content: what is written in between then has another stamp the next time.

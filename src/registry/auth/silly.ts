@@ -9,7 +9,6 @@ export type SillyOptions = v.InferOutput<typeof SillyOptions>;
 /** Distribution's, for trying out clients: whoever shows anything at all is in. */
 export function openSilly({ realm, service }: SillyOptions): Authenticator {
   return {
-    shortfall: "DENIED",
     identify: async () => unlimitedGrant("silly"),
     challenge: ({ wishes }: Visit) => ({
       scheme: "bearer",

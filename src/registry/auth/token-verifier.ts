@@ -17,6 +17,7 @@ const leewaySeconds = 60;
 const Claims = v.object({
   sub: v.optional(v.string(), ""),
   exp: v.number(),
+  credential: v.optional(v.string()),
   access: v.optional(
     v.nullable(
       v.array(
@@ -34,6 +35,8 @@ export interface VerifiedToken {
   subject: string;
   /** When it stops being one, the allowance for other clocks included. */
   expiresAtMs: number;
+  /** In the tokens of our own server: of which credentials it was made. */
+  credential: string | undefined;
   access: readonly { type: string; name: string; actions: readonly string[] }[];
 }
 
@@ -77,10 +80,11 @@ export async function verifyToken(
       requiredClaims: ["exp"],
     },
   );
-  const { sub, exp, access } = formed(Claims, payload);
+  const { sub, exp, credential, access } = formed(Claims, payload);
   return {
     subject: sub,
     expiresAtMs: (exp + leewaySeconds) * 1000,
+    credential,
     access: (access ?? []).map(({ actions, ...rest }) => ({ ...rest, actions: actions ?? [] })),
   };
 }

@@ -1,4 +1,5 @@
 import { Secret } from "../../base/secret.ts";
+import type { PasswordCredentials } from "./accounts.ts";
 import type { Credentials, Visit, Wish } from "./authenticator.ts";
 
 export const pullApp: Wish = { type: "repository", name: "team/app", action: "pull" };
@@ -14,11 +15,12 @@ export function visitWith(
     wishes: [pullApp],
     address: "192.0.2.1",
     origin: () => "https://registry.test",
+    locate: (path) => `https://registry.test${path}`,
     ...changes,
   };
 }
 
-export function basic(user: string, password: string): Credentials {
+export function basic(user: string, password: string): PasswordCredentials {
   return { scheme: "basic", user, password: new Secret(password) };
 }
 
