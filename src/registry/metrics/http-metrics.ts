@@ -20,6 +20,7 @@ export interface HttpMetrics {
 /** What Distribution calls the resources; it knows of no referrers. */
 const handlers: Record<Route["kind"], string | undefined> = {
   root: undefined,
+  token: undefined,
   base: "base",
   catalog: "catalog",
   tags: "tags",
