@@ -33,7 +33,7 @@ export interface CollectOptions {
   clock: Clock;
 }
 
-/** Four would be a third faster, and pushes would wait for it twice as long. */
+/** Few, as pushes wait for the same disk, and in the serving process for the same threads. */
 const parallel = 2;
 const checkpointMs = 2_000;
 const longestBreakMs = 86_400_000;
