@@ -48,47 +48,47 @@ async function collected(directory: string, count: number): Promise<string> {
   return row(String(count), seconds.toFixed(2), each.toFixed(2), (await peak).toFixed(0));
 }
 
-/** Without a collection, beside one of another process, and beside one of the registry itself. */
+/** Beside the command, and beside the registry's own collections; each after a while without. */
 async function pushed(directory: string): Promise<string[]> {
   const lines: string[] = [];
-  let alone = 0;
-  for (const way of ["alone", "beside the command", "beside the schedule"] as const) {
+  for (const way of ["beside the command", "beside the schedule"] as const) {
+    const isCommand = way === "beside the command";
     await fill(directory, manifestsWhilePushing);
     const port = await freePort();
-    const schedule = way === "beside the schedule" ? "enabled: true, interval: 1s" : "";
-    const config = await configured(directory, port, schedule);
-    const registry = runDewy(["registry", "serve", config], directory);
     const address = `http://127.0.0.1:${port}`;
-    await until(`${address} answers`, () => fetch(`${address}/v2/`).then(Boolean));
-    const beside =
-      way === "beside the command" ? runDewy(collectArguments(config), directory) : undefined;
-    if (way === "beside the schedule") {
-      await until(
-        "it collects",
-        async () => (await manifestsIn(directory)) < manifestsWhilePushing,
-      );
-    }
-    const times = await pushTimes(address, async () => beside?.process.exitCode ?? null);
-    await beside?.stop();
-    await registry.stop();
+    const serve = async (schedule: string) => {
+      const config = await configured(directory, port, schedule);
+      const registry = runDewy(["registry", "serve", config], directory);
+      await until(`${address} answers`, () => fetch(`${address}/v2/`).then(Boolean));
+      return { registry, config };
+    };
+    const { registry, config } = await serve("");
+    const alone = await pushTimes(address, () => null);
+    const command = isCommand ? runDewy(collectArguments(config), directory) : undefined;
+    if (!isCommand) await registry.stop();
+    const second = isCommand ? registry : (await serve("enabled: true, interval: 1s")).registry;
+    await until("it collects", async () => (await manifestsIn(directory)) < manifestsWhilePushing);
+    const beside = await pushTimes(address, () => command?.process.exitCode ?? null);
+    await command?.stop();
+    await second.stop();
     await rm(directory, { recursive: true, force: true });
-    const p99 = percentile(times, 0.99);
-    if (way === "alone") alone = p99;
-    const ratio = way === "alone" ? "" : `${(p99 / alone).toFixed(2)}×`;
-    lines.push(row(way, percentile(times, 0.5).toFixed(1), p99.toFixed(1), ratio));
+    lines.push(comparison("alone", alone), comparison(way, beside, percentile(alone, 0.99)));
   }
   return lines;
 }
 
+function comparison(name: string, times: readonly number[], alone?: number): string {
+  const p99 = percentile(times, 0.99);
+  const ratio = alone === undefined ? "" : `${(p99 / alone).toFixed(2)}×`;
+  return row(name, percentile(times, 0.5).toFixed(1), p99.toFixed(1), ratio);
+}
+
 /** Milliseconds of each push; stops early when what it is measured beside has ended. */
-async function pushTimes(
-  address: string,
-  endOfOther: () => Promise<number | null>,
-): Promise<number[]> {
+async function pushTimes(address: string, endOfOther: () => number | null): Promise<number[]> {
   const agent = new Agent({ keepAlive: true, maxSockets: clients });
   const times: number[] = [];
   const client = async () => {
-    while (times.length < pushes && (await endOfOther()) === null) {
+    while (times.length < pushes && endOfOther() === null) {
       const bytes = randomBytes(100 * 1024);
       const digest = digestOf(bytes);
       const begun = performance.now();

@@ -33,8 +33,8 @@ export interface CollectOptions {
   clock: Clock;
 }
 
-/** Both cores are rather busy at four: a push that waits for the disk should not wait for this. */
-const parallel = 4;
+/** Few, as pushes wait for the same disk, and in the serving process for the same threads. */
+const parallel = 2;
 const checkpointMs = 2_000;
 const longestBreakMs = 86_400_000;
 
