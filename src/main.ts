@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { systemClock } from "./base/clock.ts";
-import { main } from "./cli/main.ts";
+import { tooFewOpenFiles } from "./base/open-files.ts";
 
 const stop = new AbortController();
 // Told twice, as by npm and the terminal both, it still lets the app drain: the system's own answer to
@@ -21,6 +21,14 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
 });
 
+const complaint = tooFewOpenFiles();
+if (complaint !== undefined) {
+  process.stderr.write(`dewy: ${complaint}\n`);
+  process.exit(1);
+}
+
+// Loaded now, since loading is what a process of few files fails at.
+const { main } = await import("./cli/main.ts");
 process.exitCode = await main(process.argv.slice(2), {
   print: (line) => process.stdout.write(`${line}\n`),
   note: (line) => process.stderr.write(`${line}\n`),

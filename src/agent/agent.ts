@@ -32,7 +32,10 @@ export interface AgentParts {
 export interface Agent {
   /** As `runApp`, told of in its history, notices and metrics. */
   run(app: AppOptions, logger: Logger, call: Call): Promise<void>;
-  /** After every app has ended. */
+  /**
+   * After every app has ended. Notices, metrics and history that wait for a network or a disk wait
+   * side by side, for a few seconds.
+   */
   close(): Promise<void>;
 }
 
@@ -50,6 +53,7 @@ export async function openAgent(
   const systemd = openSystemdNotify(environment, parts);
   const stopping = () => systemd?.stopping();
   call.signal.addEventListener("abort", stopping, { once: true });
+  const farewells: Promise<unknown>[] = [];
 
   return {
     async run(app, logger, each) {
@@ -68,14 +72,17 @@ export async function openAgent(
         board.forget(app.name);
         systemd?.forget(app.name);
         const last = { signal: AbortSignal.timeout(lastWordsMs) };
-        await Promise.all([notifiers.close(last), history.close(last)]);
+        const farewell = Promise.all([notifiers.close(last), history.close(last)]);
+        // Only an app that may be started again has to wait for its own.
+        if (call.signal.aborted) farewells.push(farewell);
+        else await farewell;
       }
     },
 
     async close() {
       call.signal.removeEventListener("abort", stopping);
-      await measured?.admin.close();
-      await measured?.telemetry.close({ signal: AbortSignal.timeout(lastWordsMs) });
+      const last = { signal: AbortSignal.timeout(lastWordsMs) };
+      await Promise.all([...farewells, measured?.admin.close(), measured?.telemetry.close(last)]);
       await systemd?.close();
       await caches.close();
       http.close();

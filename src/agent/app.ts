@@ -23,7 +23,7 @@ import type { RunningMode } from "./modes/mode.ts";
 import { openServerMode } from "./modes/server.ts";
 import { openReleaseRegistry } from "./registries/index.ts";
 import { type ReleaseRegistry, ReleaseRegistryError } from "./release.ts";
-import { withReport } from "./report.ts";
+import { onceUntold, withReport } from "./report.ts";
 import type { openListeners } from "./supervisor/listeners.ts";
 
 export interface AppParts {
@@ -123,6 +123,7 @@ async function followed(
   logger.info("Dewy started", { ...about, directory });
   observe({ type: "started", ...about, tag: activeTag() });
   await recover(parts);
+  const tellLeft = onceUntold(reporting);
   const forget = parts.onRestart(once(alone, () => restarted(mode, logger, call)));
   try {
     return await follow(
@@ -132,7 +133,10 @@ async function followed(
         outage: () => asError(registry.outage),
         deploy: (choice, each) =>
           withReport(choice, reporting, () => deploy(choice, deployParts, each), each),
-        keepRunning: (each) => alone(() => mode.keepRunning(each)),
+        async keepRunning(each) {
+          await alone(() => mode.keepRunning(each));
+          await tellLeft(each);
+        },
       },
       call,
     );

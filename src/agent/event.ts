@@ -42,7 +42,8 @@ export type AgentEvent =
   | { type: "fetched"; tag: string; artifact: string; sizeBytes: number; from: FetchedFrom }
   | { type: "phase ended"; phase: Phase; tag: string; durationMs: number }
   | { type: "hook ended"; hook: HookName; tag: string; durationMs: number; error?: unknown }
-  | { type: "deployed"; deployment: Deployment }
+  /** `at` is when, where it is told later: by the agent that follows one that was killed. */
+  | { type: "deployed"; deployment: Deployment; at?: Date | undefined }
   | { type: "deployment failed"; deployment: Deployment; error: unknown; failures: number }
   /** A generation is in service; `tag` is unknown where the ledger was lost. */
   | { type: "app started"; reason: StartReason; tag: string | undefined; pid: number }

@@ -4,11 +4,12 @@ import { FakeClock } from "../base/clock.fake.ts";
 import { FakeLogger } from "../base/logger.fake.ts";
 import { digestOf } from "../oci/digest.ts";
 import type { AgentEvent } from "./event.ts";
+import { beginAttempt, commitDeployment } from "./ledger/attempt.ts";
 import { fakeLedger } from "./ledger/ledger.fake.ts";
-import type { DeployedRelease } from "./ledger/ledger.ts";
+import type { DeployedRelease, LedgerState } from "./ledger/ledger.ts";
 import type { Artifact, DeploymentReport } from "./release.ts";
 import { FakeReleaseRegistry } from "./release-registry.fake.ts";
-import { withReport } from "./report.ts";
+import { onceUntold, withReport } from "./report.ts";
 
 const artifact = { name: "app.tar.gz", identity: "one" } as Artifact;
 const choice = { tag: "v1.0.0", artifact };
@@ -81,6 +82,53 @@ describe("withReport", () => {
     expect(events).toMatchObject([{ type: "deployed" }]);
   });
 
+  it("tells once of what an agent before it committed, and was killed before it could tell", async ({
+    signal,
+  }) => {
+    const { parts, reports, events } = prepare();
+    const committedAt = new Date("2026-11-21T00:00:09Z");
+    await parts.ledger.update((state) => committed(state, committedAt));
+
+    const tell = onceUntold(parts);
+    await tell({ signal });
+    await tell({ signal });
+
+    expect(reports).toEqual([{ ...reported, error: undefined, at: committedAt }]);
+    const { digest, directory } = release;
+    const deployment = { tag: "v1.0.0", artifact: "app.tar.gz", digest, directory };
+    expect(events).toMatchObject([
+      { type: "deployed", at: committedAt, deployment: { ...deployment, durationMs: 9000 } },
+    ]);
+    expect(parts.ledger.state).toMatchObject({ active: release });
+    expect(parts.ledger.state.untold).toBeUndefined();
+  });
+
+  it("leaves nothing for the next agent to tell", async ({ signal }) => {
+    const { parts, reports } = prepare();
+    const committedAt = new Date("2026-11-21T00:00:09Z");
+    const deploy = async () => {
+      await parts.ledger.update((state) => committed(state, committedAt));
+      return release;
+    };
+
+    await withReport(choice, parts, deploy, { signal });
+    await onceUntold(parts)({ signal });
+
+    expect(reports).toEqual([{ ...reported, error: undefined, at: committedAt }]);
+  });
+
+  it("does not fail a deployment because the ledger cannot note that it was told", async ({
+    signal,
+  }) => {
+    const { parts } = prepare();
+    await parts.ledger.update((state) => committed(state, new Date()));
+    parts.ledger.update = () => Promise.reject(broken);
+
+    await withReport(choice, parts, async () => release, { signal });
+
+    expect(parts.logger.messages("error")).toEqual(["the ledger could not be written"]);
+  });
+
   it("asks nothing of a registry that does not want to know", async ({ signal }) => {
     const { parts } = prepare();
     const silent = { ...parts, registry: new FakeReleaseRegistry() };
@@ -90,6 +138,13 @@ describe("withReport", () => {
     expect(parts.logger.lines).toEqual([]);
   });
 });
+
+/** As an agent leaves the ledger that has not told anybody yet. */
+function committed(state: Readonly<LedgerState>, at: Date): LedgerState {
+  const target = { ...choice, identity: "one", artifact: "app.tar.gz" };
+  const trying = beginAttempt(state, target, new Date("2026-11-21T00:00:00Z"));
+  return commitDeployment(trying, release, at);
+}
 
 function prepare() {
   const reports: DeploymentReport[] = [];

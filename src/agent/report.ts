@@ -4,7 +4,8 @@ import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Choice } from "./choose/choose.ts";
 import type { Deployment, Mode, Observe } from "./event.ts";
-import type { DeployedRelease, Ledger } from "./ledger/ledger.ts";
+import { forgetUntold } from "./ledger/attempt.ts";
+import type { DeployedRelease, Ledger, Untold } from "./ledger/ledger.ts";
 import type { DeploymentReport, ReleaseRegistry } from "./release.ts";
 
 const reportTimeoutMs = 15_000;
@@ -31,24 +32,68 @@ export async function withReport(
   deploy: () => Promise<DeployedRelease>,
   call: Call,
 ): Promise<void> {
-  const { ledger, logger, observe } = parts;
+  const { ledger, logger, observe, clock, mode, host } = parts;
+  const { tag, artifact } = choice;
+  const reported = { tag, identity: artifact.identity, command: mode, host };
   const factsOf = deploymentOf(choice, parts);
   try {
     const { digest, directory } = await deploy();
     observe({ type: "deployed", deployment: { ...factsOf(), digest, directory } });
   } catch (error) {
     if (isEchoOf(call.signal, error)) {
-      logger.info("Deployment broken off", { tag: choice.tag, phase: ledger.state.attempt?.phase });
+      logger.info("Deployment broken off", { tag, phase: ledger.state.attempt?.phase });
       throw error;
     }
     const failures = (ledger.state.attempt?.failures ?? 0) + 1;
     const directory = ledger.state.attempt?.directory;
-    const deployment = { ...factsOf(), digest: choice.artifact.digest, directory };
+    const deployment = { ...factsOf(), digest: artifact.digest, directory };
     observe({ type: "deployment failed", deployment, error, failures });
-    await tell(choice, messageOf(error), parts, call);
+    await tell({ ...reported, error: messageOf(error), at: clock.now() }, parts, call);
     throw error;
   }
-  await tell(choice, undefined, parts, call);
+  const { committedAt } = ledger.state.untold ?? {};
+  const at = committedAt === undefined ? clock.now() : new Date(committedAt);
+  await tell({ ...reported, error: undefined, at }, parts, call);
+  await noteTold(parts);
+}
+
+/**
+ * Tells, when it is called first, of the deployment that an agent committed before it was killed, and
+ * told nobody of. Who was told just before the kill may hear of it twice.
+ */
+export function onceUntold(parts: ReportParts): (call: Call) => Promise<void> {
+  let { untold } = parts.ledger.state;
+  return async (call) => {
+    const left = untold;
+    untold = undefined;
+    if (left) await tellUntold(left, parts, call);
+  };
+}
+
+async function tellUntold(
+  { release, previousTag, ...times }: Untold,
+  parts: ReportParts,
+  call: Call,
+): Promise<void> {
+  const { mode, host, logger, observe } = parts;
+  const { tag, identity, artifact, digest, directory } = release;
+  const [startedAt, at] = [new Date(times.startedAt), new Date(times.committedAt)];
+  const durationMs = Math.max(0, at.getTime() - startedAt.getTime());
+  logger.info("Telling of a deployment that an earlier agent left untold", { tag, at });
+  const deployment = { tag, previousTag, artifact, identity, digest, directory };
+  observe({ type: "deployed", deployment: { ...deployment, startedAt, durationMs }, at });
+  await tell({ tag, identity, command: mode, host, error: undefined, at }, parts, call);
+  await noteTold(parts);
+}
+
+/** A full disk keeps the note from being written: then the next agent tells of it again. */
+async function noteTold({ ledger, logger }: ReportParts): Promise<void> {
+  if (!ledger.state.untold) return;
+  try {
+    await ledger.update(forgetUntold);
+  } catch (error) {
+    logger.error("the ledger could not be written", { error });
+  }
 }
 
 /** What is known beforehand; the duration is that until the call. */
@@ -67,23 +112,19 @@ function deploymentOf(
 }
 
 async function tell(
-  { tag, artifact: { identity } }: Pick<Choice, "tag" | "artifact">,
-  error: string | undefined,
-  { registry, mode, host, clock, logger }: ReportParts,
+  report: DeploymentReport,
+  { registry, logger }: Pick<ReportParts, "registry" | "logger">,
   call: Call,
 ): Promise<void> {
   if (registry.report === undefined) return;
-  const report: DeploymentReport = {
-    ...{ tag, identity, command: mode, host, error },
-    at: clock.now(),
-  };
+  const { tag } = report;
   const what = "the report of a deployment";
   try {
     await withGrace(what, lastReportMs, call, (last) =>
       withTimeout(what, reportTimeoutMs, last, async (each) => registry.report?.(report, each)),
     );
     // Of a failure only some registries take note.
-    logger[error === undefined ? "info" : "debug"]("Report shipping", { tag });
+    logger[report.error === undefined ? "info" : "debug"]("Report shipping", { tag });
   } catch (error) {
     logger.warn("Report shipping failure", { tag, error });
   }

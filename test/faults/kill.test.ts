@@ -32,6 +32,7 @@ describe("an agent killed by SIGKILL as it enters a phase", { timeout: 60_000 },
     await answers("v1.0.0");
     await isCommitted("v1.0.0");
     await isTidy(unproven.includes(phase) ? 2 : 1);
+    await isTold("v1.0.0");
   });
 
   it.each(phases)(
@@ -96,6 +97,21 @@ describe("an agent killed by SIGKILL as it enters a phase", { timeout: 60_000 },
     expect(names.filter((name) => name.startsWith("."))).toEqual([]);
     expect(names.length).toBe(count);
     expect((await readdir(root)).sort()).toEqual([".dewy", "current", "releases"]);
+  }
+
+  /** The history has it, once, whichever agent has told. */
+  async function isTold(tag: string): Promise<void> {
+    await until(`${tag} is in the history`, async () => (await deployed()).length > 0);
+    expect(await deployed()).toEqual([tag]);
+  }
+
+  async function deployed(): Promise<string[]> {
+    const text = await readFile(join(root, ".dewy", "history.jsonl"), "utf8").catch(() => "");
+    const entries = text
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
+    return entries.filter(({ event }) => event === "deployed").map(({ tag }) => tag);
   }
 
   async function isCommitted(tag: string): Promise<void> {

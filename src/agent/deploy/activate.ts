@@ -1,7 +1,8 @@
 import type { Call } from "../../base/call.ts";
+import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Observe } from "../event.ts";
-import { commitRelease } from "../ledger/attempt.ts";
+import { commitDeployment } from "../ledger/attempt.ts";
 import type { DeployedRelease, Ledger } from "../ledger/ledger.ts";
 import type { PhaseTrack } from "./phases.ts";
 import type { Releases } from "./releases.ts";
@@ -27,6 +28,7 @@ export interface ActivateParts {
   ledger: Ledger;
   releases: Releases;
   start: Start;
+  clock: Clock;
   logger: Logger;
   observe: Observe;
 }
@@ -42,7 +44,7 @@ export async function activate(
   parts: ActivateParts,
   call: Call,
 ): Promise<void> {
-  const { releases, ledger, logger, observe } = parts;
+  const { releases, logger, observe } = parts;
   const { tag, directory } = release;
   const before = await proven(parts);
   let started: Started | undefined;
@@ -55,7 +57,7 @@ export async function activate(
     started = await parts.start(call);
 
     await phases.enter("commit");
-    await commit(release, started, ledger);
+    await commit(release, started, parts);
     const { pid, generation } = started;
     if (pid === undefined) return logger.info("Release in service", { tag, directory });
     logger.info("Start server", { tag, pid, generation });
@@ -90,9 +92,13 @@ async function putBack(
 }
 
 /** The ledger first: what is in service without being named there would be undone after a kill. */
-async function commit(release: DeployedRelease, started: Started, ledger: Ledger): Promise<void> {
+async function commit(
+  release: DeployedRelease,
+  started: Started,
+  { ledger, clock }: ActivateParts,
+): Promise<void> {
   const before = ledger.state;
-  await ledger.update((state) => commitRelease(state, release));
+  await ledger.update((state) => commitDeployment(state, release, clock.now()));
   try {
     started.commit();
   } catch (error) {

@@ -53,7 +53,7 @@ export interface KnownSoFar {
 /** No word of an entry is longer, so that a line of the file is short whatever a registry sends. */
 const longestText = 1_000;
 
-/** The entry for `event`; `undefined` when it is none that anybody will ask about later. */
+/** The entry for `event`, which happened at `now`; `undefined` when it is none that anybody will ask about later. */
 export function entryOf(
   event: AgentEvent,
   { app, host, mode }: AppIdentity,

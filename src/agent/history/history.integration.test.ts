@@ -66,6 +66,18 @@ describe("the history of an app", () => {
     expect((await stat(join(directory, ".dewy"))).mode & 0o777).toBe(0o700);
   });
 
+  it("has the time at which a deployment was committed, however late it is told of", async ({
+    signal,
+  }) => {
+    const history = open();
+    const at = new Date("2025-12-31T23:00:00Z");
+
+    history.observe({ type: "deployed", deployment: deploymentOf("v1.0.0"), at });
+    await history.close({ signal });
+
+    expect(await read()).toMatchObject([{ tag: "v1.0.0", at: at.toISOString() }]);
+  });
+
   it("knows the release of an app that died", async ({ signal }) => {
     const history = open();
     history.observe({ type: "app started", reason: "boot", tag: "v1.0.0", pid: 1 });

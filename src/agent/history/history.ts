@@ -45,7 +45,8 @@ export function openHistory(directory: string, parts: HistoryParts): History {
         known.registry = event.registry;
         known.dewy = event.version;
       }
-      const entry = entryOf(event, identity, known, clock.now());
+      const at = event.type === "deployed" ? event.at : undefined;
+      const entry = entryOf(event, identity, known, at ?? clock.now());
       if (entry) queue.add(JSON.stringify(entry));
       if (event.type === "app started") known.tag = event.tag;
       if (event.type === "deployed") known.tag = event.deployment.tag;

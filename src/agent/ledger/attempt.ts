@@ -75,6 +75,26 @@ export function commitRelease(state: Readonly<LedgerState>, release: DeployedRel
   return { ...rest, active: release, ...previous, releases: [release, ...others] };
 }
 
+/** Commits what the attempt has come to, and notes that nobody has been told yet. */
+export function commitDeployment(
+  state: Readonly<LedgerState>,
+  release: DeployedRelease,
+  now: Date,
+): LedgerState {
+  const committed = commitRelease(state, release);
+  if (!state.attempt) return committed;
+  const { startedAt } = state.attempt;
+  const previousTag = state.active?.tag;
+  const previous = previousTag === undefined ? {} : { previousTag };
+  const untold = { release, ...previous, startedAt, committedAt: now.toISOString() };
+  return { ...committed, untold };
+}
+
+/** Notes that everybody has been told of the last deployment. */
+export function forgetUntold({ untold: _told, ...rest }: Readonly<LedgerState>): LedgerState {
+  return rest;
+}
+
 /**
  * Forgets the releases that are not among `directories`. What is active or the last good one is
  * there: the last good one is active when the active one has gone, so that it is deployed again.

@@ -39,6 +39,14 @@ const Attempt = v.object({
   retryAt: v.optional(Time),
 });
 
+/** A deployment that was committed, until everybody who wants to know has been told. */
+const Untold = v.object({
+  release: DeployedRelease,
+  previousTag: v.optional(v.string()),
+  startedAt: Time,
+  committedAt: Time,
+});
+
 const LedgerState = v.object({
   version: v.literal(1),
   desired: v.optional(v.object({ tag: v.string(), identity: v.string(), at: Time })),
@@ -46,6 +54,7 @@ const LedgerState = v.object({
   active: v.optional(DeployedRelease),
   lastGood: v.optional(DeployedRelease),
   releases: v.array(DeployedRelease),
+  untold: v.optional(Untold),
 });
 
 /** A release on disk. `directory` is absolute; `since` is an ISO time, when it became active. */
@@ -54,6 +63,8 @@ export type DeployedRelease = v.InferOutput<typeof DeployedRelease>;
 export type Attempt = v.InferOutput<typeof Attempt>;
 /** The step a deployment was in when it was last heard of. */
 export type Phase = v.InferOutput<typeof Phase>;
+/** What a kill leaves to the next agent to tell. */
+export type Untold = v.InferOutput<typeof Untold>;
 /** Three facts, never one: what the last poll chose, what is being tried, what is in service. */
 export type LedgerState = v.InferOutput<typeof LedgerState>;
 

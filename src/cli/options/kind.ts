@@ -65,18 +65,19 @@ const Time = v.pipe(
   v.union([v.string(), v.number()], "write seconds, such as 10, or a duration, such as 1m30s"),
   v.transform(String),
   Seconds,
+  v.maxValue(86_400_000, "that is longer than a day: write 1d or less"),
 );
-const jsonTime = {
+const jsonTime = (leastSeconds: number) => ({
   oneOf: [
-    { type: "number", minimum: 0 },
+    { type: "number", minimum: leastSeconds, maximum: 86_400 },
     { type: "string", pattern: "^(\\d+(\\.\\d+)?(ns|us|µs|ms|s|m|h|d))+$|^\\d+(\\.\\d+)?$" },
   ],
-};
+});
 
-export const duration = kind(Time, jsonTime);
+export const duration = kind(Time, jsonTime(0));
 export const interval = kind(
   v.pipe(Time, v.minValue(1000, "ask once a second at the most: write 1 or more")),
-  jsonTime,
+  jsonTime(1),
 );
 
 const portOrRange = v.union([v.string(), v.number()], "write a port or a range of ports");

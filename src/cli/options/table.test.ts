@@ -55,6 +55,12 @@ describe("the options of dewy", () => {
   it.each([
     [[...server, "-i", "0", "--", "app"], {}, "--interval: ask once a second"],
     [[...server, "--", "app"], { DEWY_INTERVAL: "0" }, "DEWY_INTERVAL: ask once a second"],
+    [[...server, "-i", "25h", "--", "app"], {}, "--interval: that is longer than a day"],
+    [
+      [...server, "--drain-time", "99999999999999d", "--", "app"],
+      {},
+      "--drain-time: that is longer than a day: write 1d or less",
+    ],
     [[...server, "--", "app"], { DEWY_PORT: "2-1" }, "DEWY_PORT: the range"],
     [
       ["assets", "img://h/a", "-p", "80"],
