@@ -27,9 +27,13 @@ const Log = v.strictObject({
   /** Taken where they are switched off, as in Distribution's own example. */
   hooks: v.optional(
     v.array(
-      v.looseObject({
-        disabled: v.literal(true, "this registry sends no mail: watch its log or its metrics"),
-      }),
+      v.pipe(
+        v.looseObject({ disabled: v.optional(YesOrNo, false) }),
+        v.check(
+          ({ disabled }) => disabled,
+          "this registry sends no mail: watch its log or its metrics",
+        ),
+      ),
       "write a list of hooks",
     ),
   ),
