@@ -3,9 +3,11 @@ const benches: Record<
   string,
   () => Promise<{ run(print: (line: string) => void): Promise<void> }>
 > = {
-  agent: () => import("./agent.ts"),
+  agent: () => import("./agent/agent.ts"),
+  poll: () => import("./poll/poll.ts"),
   registry: () => import("./registry.ts"),
   deploy: () => import("./deploy.ts"),
+  garbage: () => import("./garbage.ts"),
 };
 
 const [name = ""] = process.argv.slice(2);

@@ -150,14 +150,18 @@ function configFor(address: string, directory: string): string {
   ].join("\n");
 }
 
-/** Asks every 20 ms until `condition` holds, for 30 s at the most. */
-export async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 30_000;
+/** Asks every 20 ms until `condition` holds, for 30 s at the most unless told. */
+export async function until(
+  what: string,
+  condition: () => Promise<boolean>,
+  mostMs = 30_000,
+): Promise<void> {
+  const deadline = Date.now() + mostMs;
   while (Date.now() < deadline) {
     if (await condition().catch(() => false)) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  throw new Error(`waited 30 s in vain until ${what}`);
+  throw new Error(`waited ${mostMs / 1000} s in vain until ${what}`);
 }
 
 export async function freePort(): Promise<number> {

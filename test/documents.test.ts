@@ -28,6 +28,16 @@ describe("documents", () => {
     expect(broken).toEqual([]);
   });
 
+  it.each(documents)("%s links only to headings that exist", (name) => {
+    const links = [...read(name).matchAll(/\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)/g)];
+
+    const broken = links.filter(([, page = "", anchor = ""]) => {
+      const target = page === "" ? name : join(dirname(name), page);
+      return !anchorsIn(read(target)).includes(decodeURIComponent(anchor));
+    });
+    expect(broken.map(([link]) => link)).toEqual([]);
+  });
+
   it.each(pages)("names only files that exist, in %s", (name) => {
     const files = [...read(name).matchAll(/`((?:agent|registry|cli|oci|base)\/[\w./-]+\.ts)`/g)];
 
@@ -95,6 +105,15 @@ describe("documents", () => {
 });
 
 const read = (name: string): string => readFileSync(join(root, name), "utf8");
+
+/** As GitHub makes them of headings. */
+const anchorsIn = (text: string): string[] =>
+  [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{M}\p{N}\p{Pc} -]/gu, "")
+      .replaceAll(" ", "-"),
+  );
 
 const dashed = (name: string): string =>
   name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

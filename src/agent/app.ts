@@ -111,21 +111,17 @@ async function followed(
 ): Promise<never> {
   const { clock, logger, observe, ledger } = parts;
   const { directory, ports } = options;
+  const activeTag = () => ledger.state.active?.tag;
   const { registry, store, shared } = cache;
-  const choosing = { clock, logger, warned: new Set<string>() };
+  const choosing = { clock, logger, warned: new Set<string>(), activeTag };
   const alone = openTurns();
   const hooks = hooksOf(options, { ...options, logger, observe });
   const deployParts = { ...parts, registry, store, shared, hooks, alone, start: mode.start };
   const reporting = { ...parts, registry, mode: options.mode };
 
-  logger.info("Dewy started", {
-    version: parts.version,
-    registry: registry.name,
-    ports,
-    directory,
-  });
-  const { tag } = ledger.state.active ?? {};
-  observe({ type: "started", version: parts.version, registry: registry.name, ports, tag });
+  const about = { version: parts.version, registry: registry.name, ports };
+  logger.info("Dewy started", { ...about, directory });
+  observe({ type: "started", ...about, tag: activeTag() });
   await recover(parts);
   const forget = parts.onRestart(once(alone, () => restarted(mode, logger, call)));
   try {

@@ -1,4 +1,5 @@
 import type { Environment } from "../base/environment.ts";
+import { Secret } from "../base/secret.ts";
 import { withoutServiceManager } from "../base/systemd-notify.ts";
 
 /** The variables that the agent takes its own credentials from. */
@@ -29,4 +30,16 @@ export function childEnvironment(
     !scrub || !secrets.some((pattern) => pattern.test(name));
   const kept = Object.entries(withoutServiceManager(environment)).filter(isKept);
   return { ...Object.fromEntries(kept), DEWY_APP: app };
+}
+
+/** Not the names, paths and numbers that belong to them; and what is short is found everywhere. */
+const holdsSecret = /(TOKEN|PASSWORD|SECRET_ACCESS_KEY|PRIVATE_KEY|HEADERS)$/;
+const shortestSecret = 8;
+
+/** What the agent signs in with, for what children write and the agent passes on. */
+export function secretsIn(environment: Environment): Secret[] {
+  return Object.entries(environment).flatMap(([name, value = ""]) => {
+    const isSecret = holdsSecret.test(name) && secrets.some((pattern) => pattern.test(name));
+    return isSecret && value.length >= shortestSecret ? [new Secret(value)] : [];
+  });
 }

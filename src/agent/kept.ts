@@ -1,10 +1,10 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Call, isEchoOf } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
 import { asConfigError, ConfigError, DewyError, messageOf, systemCodeOf } from "../base/errors.ts";
 import { openLock } from "../base/lock.ts";
 import type { Logger } from "../base/logger.ts";
+import { makeDirectory } from "../base/make-directory.ts";
 import { openReleases, type Releases, ReleasesError } from "./deploy/releases.ts";
 import { type Ledger, openLedger } from "./ledger/ledger.ts";
 import { openWorkerRecord, type WorkerRecord } from "./supervisor/worker-record.ts";
@@ -28,7 +28,7 @@ export async function withKept<Result>(
   work: (kept: Kept) => Promise<Result>,
 ): Promise<Result> {
   const lock = await inPlace(directory, call, async () => {
-    await mkdir(directory, { recursive: true }); // for a web server to read, unlike .dewy in it
+    await makeDirectory(directory); // for a web server to read, unlike .dewy in it
     return await openLock(join(directory, ".dewy", "lock"), directory, call);
   });
   if (!lock.held) parts.logger.warn("The disk is full: going on without a lock", { directory });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Call } from "../base/call.ts";
 import { FakeClock } from "../base/clock.fake.ts";
 import { FakeLogger } from "../base/logger.fake.ts";
 import { digestOf } from "../oci/digest.ts";
@@ -42,6 +43,7 @@ describe("withReport", () => {
     await expect(result).rejects.toBe(broken);
     expect(reports).toMatchObject([{ ...reported, error: "it broke" }]);
     expect(events).toMatchObject([{ type: "deployment failed", error: broken, failures: 1 }]);
+    expect(parts.logger.messages("info")).toEqual([]);
   });
 
   it("changes nothing when the registry cannot be told", async ({ signal }) => {
@@ -62,6 +64,21 @@ describe("withReport", () => {
 
     await expect(result).rejects.toBe(signal.reason);
     expect([...reports, ...events]).toEqual([]);
+    expect(parts.logger.messages("info")).toEqual(["Deployment broken off"]);
+  });
+
+  it("tells of what was committed while the agent was told to stop", async () => {
+    const { parts, reports, events } = prepare();
+    const agent = new AbortController();
+    const committed = async () => {
+      agent.abort();
+      return release;
+    };
+
+    await withReport(choice, parts, committed, agent);
+
+    expect(reports).toMatchObject([{ ...reported, error: undefined }]);
+    expect(events).toMatchObject([{ type: "deployed" }]);
   });
 
   it("asks nothing of a registry that does not want to know", async ({ signal }) => {
@@ -76,7 +93,8 @@ describe("withReport", () => {
 
 function prepare() {
   const reports: DeploymentReport[] = [];
-  const report = async (each: DeploymentReport) => {
+  const report = async (each: DeploymentReport, { signal }: Call) => {
+    signal.throwIfAborted();
     reports.push(each);
   };
   const registry = Object.assign(new FakeReleaseRegistry(), { report });

@@ -1,4 +1,4 @@
-import { type Call, isEchoOf, withTimeout } from "../base/call.ts";
+import { type Call, isEchoOf, withGrace, withTimeout } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
@@ -8,6 +8,8 @@ import type { DeployedRelease, Ledger } from "./ledger/ledger.ts";
 import type { DeploymentReport, ReleaseRegistry } from "./release.ts";
 
 const reportTimeoutMs = 15_000;
+/** Of that, once the agent has been told to end. */
+const lastReportMs = 5_000;
 
 export interface ReportParts {
   registry: ReleaseRegistry;
@@ -29,13 +31,16 @@ export async function withReport(
   deploy: () => Promise<DeployedRelease>,
   call: Call,
 ): Promise<void> {
-  const { ledger, observe } = parts;
+  const { ledger, logger, observe } = parts;
   const factsOf = deploymentOf(choice, parts);
   try {
     const { digest, directory } = await deploy();
     observe({ type: "deployed", deployment: { ...factsOf(), digest, directory } });
   } catch (error) {
-    if (isEchoOf(call.signal, error)) throw error;
+    if (isEchoOf(call.signal, error)) {
+      logger.info("Deployment broken off", { tag: choice.tag, phase: ledger.state.attempt?.phase });
+      throw error;
+    }
     const failures = (ledger.state.attempt?.failures ?? 0) + 1;
     const directory = ledger.state.attempt?.directory;
     const deployment = { ...factsOf(), digest: choice.artifact.digest, directory };
@@ -72,13 +77,14 @@ async function tell(
     ...{ tag, identity, command: mode, host, error },
     at: clock.now(),
   };
+  const what = "the report of a deployment";
   try {
-    await withTimeout("the report of a deployment", reportTimeoutMs, call, async (limited) =>
-      registry.report?.(report, limited),
+    await withGrace(what, lastReportMs, call, (last) =>
+      withTimeout(what, reportTimeoutMs, last, async (each) => registry.report?.(report, each)),
     );
-    logger.info("Report shipping", { tag });
+    // Of a failure only some registries take note.
+    logger[error === undefined ? "info" : "debug"]("Report shipping", { tag });
   } catch (error) {
-    if (call.signal.aborted) return;
     logger.warn("Report shipping failure", { tag, error });
   }
 }

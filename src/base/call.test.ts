@@ -1,7 +1,7 @@
 import { getEventListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { type Call, withTimeout } from "./call.ts";
+import { type Call, withGrace, withTimeout } from "./call.ts";
 
 describe("withTimeout", () => {
   it("names what took too long", async () => {
@@ -39,6 +39,33 @@ describe("withTimeout", () => {
     await withTimeout("asking", 10_000, { signal }, async () => {});
 
     expect(getEventListeners(signal, "abort")).toEqual([]);
+  });
+});
+
+describe("withGrace", () => {
+  it("lets work go on for a while when the outer call ends, and no longer", async () => {
+    const stop = new AbortController();
+    const began = performance.now();
+
+    const result = withGrace("the hook", 50, stop, async (call) => {
+      stop.abort();
+      expect(call.signal.aborted).toBe(false);
+      await forever(call);
+    });
+
+    await expect(result).rejects.toMatchObject({
+      code: "TIMEOUT",
+      message: "the hook was not over 0.05 s after dewy was told to end",
+    });
+    expect(performance.now() - began).toBeGreaterThan(40);
+  });
+
+  it("leaves nothing on the outer call", async () => {
+    const stop = new AbortController();
+
+    expect(await withGrace("the hook", 50, stop, async () => "done")).toBe("done");
+
+    expect(getEventListeners(stop.signal, "abort")).toEqual([]);
   });
 });
 

@@ -43,6 +43,36 @@ export async function withTimeout<Result>(
 }
 
 /**
+ * Runs `work`, which is to be finished although the outer call ends, with one that ends `graceMs`
+ * later than that.
+ *
+ * @throws {TimeoutError} naming `what`, when it was the grace that ran out.
+ */
+export async function withGrace<Result>(
+  what: string,
+  graceMs: number,
+  { signal }: Call,
+  work: (call: Call) => Promise<Result>,
+): Promise<Result> {
+  const limited = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const begin = () => {
+    const message = `${what} was not over ${graceMs / 1000} s after dewy was told to end`;
+    timer = setTimeout(() => limited.abort(new TimeoutError("TIMEOUT", message)), graceMs);
+  };
+  if (signal.aborted) begin();
+  else signal.addEventListener("abort", begin, { once: true });
+  try {
+    return await work(limited);
+  } catch (error) {
+    throw isEchoOf(limited.signal, error) ? limited.signal.reason : error;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", begin);
+  }
+}
+
+/**
  * Whether `error` only says that `signal` was aborted.
  *
  * Node's APIs disagree: some reject with the reason itself, others with a new `AbortError` whose

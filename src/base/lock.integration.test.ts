@@ -23,6 +23,22 @@ describe("openLock", () => {
     expect(await readdir(join(root, ".dewy"))).toEqual([]);
   });
 
+  it("makes the directories on the way, which others may enter, and its own, which they may not", async () => {
+    const { root } = await prepare();
+    const app = join(root, "new/app");
+
+    await (await openLock(join(app, ".dewy/lock"), app, call())).close();
+
+    const modes = await Promise.all([app, join(app, ".dewy")].map(modeOf));
+    expect(modes).toEqual([0o777 & ~process.umask(), 0o700]);
+  });
+
+  it.runIf(process.platform === "linux")("comes back from where nothing can be made", async () => {
+    await expect(openLock("/proc/app/.dewy/lock", "/proc/app", call())).rejects.toMatchObject({
+      code: "ENOENT",
+    });
+  });
+
   it("names a holder in another process", async ({ signal }) => {
     const { path, root } = await prepare();
     const child = spawn("sleep", ["60"]);
@@ -108,6 +124,8 @@ describe("openLock", () => {
 });
 
 const call = () => ({ signal: new AbortController().signal });
+
+const modeOf = async (path: string) => (await stat(path)).mode & 0o777;
 
 async function prepare() {
   const root = await mkdtemp(join(tmpdir(), "dewy-lock-"));

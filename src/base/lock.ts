@@ -1,11 +1,12 @@
 import { createHash, randomUUID } from "node:crypto";
-import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as v from "valibot";
 import { removeDrafts, removeOld } from "./atomic-file.ts";
 import type { Call } from "./call.ts";
 import { ConfigError, systemCodeOf } from "./errors.ts";
+import { makeDirectory } from "./make-directory.ts";
 import { identityOf } from "./process-identity.ts";
 
 const Holder = v.object({ pid: v.number(), identity: v.string(), token: v.string() });
@@ -41,7 +42,7 @@ export interface Lock {
  * @throws {ConfigError} when another process holds it
  */
 export async function openLock(lockPath: string, root: string, call: Call): Promise<Lock> {
-  await mkdir(dirname(lockPath), { recursive: true, mode: 0o700 });
+  await makeDirectory(dirname(lockPath), 0o700);
   const content = await ownContent();
   let held = true;
   const holder = await acquire(lockPath, content, 0, call).catch(async (error) => {

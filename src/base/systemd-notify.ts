@@ -94,7 +94,7 @@ function warn(failure: Error, program: string, logger: Logger): void {
     reason: isMissing ? `${program} is not on PATH` : "the message was not taken",
     hint: isMissing
       ? "install the package systemd, or set Type=simple without WatchdogSec= in the unit"
-      : "set NotifyAccess=all in the unit",
+      : "set NotifyAccess=all in the unit; outside of a unit, unset NOTIFY_SOCKET",
   });
 }
 

@@ -10,6 +10,7 @@ import {
   parse,
   parseDocument,
   visit,
+  type YAMLParseError,
 } from "yaml";
 import { ConfigError, messageOf } from "./errors.ts";
 import { nearest } from "./nearest.ts";
@@ -32,11 +33,19 @@ export function readYaml(file: string, text: string): YamlDocument {
     return `${file}:${line}:${col}`;
   };
   const [broken] = document.errors; // what comes after the first is mostly its consequence
-  if (broken) throw new ConfigError(`${place(broken.pos[0])}: ${broken.message.slice(0, 300)}`);
+  if (broken) throw new ConfigError(`${place(broken.pos[0])}: ${reasonOf(broken)}`);
   return {
     content: contentOf(document, place),
     placeOf: (path) => place(offsetOf(document, path)),
   };
+}
+
+/** The parser's own words, where they are not for the one who called it. */
+function reasonOf({ code, message }: YAMLParseError): string {
+  if (code === "MULTIPLE_DOCS") return "a second document begins here: write one only";
+  // The parser calls itself for each level, and has run out of stack.
+  if (message.startsWith("Maximum call stack")) return "it is nested too deeply";
+  return message.slice(0, 300);
 }
 
 /** A value as YAML writes it, such as that of a variable. @throws {ConfigError} beginning with `name` */

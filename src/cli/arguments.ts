@@ -36,6 +36,7 @@ const rootFlags = new Set(["-h", "--help", "-v", "--version"]);
  * @throws {ConfigError} when it cannot be told what is to be done
  */
 export function arranged(args: readonly string[], commands: readonly string[]): Arranged {
+  if (args[0] === "help") return { args: [...args.slice(1), "--help"], warnings: [] };
   const scan = scanned(args, commands);
   return { args: inOrder(args, scan), warnings: [...scan.warnings] };
 }

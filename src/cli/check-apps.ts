@@ -1,9 +1,12 @@
-import type { AppOptions } from "../agent/app-options.ts";
+import type { AppOptions, ProcessOptions } from "../agent/app-options.ts";
 import { refuseConflicts } from "../agent/apps/conflict.ts";
+import { openCache } from "../agent/caches/index.ts";
 import { rulesOf } from "../agent/choose/rules.ts";
 import { thisHost } from "../agent/host.ts";
 import { openNotifiers } from "../agent/notifiers/index.ts";
 import { openReleaseRegistry } from "../agent/registries/index.ts";
+import { readOtlpTarget } from "../agent/telemetry/otlp-target.ts";
+import type { Environment } from "../base/environment.ts";
 import { ConfigError, lineOf } from "../base/errors.ts";
 import { type HttpClient, openHttpClient } from "../base/http-client.ts";
 import { silentLogger } from "../base/logger.ts";
@@ -18,6 +21,7 @@ import type { CommandContext } from "./command.ts";
 export async function checkApps(
   apps: readonly AppOptions[],
   file: string,
+  { telemetry }: ProcessOptions,
   { environment, clock, signal }: CommandContext,
 ): Promise<void> {
   const http = openHttpClient({ userAgent: "dewy", environment });
@@ -33,14 +37,28 @@ export async function checkApps(
   const parts = { http, environment, clock, logger: silentLogger };
   try {
     await check(`${file}: `, () => refuseConflicts(apps));
+    await check(`${file}: `, () => checkEndpoint(telemetry, environment));
     for (const app of apps) {
       await check(`${file}: ${app.name}: `, () => checkRegistry(app, parts));
-      await check(`${file}: ${app.name}: `, () => checkNotifiers(app, parts, signal));
+      await check(`${file}: ${app.name}: `, async () => {
+        await (await openCache(app.cache, parts)).close();
+      });
+      for (const url of app.notifiers) {
+        await check(`${file}: ${app.name}: `, () => checkNotifier(url, app, parts, signal));
+      }
     }
   } finally {
     http.close();
   }
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));
+}
+
+async function checkEndpoint(
+  telemetry: ProcessOptions["telemetry"],
+  environment: Environment,
+): Promise<void> {
+  const { endpoint, insecure } = telemetry ?? {};
+  if (endpoint) await readOtlpTarget({ endpoint, insecure: insecure ?? false, environment });
 }
 
 type Parts = Pick<CommandContext, "environment" | "clock"> & {
@@ -57,9 +75,13 @@ async function checkRegistry(app: AppOptions, parts: Parts): Promise<void> {
   }
 }
 
-async function checkNotifiers(app: AppOptions, parts: Parts, signal: AbortSignal): Promise<void> {
-  const { name, mode, directory, notifiers } = app;
+async function checkNotifier(
+  url: string,
+  { name, mode, directory }: AppOptions,
+  parts: Parts,
+  signal: AbortSignal,
+): Promise<void> {
   const identity = { app: name, host: "localhost", mode };
-  const opened = await openNotifiers(notifiers, { ...parts, identity, directory });
+  const opened = await openNotifiers([url], { ...parts, identity, directory });
   await opened.close({ signal });
 }

@@ -112,7 +112,10 @@ export function declareFlags(target: CommanderCommand, flags: Record<string, Fla
     if (flag.group) option.helpGroup(`${flag.group}:`);
     target.addOption(option.hideHelp(flag.hidden ?? false));
     // `--scrub-env=false` comes as this, to overrule a variable or a file.
-    if (!flag.value) target.addOption(new CommanderOption(`--no-${dashed(name)}`).hideHelp());
+    if (flag.value) continue;
+    const off = new CommanderOption(`--no-${dashed(name)}`).hideHelp();
+    if (flag.group) off.helpGroup(`${flag.group}:`); // or it would put "Options:" amidst the others
+    target.addOption(off);
   }
 }
 

@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { access } from "node:fs/promises";
+import { access, realpath, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import * as v from "valibot";
 import { BytesError, collect } from "../base/bytes.ts";
@@ -96,6 +96,9 @@ export function parseDewyYaml(file: string, text: string, directory: string): De
       );
   const { name, apps } = content as { name?: unknown; apps?: Record<string, Mapping> };
   if (Array.isArray(apps)) problems.push(`${placeOf(["apps"])}: write a mapping of names to apps`);
+  for (const key of Object.keys(apps ?? {}).filter(isUnsafe)) {
+    problems.push(`${placeOf(["apps", key])}: no app can be called so: choose another name`);
+  }
   if (name !== undefined && apps !== undefined) {
     problems.push(`${placeOf(["name"])}: each app is called by its key below apps: leave name out`);
   }
@@ -108,6 +111,9 @@ export function parseDewyYaml(file: string, text: string, directory: string): De
       apps && new Map(Object.entries(apps).map(([key, app]) => [key, section(app, ["apps", key])])),
   };
 }
+
+/** Valibot leaves these keys out of a record, unchecked. */
+const isUnsafe = (key: string) => ["__proto__", "prototype", "constructor"].includes(key);
 
 function sectionOf(
   mapping: Mapping,
@@ -130,6 +136,7 @@ function sectionOf(
 
 async function textOf(file: string, path: string, { signal }: CommandContext): Promise<string> {
   try {
+    await refuseFifo(path);
     return (await collect(createReadStream(path, { signal }), maximumFileBytes)).toString();
   } catch (error) {
     if (isEchoOf(signal, error)) throw error;
@@ -139,6 +146,18 @@ async function textOf(file: string, path: string, { signal }: CommandContext): P
       hint: "name a dewy.yaml that is there",
     });
   }
+}
+
+/**
+ * Nobody may ever write to it, and an open that waits for that can be ended by no signal. The pipe of
+ * `dewy run <(command)` has somebody at its other end, and no path of its own.
+ */
+async function refuseFifo(path: string): Promise<void> {
+  const isNamed = await realpath(path).then(
+    () => true,
+    () => false,
+  );
+  if (isNamed && (await stat(path)).isFIFO()) throw new Error("it is a pipe");
 }
 
 function entriesOf(

@@ -48,9 +48,9 @@ describe("dewy", () => {
     ["push missing.tar.gz img://127.0.0.1:5000/app", "tag"],
     [`push missing.tar.gz img://127.0.0.1:5000/app:v1@sha256:${"0".repeat(64)}`, "digest"],
     ["push missing.tar.gz img://127.0.0.1:99999/app:v1", "no registry host"],
-    ["registry", "no command"],
+    ["registry", "no command; `dewy registry --help` lists them"],
     ["registry serve missing.yml", "missing.yml"],
-    ["registry serve one.yml two.yml", "too many arguments"],
+    ["registry serve one.yml two.yml", "Expected 1 argument but got 2: see"],
   ])("refuses %j before anything starts", async (line, expected) => {
     const { status, noted, left } = await run(line.split(" ").filter(Boolean));
 
@@ -59,6 +59,15 @@ describe("dewy", () => {
     expect(status).toBe(2);
     expect(left).toEqual([]);
   });
+
+  it.each(["abc", "", " ", "0x50", "1e3", "-1", "65536"])(
+    "says once that %j is no port",
+    async (port) => {
+      const { noted } = await run(["assets", "--registry", "ghr://a/b", `--admin-port=${port}`]);
+
+      expect(noted).toEqual(["dewy: --admin-port: write a port: a number from 1 to 65535"]);
+    },
+  );
 
   it.each([
     [["-d", "", "--", "app"], "--directory: name a directory"],
@@ -174,6 +183,8 @@ describe("dewy", () => {
 
   it.each([
     ["--help", ["server", "push", "registry", "--version"]],
+    ["help", ["server", "push", "registry", "--version"]],
+    ["help server", ["--registry <URL>"]],
     ["server --help", ["--registry <URL>", "-p, --port <PORTS>", "-i, --interval", "--drain-time"]],
     ["push --help", ["--insecure"]],
     ["registry --help", ["serve"]],
@@ -183,6 +194,18 @@ describe("dewy", () => {
 
     for (const word of words) expect(printed.join("\n")).toContain(word);
     expect(status).toBe(0);
+  });
+
+  it("keeps the headings of its help in order", async () => {
+    const { printed } = await run(["server", "--help"]);
+
+    expect(printed.join("\n").match(/^[A-Z][a-z A-Z]*:$/gm)).toEqual([
+      "What to deploy:",
+      "Where and how it runs:",
+      "Hooks and notices:",
+      "The agent itself:",
+      "Options:",
+    ]);
   });
 });
 

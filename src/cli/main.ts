@@ -52,6 +52,15 @@ function commandsWith(start: StartApps): Record<string, Entry> {
       summary: "serve an OCI image registry",
       load: async () => (await import("./commands/registry-serve.ts")).registryServe,
     },
+    "registry garbage-collect": {
+      summary: "delete what no manifest names; the registry may go on serving",
+      load: async () =>
+        (await import("./commands/registry-garbage-collect.ts")).registryGarbageCollect,
+    },
+    "registry scrub": {
+      summary: "read every blob and report those that have rotted",
+      load: async () => (await import("./commands/registry-scrub.ts")).registryScrub,
+    },
     "registry replay": {
       summary: "send the notifications again that an endpoint did not take",
       load: async () => (await import("./commands/registry-replay.ts")).registryReplay,
@@ -83,16 +92,18 @@ export async function main(
   context: CommandContext,
   start: StartApps = startWhenCalled,
 ): Promise<number> {
+  let family = "";
   try {
     const commands = commandsWith(start);
     const { args, warnings } = arranged(words, Object.keys(commands));
+    family = familyOf(args);
     for (const warning of warnings) context.note(`dewy: ${warning}`);
     const ready = await program(args, commands, context);
     await ready.parseAsync([...args], { from: "user" });
     return 0;
   } catch (error) {
     if (isEchoOf(context.signal, error)) return interrupted(context);
-    if (error instanceof CommanderError) return statusOf(error, context);
+    if (error instanceof CommanderError) return statusOf(error, family, context);
     if (!(error instanceof DewyError)) throw error; // a bug: crash, and show the stack
     const isMisuse = error instanceof ConfigError;
     for (const line of isMisuse ? linesOf(error) : [lineOf(error)]) context.note(`dewy: ${line}`);
@@ -104,6 +115,12 @@ export async function main(
 function interrupted({ note, signal }: CommandContext): number {
   note(`dewy: ${messageOf(signal.reason)} before it was done`);
   return 1;
+}
+
+/** The words of `args` that name a family of commands, such as `config`; none for a command. */
+function familyOf(args: readonly string[]): string {
+  const [word = ""] = args;
+  return Object.hasOwn(families, word) ? ` ${word}` : "";
 }
 
 async function program(
@@ -157,14 +174,14 @@ function quiet(target: CommanderCommand, context: CommandContext): void {
   });
 }
 
-function statusOf(error: CommanderError, context: CommandContext): number {
+function statusOf(error: CommanderError, family: string, context: CommandContext): number {
   if (error.exitCode === 0) return 0;
   if (error.code === "commander.help") {
-    context.note("dewy: no command; `dewy --help` lists them");
+    context.note(`dewy: no command; \`dewy${family} --help\` lists them`);
     return 2;
   }
   const [sentence = "", ...suggestion] = error.message.replace(/^error: /, "").split("\n");
-  const words = [sentence, ...suggestion].filter(Boolean).join(" ");
+  const words = [sentence.replace(/\.$/, ""), ...suggestion].filter(Boolean).join(" ");
   context.note(`dewy: ${words}: see \`dewy --help\`, or \`dewy COMMAND --help\``);
   return 2;
 }

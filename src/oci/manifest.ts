@@ -101,6 +101,16 @@ export function parseManifest(bytes: Uint8Array, declaredType?: string): Manifes
   return { kind: "image", mediaType: type, content: checked(ImageManifest, document) };
 }
 
+/** The manifest in `bytes`; `undefined` for schema 1, and for whatever else we do not know. */
+export function readableManifest(bytes: Uint8Array): Manifest | undefined {
+  try {
+    return parseManifest(bytes);
+  } catch (error) {
+    if (error instanceof OciError) return undefined;
+    throw error;
+  }
+}
+
 function isIndexType(mediaType: string): boolean {
   return mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerList;
 }

@@ -102,7 +102,7 @@ it.each([
   ["tags: {maxtags: -1}\n", "config.yml:4:8: tags.maxtags: write a number above 0"],
   ["http: *none\n", "config.yml:4:7: no anchor is called none"],
   ["http:\n\taddr: ':1'\n", "config.yml:5:1: Tabs are not allowed as indentation"],
-  ["---\nversion: 0.1\n", "config.yml:4:1: Source contains multiple documents"],
+  ["---\nversion: 0.1\n", "config.yml:4:1: a second document begins here"],
   ["http: 5\n", "config.yml:4:1: http: write a mapping"],
   ["http:\n  headers:\n    X: nosniff\n", "config.yml:6:5: http.headers.X: write a list of texts"],
   ["catalog:\n  maxentries: 0\n", "config.yml:5:3: catalog.maxentries: "],

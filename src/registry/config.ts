@@ -4,6 +4,7 @@ import { DescriptorCache } from "./config-cache.ts";
 import { parseDocument, type Source } from "./config-document.ts";
 import { Health } from "./config-health.ts";
 import { Http } from "./config-http.ts";
+import { maintenanceEntries } from "./garbage/options.ts";
 import { Notifications } from "./config-notifications.ts";
 import { type StorageChoice, storageOptions } from "./storage/index.ts";
 
@@ -51,6 +52,7 @@ const Storage = v.pipe(
     maintenance: v.optional(
       v.strictObject({
         readonly: v.optional(v.strictObject({ enabled: v.optional(YesOrNo, false) }), {}),
+        ...maintenanceEntries,
       }),
       {},
     ),

@@ -10,6 +10,7 @@ import { openGateFor } from "./auth/index.ts";
 import { clientAddressBehind } from "./auth/trusted-proxies.ts";
 import type { RegistryConfig } from "./config.ts";
 import { cacheNote } from "./config-cache.ts";
+import { startMaintenance } from "./garbage/maintenance.ts";
 import { imageStoreOn } from "./images/image-store.ts";
 import { openObservers } from "./observers.ts";
 import { drain, openAnswers } from "./server-drain.ts";
@@ -80,6 +81,11 @@ export async function openRegistry(
     served.prependListener(apiListener({ ...settings, ...known, clock, logger, call }));
     const open = openAnswers(served);
     const address = await listen(served.server, config.http);
+    const { maintenance } = config.storage;
+    if (!isReadonly) {
+      const housekeeping = startMaintenance(maintenance, { storage, clock, logger });
+      closers.push(() => housekeeping.close());
+    }
     return {
       address,
       debugAddress,

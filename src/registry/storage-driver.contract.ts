@@ -127,6 +127,55 @@ export function storageDriverContract(name: string, open: () => Promise<StorageD
       });
     });
 
+    it("sets a file aside, over another one, and leaves no directory behind", async ({
+      signal,
+    }) => {
+      await storage.write("/blobs/ab/data", Buffer.from("x"), { signal });
+      await storage.write("/trash/deep/ab", Buffer.from("old"), { signal });
+      const before = await storage.stat("/blobs/ab/data", { signal });
+
+      expect(await storage.setAside("/blobs/ab/data", "/trash/deep/ab", { signal })).toBe(true);
+      expect(await storage.setAside("/blobs/ab/data", "/trash/other", { signal })).toBe(false);
+
+      expect(await names(storage.list("/blobs", { signal }))).toEqual([]);
+      expect(await names(storage.list("/trash", { signal }))).toEqual(["deep"]);
+      expect(await storage.stat("/trash/deep/ab", { signal })).toEqual(before);
+    });
+
+    it("keeps what is beside the file that is set aside", async ({ signal }) => {
+      await storage.write("/a/one", Buffer.from("x"), { signal });
+      await storage.write("/a/two", Buffer.from("x"), { signal });
+
+      await storage.setAside("/a/one", "/b/one", { signal });
+
+      expect(await names(storage.list("/a", { signal }))).toEqual(["two"]);
+    });
+
+    it("writes into directories that are taken away again and again", async ({ signal }) => {
+      for (let round = 0; round < 50; round++) {
+        await storage.append("/from", chunks("x"), { at: 0, signal });
+        await Promise.all([
+          storage.write("/a/ab/data", Buffer.from("x"), { signal }),
+          storage.move("/from", "/a/cd/data", { signal }),
+          storage.setAside("/a/ab/data", "/t/ab", { signal }),
+          storage.setAside("/a/cd/data", "/t/cd", { signal }),
+        ]);
+      }
+    });
+
+    it("makes the time of a file the present", async ({ signal }) => {
+      await storage.write("/a", Buffer.from("x"), { signal });
+      const before = (await storage.stat("/a", { signal }))?.modified.getTime() ?? 0;
+      while (Date.now() <= before + 1) await new Promise((resolve) => setImmediate(resolve));
+
+      expect(await storage.touch("/a", { signal })).toBe(true);
+      expect(await storage.touch("/b", { signal })).toBe(false);
+
+      const after = (await storage.stat("/a", { signal }))?.modified.getTime() ?? 0;
+      expect(after).toBeGreaterThan(before);
+      expect(await text(await storage.read("/a", { signal }))).toBe("x");
+    });
+
     it.each(["delete", "discard"] as const)("%ss files and whole directories", async (way) => {
       const { signal } = new AbortController();
       await storage.write("/t/v1/link", Buffer.from("x"), { signal });

@@ -54,6 +54,13 @@ export interface StorageDriver {
   list(path: StoragePath, call: Call): AsyncIterable<string>;
   /** Renames a file, over another one if need be. @throws {StorageError} `NOT_FOUND` */
   move(from: StoragePath, to: StoragePath, call: Call): Promise<void>;
+  /**
+   * Renames a file without waiting until that is certain; `false` when there is none. Nothing empty
+   * is left behind, and of two who rename the same file one gets `true`.
+   */
+  setAside(from: StoragePath, to: StoragePath, call: Call): Promise<boolean>;
+  /** Makes `modified` of a file the present time; `false` when there is none. */
+  touch(path: StoragePath, call: Call): Promise<boolean>;
   /** Deletes a file, or everything below a directory. Nothing there is not an error. */
   delete(path: StoragePath, call: Call): Promise<void>;
   /** Deletes what nobody was promised, without waiting until that is certain. */

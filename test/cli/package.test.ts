@@ -23,6 +23,8 @@ it("works as an installed package", { timeout: 120_000 }, async () => {
 
     const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
     expect(stdout).toBe(`dewy version: ${version}\n`);
+    const drop = await execute(join(prefix, "bin", "registry"), ["garbage-collect", "--help"]);
+    expect(drop.stdout).toContain("--delete-untagged");
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ask } from "../../bench/load.ts";
-import { freePort, openStage, until } from "../../bench/stage.ts";
+import { freePort, openStage, type Running, until } from "../../bench/stage.ts";
 import { serveRegistry } from "../external/served-registry.ts";
 
 describe("SIGUSR1", { timeout: 60_000 }, () => {
@@ -37,3 +37,27 @@ describe("SIGUSR1", { timeout: 60_000 }, () => {
     expect(registry.log()).not.toMatch(/debugger/i);
   });
 });
+
+describe("SIGHUP", { timeout: 60_000 }, () => {
+  it("is heard by nobody: the agent goes on, and its app is the same process", async () => {
+    const stage = await openStage();
+    onTestFinished(() => stage.close());
+    const port = await freePort();
+    const address = `http://127.0.0.1:${port}/`;
+    await stage.push("v1.0.0");
+    const agent = stage.startAgent(port);
+    await until("it is committed", async () => agent.log().includes("Keep releases"));
+    const before = (await ask(address)).body;
+
+    agent.process.kill("SIGHUP");
+    await stage.push("v1.1.0");
+    await until("the next one is committed", async () => said(agent, "Keep releases") === 2);
+
+    expect(before).toContain("v1.0.0");
+    expect((await ask(address)).body).toContain("v1.1.0");
+    expect(said(agent, "Start server")).toBe(2);
+  });
+});
+
+const said = (agent: Running, message: string): number =>
+  agent.log().split(`msg="${message}"`).length - 1;

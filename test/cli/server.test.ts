@@ -2,9 +2,9 @@ import { readdir, readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { ask } from "../../bench/load.ts";
-import { freePort, openStage, type Running, type Stage, until } from "../../bench/stage.ts";
+import { freePort, openStage, type Running, run, type Stage, until } from "../../bench/stage.ts";
 
 describe("dewy server", { timeout: 60_000 }, () => {
   let stage: Stage;
@@ -36,6 +36,26 @@ describe("dewy server", { timeout: 60_000 }, () => {
     expect(await statusOf(agent)).toBe(2);
     expect(agent.log()).toMatch(/^dewy: port \d+ is in use by another process.*ss -ltnp.*\n$/);
     await closed(other);
+  });
+
+  it("has the last good release in service while the registry cannot be reached", async () => {
+    const port = await freePort();
+    await stage.push("v1.0.0");
+    const first = stage.startAgent(port);
+    await serves(port, "v1.0.0");
+    await until("it is committed", async () => first.log().includes("Keep releases"));
+    await first.stop();
+    const nowhere = `img://127.0.0.1:${await freePort()}/sample-app`;
+    const where = ["-p", String(port), "-d", join(stage.directory, "app")];
+    const command = ["--", process.execPath, "current/server.js"];
+
+    const second = run(["server", "--registry", nowhere, ...where, ...command], stage.directory);
+    onTestFinished(async () => void (await second.stop()));
+
+    await serves(port, "v1.0.0");
+    await until("it has asked", async () => second.log().includes("Current failure"));
+    await serves(port, "v1.0.0");
+    expect(second.log()).not.toContain("Extract archive");
   });
 
   it("refuses a directory that another agent looks after", async () => {

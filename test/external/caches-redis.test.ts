@@ -80,6 +80,21 @@ describeWith(
     );
   });
 
+  it("stays out of every database when it may not enter its own", async ({ signal }) => {
+    const { port } = await startRedis([
+      ...["--user", "default", "on", "nopass", "~*", "+@all"],
+      ...["--user", "dewy", "on", ">s3cret-pass", "~dewy:*", ...leastRights],
+    ]);
+    const cache = await open(`redis://dewy:s3cret-pass@127.0.0.1:${port}/3`);
+
+    for (let times = 0; times < 2; times++) {
+      const written = cache.write("k", Buffer.from("x"), { ifVersion: "any" }, { signal });
+      await expect(written).rejects.toMatchObject({ code: "UNAUTHORIZED" });
+    }
+
+    expect(await run("redis-cli", ["-p", `${port}`, "keys", "*"])).toBe("");
+  });
+
   it("speaks TLS with a server whose authority is named, and with no other", async ({ signal }) => {
     const authority = await openAuthority();
     onTestFinished(() => authority.close());

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { temporaryDirectory } from "./program.ts";
 
-const program = fileURLToPath(new URL("../../dist/src/main.js", import.meta.url));
+export const program = fileURLToPath(new URL("../../dist/src/main.js", import.meta.url));
 
 export interface ServedRegistry {
   /** `http://127.0.0.1:PORT` */
@@ -18,13 +18,19 @@ export interface ServedRegistry {
 }
 
 /** Runs `dewy registry serve` as people do, storing in `directory`; it ends with the test. */
-export async function serveRegistry(directory: string): Promise<ServedRegistry> {
+export async function serveRegistry(
+  directory: string,
+  maintenance = "{}",
+): Promise<ServedRegistry> {
   const file = join(await temporaryDirectory("config"), "config.yml");
   await writeFile(
     file,
     `version: 0.1
 log: {accesslog: {disabled: true}}
-storage: {filesystem: {rootdirectory: ${directory}}, delete: {enabled: true}}
+storage:
+  filesystem: {rootdirectory: ${directory}}
+  delete: {enabled: true}
+  maintenance: ${maintenance}
 http: {addr: "127.0.0.1:0"}
 `,
   );

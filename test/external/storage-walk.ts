@@ -38,9 +38,10 @@ export async function walkStorage(directory: string): Promise<Walk> {
   for (const link of links.filter((each) => each.includes("/_manifests/revisions/"))) {
     const [, repository = ""] = /^repositories\/(.*)\/_manifests/.exec(link) ?? [];
     const manifest = await readFile(join(root, dataOf(await readFile(join(root, link), "utf8"))));
-    const { config, layers } = JSON.parse(manifest.toString());
-    for (const { digest } of [config, ...layers]) {
-      if (!known.has(layerOf(repository, digest))) walk.faults.push(`${link}: no ${digest}`);
+    const { config, layers, manifests } = JSON.parse(manifest.toString());
+    const place = manifests ? revisionOf : layerOf;
+    for (const { digest } of manifests ?? [config, ...layers]) {
+      if (!known.has(place(repository, digest))) walk.faults.push(`${link}: no ${digest}`);
     }
   }
   return walk;

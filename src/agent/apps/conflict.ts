@@ -8,10 +8,13 @@ import type { AppOptions } from "../app-options.ts";
  * @throws {ConfigError} naming each two and what both of them want
  */
 export function refuseConflicts(apps: readonly AppOptions[]): void {
-  const problems = apps.flatMap((app, place) =>
-    apps.slice(0, place).flatMap((other) => {
-      const wanted = sharedBy(other, app);
-      return wanted === undefined ? [] : [`the apps ${other.name} and ${app.name} ${wanted}`];
+  const claims = apps.map(claimOf);
+  const problems = claims.flatMap((claim, place) =>
+    claims.slice(0, place).flatMap((other) => {
+      const wanted = sharedBy(other, claim);
+      return wanted === undefined
+        ? []
+        : [`the apps ${other.app.name} and ${claim.app.name} ${wanted}`];
     }),
   );
   if (problems.length === 0) return;
@@ -22,14 +25,22 @@ export function refuseConflicts(apps: readonly AppOptions[]): void {
 
 /** Whether `one` must have ended before `other` can run. */
 export function clash(one: AppOptions, other: AppOptions): boolean {
-  return sharedBy(one, other) !== undefined;
+  return sharedBy(claimOf(one), claimOf(other)) !== undefined;
 }
 
-function sharedBy(one: AppOptions, other: AppOptions): string | undefined {
-  const port = one.ports.find((each) => other.ports.includes(each));
+interface Claim {
+  app: AppOptions;
+  /** Where it is, asked of the system once and not for each two of the apps. */
+  place: string;
+}
+
+const claimOf = (app: AppOptions): Claim => ({ app, place: placeOf(app) });
+
+function sharedBy(one: Claim, other: Claim): string | undefined {
+  const port = one.app.ports.find((each) => other.app.ports.includes(each));
   if (port !== undefined) return `both serve on port ${port}`;
-  if (placeOf(one) === placeOf(other)) return `share the directory ${other.directory}`;
-  if (one.name === other.name) return "have the same name";
+  if (one.place === other.place) return `share the directory ${other.app.directory}`;
+  if (one.app.name === other.app.name) return "have the same name";
   return undefined;
 }
 

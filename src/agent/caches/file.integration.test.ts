@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { chown, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
@@ -69,6 +69,17 @@ it("says which directory it could not use", async () => {
     name: "CacheError",
     code: "UNAVAILABLE",
     message: expect.stringContaining("in-the-way"),
+  });
+});
+
+it.runIf(process.getuid?.() === 0)("believes nothing that another user may write", async () => {
+  const directory = await temporaryDirectory();
+  await chown(directory, 12_345, 12_345);
+
+  await expect(openFileCache(directory, { clock: systemClock })).rejects.toMatchObject({
+    name: "CacheError",
+    code: "UNAUTHORIZED",
+    message: expect.stringContaining("belongs to the user 12345"),
   });
 });
 

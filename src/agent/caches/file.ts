@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { link, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { link, lstat, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { removeOld } from "../../base/atomic-file.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -30,6 +30,7 @@ export async function openFileCache(
   const ages = observedAges();
   await inWords(directory, async () => {
     await makeDirectory(directory, 0o700);
+    await refuseForeign(directory);
     await removeAbandoned();
   });
 
@@ -123,6 +124,15 @@ export async function openFileCache(
       if (clock.now().getTime() - mtimeMs > monthMs) await rm(path, { force: true });
     }
   }
+}
+
+/** Who may write here says what is deployed, and in a place like /tmp anybody may have been first. */
+async function refuseForeign(directory: string): Promise<void> {
+  const { uid } = await lstat(directory);
+  if (process.getuid === undefined || uid === process.getuid() || uid === 0) return;
+  const message = `the cache in ${directory} belongs to the user ${uid}`;
+  const hint = "name another directory, or have it made by root or by the user that dewy runs as";
+  throw new CacheError("UNAUTHORIZED", message, { hint });
 }
 
 async function inWords<Result>(directory: string, work: () => Promise<Result>): Promise<Result> {

@@ -67,7 +67,7 @@ describe("openCache", () => {
     ["s3://Eu/bucket", "--cache: s3://Eu/bucket does not begin with a region", undefined],
     ["s3://eu-west-1", "--cache: s3://eu-west-1 is not a bucket and a prefix", undefined],
     ["s3://eu-west-1/b/bucket/..", "is not a bucket and a prefix", undefined],
-    ["s3://eu-west-1/bucket?endpoint=ftp://x", "--cache: the endpoint is not an http", undefined],
+    ["s3://eu-west-1/bucket?endpoint=ftp://x", "--cache: endpoint: this is not an http", undefined],
     ["s3://key:s3cret@eu-west-1/bucket", "--cache: s3:// takes no user", "AWS_ACCESS_KEY_ID"],
     ["gs://?max-size=1GiB", "--cache: gs:// is not a bucket and a prefix", "gs://bucket/prefix"],
   ])("refuses %s", async (url, message, hint) => {

@@ -1,6 +1,8 @@
 import { ConfigError } from "../../base/errors.ts";
+import { isBucketName } from "../../objects/bucket-name.ts";
 import { openGcsStore } from "../../objects/gcs.ts";
 import { openS3Store } from "../../objects/s3.ts";
+import { s3EndpointIn } from "../../objects/s3-endpoint.ts";
 import { type CacheUrl, parseCacheQuery, refuseUser, Text, unescaped } from "./cache-url.ts";
 import { type OpenCacheDriver, remoteDriver } from "./driver.ts";
 import { openObjectCache } from "./objects.ts";
@@ -19,8 +21,7 @@ export const openS3Driver: OpenCacheDriver = async (url, parts) => {
     });
   }
   const { environment, http, clock } = parts;
-  const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL } = environment;
-  const endpoint = endpointIn(query.endpoint ?? (AWS_ENDPOINT_URL_S3 || AWS_ENDPOINT_URL));
+  const endpoint = s3EndpointIn("--cache: endpoint", query.endpoint, environment);
   const store = openS3Store({ region, bucket, endpoint, environment, http, clock });
   const maximumBytes = query["max-size"] ?? defaultMaximumBytes;
   const name = `s3://${url.place}`;
@@ -46,20 +47,10 @@ const segmentsOf = ({ place }: CacheUrl): string[] => place.split("/").map(unesc
 function bucketIn({ scheme, place }: CacheUrl, segments: readonly string[], example: string) {
   const [bucket = "", ...parts] = segments;
   const isPlain = parts.every((part) => !["", ".", ".."].includes(part));
-  if (!/^[A-Za-z0-9][\w.-]{1,221}$/.test(bucket) || !isPlain) {
+  if (!isBucketName(bucket) || !isPlain) {
     throw new ConfigError(`--cache: ${scheme}://${place} is not a bucket and a prefix`, {
       hint: `write it as ${example}`,
     });
   }
   return { bucket, prefix: parts.map((part) => `${part}/`).join("") };
-}
-
-function endpointIn(text: string | undefined): URL | undefined {
-  if (!text) return undefined;
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isPlain = url && !url.username && !url.password && !url.search;
-  if (url && isPlain && /^https?:$/.test(url.protocol)) return url;
-  throw new ConfigError("--cache: the endpoint is not an http or https URL without credentials", {
-    hint: "write it as https://host:port, in the query or in AWS_ENDPOINT_URL_S3",
-  });
 }

@@ -27,6 +27,7 @@ const commandMs = 6_000;
 
 export function connectRedis(name: string, place: RedisPlace): RedisConnection {
   let opening: Promise<Redis> | undefined;
+  let selecting: Promise<unknown> | undefined;
   let closed = false;
   let lastError: unknown;
 
@@ -37,9 +38,11 @@ export function connectRedis(name: string, place: RedisPlace): RedisConnection {
         return await withTimeout("the answer", commandMs, call, async ({ signal }) => {
           opening ??= open();
           const redis = await orAborted(opening, signal);
+          await orAborted(selected(redis), signal);
           return await orAborted(redis.callBuffer(command, ...parameters), signal);
         });
       } catch (error) {
+        selecting = undefined;
         if (isEchoOf(call.signal, error)) throw error;
         throw failure(name, place, error, lastError);
       }
@@ -51,12 +54,22 @@ export function connectRedis(name: string, place: RedisPlace): RedisConnection {
     },
   };
 
+  /** By hand, once a connection: the client goes on in database 0 when it is refused another one. */
+  async function selected(redis: Redis): Promise<void> {
+    if (place.database === 0) return;
+    selecting ??= redis.callBuffer("SELECT", place.database);
+    await selecting;
+  }
+
   async function open(): Promise<Redis> {
     const { Redis } = await import("ioredis");
     const redis = new Redis(optionsFor(place));
     // Told with the command that fails; without a listener it would be printed.
     redis.on("error", (error) => {
       lastError = error;
+    });
+    redis.on("close", () => {
+      selecting = undefined;
     });
     redis.on("ready", () => {
       lastError = undefined;

@@ -29,6 +29,8 @@ export interface AskParts {
 export interface Question<Value> {
   key: string;
   answer: v.GenericSchema<unknown, Value>;
+  /** How old an answer may be, where that is not `ttlMs`. */
+  freshMs?: number;
   /** Asks the registry. */
   ask(call: Call): Promise<Value>;
 }
@@ -62,7 +64,7 @@ export async function askOnce<Value>(
     const seen = await look(question, parts, call);
     // Written after all, where the store seemed to fail.
     if (seen.entry?.claim === own) return askUpstream(question, seen, parts, call);
-    const answer = served(seen, parts);
+    const answer = served(seen, question.freshMs ?? parts.ttlMs);
     if (answer) return answer;
     if (isAlone(seen, parts)) return ownAnswer(await question.ask(call));
     const holder = claimHolder(seen, parts);
@@ -105,10 +107,10 @@ const isAlone = <Value>({ entry, ageMs }: Seen<Value>, { ttlMs }: AskParts): boo
   entry?.alone === true && ageMs < Math.max(ttlMs, aloneMs);
 
 /** What is there, when it is fresh or the registry is to be left alone. @throws what it failed with */
-function served<Value>(seen: Seen<Value>, { ttlMs }: AskParts): SharedAnswer<Value> | undefined {
+function served<Value>(seen: Seen<Value>, freshMs: number): SharedAnswer<Value> | undefined {
   const { entry } = seen;
   const failure = entry?.failure;
-  if (seen.hasAnswer && seen.answerAgeMs < ttlMs) return stale(seen, undefined);
+  if (seen.hasAnswer && seen.answerAgeMs < freshMs) return stale(seen, undefined);
   const leftMs = Math.min(failure?.pauseMs ?? 0, longestAskedMs) - seen.ageMs;
   if (!failure || entry.claim !== undefined || leftMs <= 0) return undefined;
   if (seen.hasAnswer) return stale(seen, failure);

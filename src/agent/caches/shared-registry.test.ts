@@ -71,6 +71,37 @@ describe("sharedRegistry", () => {
     expect(fleet.upstream.calls).toEqual(["tags", "release v9"]);
   });
 
+  it("asks once in a window, whoever comes between the tags and their release", async ({
+    signal,
+  }) => {
+    const fleet = openFleet();
+    const [one, other] = [fleet.agent(), fleet.agent()];
+    await one.shared.tags({ signal });
+    await one.shared.release("v1", { signal });
+    await fleet.clock.advance(ttlMs);
+    await one.shared.tags({ signal });
+
+    await other.shared.tags({ signal });
+    await other.shared.release("v1", { signal });
+    await one.shared.release("v1", { signal });
+
+    expect(fleet.upstream.calls).toEqual(["tags", "release v1", "tags", "release v1"]);
+  });
+
+  it("asks for a release itself when who asked for its tags does not", async ({ signal }) => {
+    const fleet = openFleet();
+    const [one, other] = [fleet.agent(), fleet.agent()];
+    await one.shared.tags({ signal });
+    await one.shared.release("v1", { signal });
+    await fleet.clock.advance(1.5 * ttlMs);
+    await one.shared.tags({ signal });
+
+    await other.shared.tags({ signal });
+    await other.shared.release("v1", { signal });
+
+    expect(fleet.upstream.calls.slice(2)).toEqual(["tags", "tags", "release v1"]);
+  });
+
   it("asks anew before it speaks of a release that only others know of", async ({ signal }) => {
     const fleet = openFleet();
     const [one, other] = [fleet.agent({ remembers: true }), fleet.agent()];

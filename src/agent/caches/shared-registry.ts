@@ -15,6 +15,12 @@ import { type SharedFailure, SharedRelease, SharedTags } from "./shared-entry.ts
 const remembered = 64;
 /** A cache that fails is not waited for at every poll. */
 const pauseMs = 15_000;
+/**
+ * Who asked for the tags asks for the release, too, whose answer is younger by that much. Another one
+ * that did so first, in between, would have to ask for the tags again: its own are older.
+ */
+const leadingShare = 0.5;
+const followingShare = 1.5;
 
 export interface SharedRegistryOptions {
   cache: Cache;
@@ -65,6 +71,8 @@ export function sharedRegistry(
     answer: SharedTags,
     ask: own.tags,
   };
+  /** Whether it was this process that asked for the tags of this round. */
+  let leads = false;
 
   return {
     name: registry.name,
@@ -76,6 +84,7 @@ export function sharedRegistry(
     async tags(call) {
       troubles.beginRound();
       const { value, isOwn } = await shared(tagsQuestion, call);
+      leads = isOwn;
       if (!isOwn) own.isBehind();
       return value;
     },
@@ -84,6 +93,7 @@ export function sharedRegistry(
       const question = {
         key: `release-${place}-${hashOf(tag)}`,
         answer: SharedRelease,
+        freshMs: ttlMs * (leads ? leadingShare : followingShare),
         ask: async (each: Call) => (await own.release(tag, each)) ?? null,
       };
       const { value: release } = await shared<Release | null>(question, call);

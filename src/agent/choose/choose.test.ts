@@ -3,7 +3,7 @@ import { FakeClock } from "../../base/clock.fake.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
 import { FakeReleaseRegistry } from "../release-registry.fake.ts";
 import { calendarVersions } from "./calendar-versions.ts";
-import { type ChoiceRules, choose } from "./choose.ts";
+import { type ChoiceParts, type ChoiceRules, choose } from "./choose.ts";
 import { readConstraint } from "./constraint.ts";
 
 const now = new Date("2026-01-01T12:00:00Z");
@@ -168,6 +168,30 @@ describe("choose", () => {
     });
   });
 
+  it("takes no older release while the files of the one in service are being replaced", async () => {
+    const { registry, ask, logger, parts } = setting();
+    parts.activeTag = () => "v1.1.0";
+    registry.publish("v1.0.0", good);
+    registry.publish("v1.1.0", []);
+
+    expect([await ask(), await ask()]).toEqual([undefined, undefined]);
+    expect(logger.messages("warn")).toEqual([
+      "the release in service has lost its artifact for this host, and stays",
+    ]);
+
+    registry.releases.pop();
+    registry.publish("v1.1.0", good);
+    expect(await ask()).toMatchObject({ tag: "v1.1.0" });
+  });
+
+  it("goes back to the older release when the one in service is deleted", async () => {
+    const { registry, ask, parts } = setting();
+    parts.activeTag = () => "v1.1.0";
+    registry.publish("v1.0.0", good);
+
+    expect(await ask()).toMatchObject({ tag: "v1.0.0" });
+  });
+
   it("goes on to the next when a tag has just been deleted", async () => {
     const { registry, ask } = setting();
     registry.publish("v1.0.0", good);
@@ -183,10 +207,10 @@ describe("choose", () => {
 function setting() {
   const registry = new FakeReleaseRegistry();
   const logger = new FakeLogger();
-  const parts = { clock: new FakeClock(now), logger, warned: new Set<string>() };
+  const parts: ChoiceParts = { clock: new FakeClock(now), logger, warned: new Set() };
   const call = { signal: new AbortController().signal };
   const platform = { os: "linux", architecture: "amd64" };
   const ask = (rules: Partial<ChoiceRules> = {}) =>
     choose(registry, { preRelease: false, platform, ...rules }, parts, call);
-  return { registry, logger, ask };
+  return { registry, logger, parts, ask };
 }

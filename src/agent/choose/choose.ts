@@ -40,6 +40,8 @@ export interface ChoiceParts {
   logger: Logger;
   /** The tags that were warned of; the caller keeps it from poll to poll. */
   warned: Set<string>;
+  /** What is in service. */
+  activeTag?: () => string | undefined;
 }
 
 /** A release is announced before its files are all there; for so long that is nothing to speak of. */
@@ -48,7 +50,8 @@ const maximumLookBack = 10;
 
 /**
  * Chooses the newest version that has an artifact for this host. `undefined` while the only
- * releases there are may still be being uploaded.
+ * releases there are may still be being uploaded, and when the one in service has lost its artifact:
+ * whoever replaces a file deletes it first, and an older release must not run for that moment.
  *
  * @throws {ReleaseRegistryError} `NOT_FOUND` when there is no version, or none of the newest ten
  *   has an artifact for us; and what the registry throws
@@ -74,6 +77,7 @@ export async function choose(
       return { tag, version, release, artifact, passedOver };
     }
     if (release) incomplete.push(release);
+    if (tag === parts.activeTag?.()) return stay(tag, parts);
     passedOver.push({ tag, reason: release ? reasonFor(release, rules) : "no release any more" });
   }
   const [newest] = incomplete;
@@ -82,6 +86,12 @@ export async function choose(
     return undefined;
   }
   throw nothingComplete(registry, passedOver);
+}
+
+function stay(tag: string, { logger, warned }: ChoiceParts): undefined {
+  if (warned.has(tag)) return;
+  warned.add(tag);
+  logger.warn("the release in service has lost its artifact for this host, and stays", { tag });
 }
 
 /** Among equals (`v1.0.0+blue`, `1.0.0`) the registry's order decides, as it does in the original. */

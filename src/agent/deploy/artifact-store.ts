@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { lstat, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { lstat, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import { removeDrafts, syncDirectory, writeFileWhole } from "../../base/atomic-file.ts";
 import type { Bytes } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
 import type { Logger } from "../../base/logger.ts";
+import { makeDirectory } from "../../base/make-directory.ts";
 import { statsOf } from "../../base/path-stats.ts";
 import {
   algorithmOf,
@@ -66,8 +67,8 @@ export async function openArtifactStore(
 ): Promise<ArtifactStore> {
   const partials = join(directory, "partial");
   const identitiesPath = join(directory, "identities.json");
-  for (const name of [...algorithms, "partial"]) {
-    await mkdir(join(directory, name), { recursive: true, mode: 0o700 });
+  for (const name of ["", ...algorithms, "partial"]) {
+    await makeDirectory(join(directory, name), 0o700);
   }
 
   return {

@@ -165,6 +165,29 @@ it("has nothing to roll back when the before-hook fails", async ({ signal }) => 
   expect(host.hooks).toEqual(["before v1.0.0, after undefined"]);
 });
 
+it("finishes what is committed, and its hook, when it is told to end meanwhile", async () => {
+  const host = await openHost();
+  const agent = new AbortController();
+  host.inHook = () => agent.abort();
+
+  await host.deploy("v1.0.0", agent);
+
+  expect(host.phases).toEqual(phases);
+  expect(host.hooks).toContain("after v1.0.0, serving v1.0.0");
+});
+
+it("lets the rollback-hook end, and tells the failure, when told to end meanwhile", async () => {
+  const host = await openHost();
+  const agent = new AbortController();
+  host.startFailure = new Error("exited with status 1");
+  host.inHook = () => agent.abort();
+
+  await expect(host.deploy("v1.0.0", agent)).rejects.toThrow("exited with status 1");
+
+  expect(host.hooks).toContain("rollback of v1.0.0 to undefined, serving nothing");
+  expect(await readdir(join(host.root, "releases"))).toEqual([]);
+});
+
 it("tells how long each phase took, and what is in service", async ({ signal }) => {
   const host = await openHost();
 

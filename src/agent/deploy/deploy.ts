@@ -1,4 +1,4 @@
-import { type Call, isEchoOf } from "../../base/call.ts";
+import { type Call, withGrace } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Choice } from "../choose/choose.ts";
@@ -14,14 +14,14 @@ import { removeTree } from "./removal.ts";
 import type { SharedArtifacts } from "./shared-artifacts.ts";
 import { archiveLimits, unpack } from "./unpack.ts";
 
-/** What a rollback-hook may take of the time in which the agent has to end. */
+/** What a hook may take of the time in which the agent has to end. */
 const lastHookMs = 30_000;
 
 export interface DeployParts extends PhaseParts, PruneParts, ActivateParts {
   registry: ReleaseRegistry;
-  /** Those that were asked for: before anything changes, after the commit, after an undoing. */
   /** What other hosts have fetched already, where there is such a cache. */
   shared: SharedArtifacts | undefined;
+  /** Those that were asked for: before anything changes, after the commit, after an undoing. */
   hooks: Partial<Record<HookName, RunHook>>;
   /** Runs `work` when nobody else is exchanging what is in service. */
   alone<Result>(work: () => Promise<Result>): Promise<Result>;
@@ -32,8 +32,9 @@ export interface DeployParts extends PhaseParts, PruneParts, ActivateParts {
 /**
  * Takes the chosen release into service: fetch, unpack, switch, start, commit, prune.
  *
- * Whatever fails before the commit, the before-hook included, is undone here: `current` and the running process are then what
- * they were. What a kill interrupts is undone by `recover` at the next start, from the ledger.
+ * Whatever fails before the commit, the before-hook included, is undone here: `current` and the
+ * running process are then what they were. What is committed stands, and is finished even when the
+ * call ends. What a kill interrupts is undone by `recover` at the next start, from the ledger.
  */
 export async function deploy(
   choice: Choice,
@@ -105,15 +106,16 @@ async function takeIntoService(
   }
 }
 
-/** Even when the agent has been told to end: the before-hook may have taken the host out of service. */
-async function rolledBack(facts: HookFacts, parts: DeployParts, { signal }: Call): Promise<void> {
+async function rolledBack(facts: HookFacts, parts: DeployParts, call: Call): Promise<void> {
   const { tag, previousTag } = facts;
   parts.logger.warn("Deployment rolled back", { tag, to: previousTag });
-  const last = signal.aborted ? AbortSignal.timeout(lastHookMs) : signal;
-  await afterwards("rollback", facts, parts, { signal: last });
+  await afterwards("rollback", facts, parts, call);
 }
 
-/** The outcome stands, whatever this hook says. */
+/**
+ * The outcome stands, whatever this hook says. It is run even when the agent has been told to end:
+ * the before-hook may have taken the host out of service.
+ */
 async function afterwards(
   name: HookName,
   facts: HookFacts,
@@ -121,9 +123,10 @@ async function afterwards(
   call: Call,
 ): Promise<void> {
   try {
-    await hooks[name]?.(facts, call);
+    await withGrace(`the ${name} hook`, lastHookMs, call, async (each) =>
+      hooks[name]?.(facts, each),
+    );
   } catch (error) {
-    if (isEchoOf(call.signal, error)) throw error;
     logger.error(`the deployment stands as it is, and its ${name} hook failed`, { error });
   }
 }

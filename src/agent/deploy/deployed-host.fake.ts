@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { packTar } from "modern-tar";
 import { streamOf } from "../../base/bytes.ts";
+import type { Call } from "../../base/call.ts";
 import { systemClock } from "../../base/clock.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
 import { openTurns } from "../../base/turns.ts";
@@ -36,6 +37,8 @@ export async function openHost() {
     tamper: false,
     hooks: [] as string[],
     hookFailure: undefined as "before" | "after" | "rollback" | undefined,
+    /** Called in each hook. */
+    inHook: (_name: string) => {},
     events: [] as AgentEvent[],
     state: () => ledger.state,
     serves: () => readFile(join(root, "current/VERSION"), "utf8"),
@@ -83,12 +86,16 @@ export async function openHost() {
         host.hooks.push(`before ${tag}, after ${previousTag}`);
         if (host.hookFailure === "before") throw new Error("before-hook failed");
       },
-      rollback: async ({ tag, previousTag }: HookFacts) => {
+      rollback: async ({ tag, previousTag }: HookFacts, { signal }: Call) => {
+        host.inHook("rollback");
+        signal.throwIfAborted();
         const serving = await host.serves().catch(() => "nothing");
         host.hooks.push(`rollback of ${tag} to ${previousTag}, serving ${serving}`);
         if (host.hookFailure === "rollback") throw new Error("rollback-hook failed");
       },
-      "after-deploy": async ({ tag }: HookFacts) => {
+      "after-deploy": async ({ tag }: HookFacts, { signal }: Call) => {
+        host.inHook("after-deploy");
+        signal.throwIfAborted();
         host.hooks.push(`after ${tag}, serving ${await host.serves()}`);
         if (host.hookFailure === "after") throw new Error("after-hook failed");
       },

@@ -189,13 +189,13 @@ describe("fetchArtifact", () => {
   it("lets go of a source that has stopped sending, and tries again", async ({ signal }) => {
     const { options, source, logger } = await prepare({ body, hangs: 1 });
 
-    const { path } = await fetchArtifact({ ...options, stallMs: 30 }, { signal });
+    const { path } = await fetchArtifact({ ...options, stallMs: 500 }, { signal });
 
     expect(source.opened).toEqual([0, 10]);
     expect((await readFile(path)).equals(body)).toBe(true);
     expect(logger.lines).toContainEqual(
       expect.objectContaining({
-        fields: expect.objectContaining({ reason: "next to nothing came for 0.03 s" }),
+        fields: expect.objectContaining({ reason: "next to nothing came for 0.5 s" }),
       }),
     );
   });

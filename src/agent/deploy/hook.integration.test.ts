@@ -21,6 +21,16 @@ it("runs in the directory, and is told of the deployment", async ({ signal }) =>
   ]);
 });
 
+it("logs no secret of the agent's that it writes, though it is given them", async ({ signal }) => {
+  const { parts, lines } = await host();
+  const own = { GITHUB_TOKEN: "ghp_hunter2hunter2", GITHUB_APP_ID: "12345678" };
+  const environment = { ...parts.environment, ...own };
+
+  await run('echo "token: $GITHUB_TOKEN of $GITHUB_APP_ID"', { ...parts, environment }, signal);
+
+  expect(lines()).toEqual(["token: *** of 12345678"]);
+});
+
 it("logs standard error as well", async ({ signal }) => {
   const { parts, lines } = await host();
 
@@ -61,9 +71,9 @@ it("says how it went, and only the log has the command", async ({ signal }) => {
 it("kills a hook that takes too long, and what it started", async ({ signal }) => {
   const { parts, lines } = await host();
 
-  const result = run("sleep 600 & echo $!; wait", { ...parts, timeoutMs: 500 }, signal);
+  const result = run("sleep 600 & echo $!; wait", { ...parts, timeoutMs: 3000 }, signal);
 
-  await expect(result).rejects.toThrow("the before-deploy hook took longer than 0.5 s");
+  await expect(result).rejects.toThrow("the before-deploy hook took longer than 3 s");
   expect(await isRunning(Number(lines()[0]))).toBe(false);
 });
 

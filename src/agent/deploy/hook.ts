@@ -6,6 +6,8 @@ import { settlesWithin, systemClock } from "../../base/clock.ts";
 import { DewyError, messageOf, systemCodeOf } from "../../base/errors.ts";
 import { linesOf } from "../../base/lines.ts";
 import type { Logger } from "../../base/logger.ts";
+import { concealed, type Secret } from "../../base/secret.ts";
+import { secretsIn } from "../child-environment.ts";
 import type { HookName, Observe } from "../event.ts";
 import { signalGroup } from "../supervisor/process-group.ts";
 
@@ -51,7 +53,7 @@ const guarded =
   '(exec >/dev/null 2>&1; (read -r line <&3 || kill -KILL 0) &); exec 3<&-; exec /bin/sh -c "$1"';
 
 /**
- * Runs a hook to its end. Each line it writes is logged as it comes.
+ * Runs a hook to its end. Each line it writes is logged as it comes, without the agent's own secrets.
  *
  * The hook and everything it started are killed when it takes too long, the call ends, or this
  * process is killed.
@@ -88,8 +90,9 @@ async function runToEnd(hook: Hook, facts: HookFacts, parts: HookParts, call: Ca
   const { logger, timeoutMs = defaultTimeoutMs } = parts;
   const { pid, exited, outputs, guard } = start(hook, facts, parts);
   const budget = { lines: mostLines };
+  const secrets = secretsIn(parts.environment);
   const written = outputs.map(([stream, output]) =>
-    log({ hook: name, stream }, output, budget, logger),
+    log({ hook: name, stream }, output, { budget, secrets }, logger),
   );
 
   await withTimeout(`the ${name} hook`, timeoutMs, call, async ({ signal }) => {
@@ -139,13 +142,15 @@ function variablesFor({ tag, previousTag = "", releaseDirectory }: HookFacts) {
 async function log(
   from: { hook: string; stream: string },
   output: Readable,
-  budget: { lines: number },
+  { budget, secrets }: { budget: { lines: number }; secrets: readonly Secret[] },
   logger: Logger,
 ): Promise<void> {
   try {
     for await (const line of linesOf(output, longestLine)) {
       budget.lines--;
-      if (budget.lines >= 0) logger.info("hook output", { ...from, line });
+      if (budget.lines >= 0) {
+        logger.info("hook output", { ...from, line: concealed(line, secrets) });
+      }
       if (budget.lines === -1) logger.warn("the rest of the hook's output is left out", from);
     }
   } catch (error) {

@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, readdir, readlink, rename, rm, symlink } from "node:fs/promises";
+import { readdir, readlink, rename, rm, symlink } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { syncDirectory } from "../../base/atomic-file.ts";
 import type { Clock } from "../../base/clock.ts";
 import { DewyError } from "../../base/errors.ts";
+import { makeDirectory } from "../../base/make-directory.ts";
 import { statsOf } from "../../base/path-stats.ts";
 import { removeInPlace, removeTree } from "./removal.ts";
 
@@ -42,7 +43,7 @@ export async function openReleases(root: string, clock: Clock): Promise<Releases
   const top = resolve(root);
   const directory = join(top, "releases");
   const link = join(top, "current");
-  await mkdir(directory, { recursive: true });
+  await makeDirectory(directory);
 
   return {
     async reserve() {

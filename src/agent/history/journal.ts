@@ -1,8 +1,9 @@
 import { constants } from "node:fs";
-import { type FileHandle, mkdir, open, rename } from "node:fs/promises";
+import { type FileHandle, open, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { syncDirectory } from "../../base/atomic-file.ts";
 import { systemCodeOf } from "../../base/errors.ts";
+import { makeDirectory } from "../../base/make-directory.ts";
 import { statsOf } from "../../base/path-stats.ts";
 
 export const largestJournalBytes = 10 * 1024 ** 2;
@@ -33,7 +34,7 @@ export async function append(
 ): Promise<void> {
   const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(""));
   const paths = journalPaths(directory);
-  await mkdir(dirname(paths[0]), { recursive: true, mode: 0o700 });
+  await makeDirectory(dirname(paths[0]), 0o700);
   const { size } = (await statsOf(paths[0])) ?? { size: 0 };
   if (size > 0 && size + bytes.length > largestBytes) await setAside(paths);
   const flags = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;

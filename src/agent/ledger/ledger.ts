@@ -1,10 +1,11 @@
-import { mkdir, readFile, rename } from "node:fs/promises";
+import { readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import * as v from "valibot";
 import { removeDrafts, writeFileWhole } from "../../base/atomic-file.ts";
 import type { Clock } from "../../base/clock.ts";
 import { DewyError, messageOf, systemCodeOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
+import { makeDirectory } from "../../base/make-directory.ts";
 import { parse } from "../../base/schema.ts";
 import { type Digest, isDigest } from "../../oci/digest.ts";
 
@@ -76,7 +77,7 @@ export async function openLedger(
   path: string,
   { logger, clock }: { logger: Logger; clock: Clock },
 ): Promise<Ledger> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeDirectory(dirname(path), 0o700);
   await removeDrafts(path);
   let state = await readState(path, logger, clock);
   let last: Promise<void> = Promise.resolve();

@@ -1,4 +1,5 @@
 import { ConfigError } from "../../base/errors.ts";
+import { isBucketName } from "../../objects/bucket-name.ts";
 import type { Location } from "./location.ts";
 
 export interface BucketPlace {
@@ -10,7 +11,7 @@ export interface BucketPlace {
 /** `s3://region/bucket[/prefix]`. @throws {ConfigError} */
 export function s3Place(location: Location): BucketPlace & { region: string } {
   const [region = "", bucket = "", ...prefix] = segmentsOf(location);
-  if (!/^[a-z0-9-]+$/.test(region) || !isBucket(bucket)) {
+  if (!/^[a-z0-9-]+$/.test(region) || !isBucketName(bucket)) {
     throw new ConfigError(`--registry: s3://${location.place} is not a region and a bucket`, {
       hint: "write it as s3://region/bucket/prefix, such as s3://eu-west-1/releases/app",
     });
@@ -35,7 +36,7 @@ export function gcsPlace(location: Location): BucketPlace {
   const [bucket = "", ...prefix] = hasProject ? segments.slice(1) : segments;
   const isProject =
     !hasProject || /^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$/.test(segments[0] ?? "");
-  if (!isBucket(bucket) || !isProject) {
+  if (!isBucketName(bucket) || !isProject) {
     const escaped = `${segments[0]}/${segments.slice(1).join("%2F")}`;
     throw new ConfigError(
       `--registry: gs://${location.place} is not a bucket${hasProject ? " of a project" : ""}`,
@@ -71,6 +72,3 @@ function prefixOf(segments: readonly string[], { scheme, place }: Location): str
   }
   return parts.map((part) => `${part}/`).join("");
 }
-
-/** Wider than the rules of Amazon and Google today: other servers, and old buckets, have others. */
-const isBucket = (name: string): boolean => /^[A-Za-z0-9][\w.-]{1,221}$/.test(name);

@@ -1,9 +1,9 @@
 import * as v from "valibot";
 import type { Call } from "../../base/call.ts";
-import { ConfigError } from "../../base/errors.ts";
 import { openGcsStore } from "../../objects/gcs.ts";
 import type { ObjectStore, StoredObject } from "../../objects/object-store.ts";
 import { openS3Store } from "../../objects/s3.ts";
+import { s3EndpointIn } from "../../objects/s3-endpoint.ts";
 import { isRecordName, newestTags } from "../audit/audit-record.ts";
 import { bucketAudits, recordInBucket } from "../audit/bucket.ts";
 import { openRefusals } from "../audit/refusal.ts";
@@ -29,10 +29,7 @@ export async function openS3Registry(
 ): Promise<OpenedReleaseRegistry> {
   const query = parseQuery(location, { ...commonQuery, endpoint: text, region: text });
   const { bucket, prefix, ...place } = s3Place(location);
-  const endpoint =
-    endpointIn("--registry: endpoint", query.endpoint) ??
-    endpointIn("AWS_ENDPOINT_URL_S3", environment.AWS_ENDPOINT_URL_S3) ??
-    endpointIn("AWS_ENDPOINT_URL", environment.AWS_ENDPOINT_URL);
+  const endpoint = s3EndpointIn("--registry: endpoint", query.endpoint, environment);
   const region = query.region ?? place.region;
   const store = openS3Store({ region, bucket, endpoint, environment, http, clock });
   const rules = { preRelease: query["pre-release"], artifact: query.artifact };
@@ -50,16 +47,6 @@ export async function openGcsRegistry(
   const store = openGcsStore({ bucket, environment, http, clock });
   const rules = { preRelease: query["pre-release"], artifact: query.artifact };
   return { registry: followBucket(store, prefix, `gs://${location.place}`), rules };
-}
-
-function endpointIn(what: string, url: string | undefined): URL | undefined {
-  if (!url) return undefined;
-  const endpoint = URL.canParse(url) ? new URL(url) : undefined;
-  const isPlain = endpoint && !endpoint.username && !endpoint.password && !endpoint.search;
-  if (endpoint && isPlain && /^https?:$/.test(endpoint.protocol)) return endpoint;
-  throw new ConfigError(`${what}: this is not an http or https URL without credentials in it`, {
-    hint: "write it as https://host:port; credentials go into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-  });
 }
 
 /** Follows `<prefix><version>/<artifact>`: an idle poll is two listings, of one level each. */

@@ -1,9 +1,10 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import * as v from "valibot";
 import { writeFileWhole } from "../../base/atomic-file.ts";
 import { messageOf, systemCodeOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
+import { makeDirectory } from "../../base/make-directory.ts";
 import { parse } from "../../base/schema.ts";
 
 const Pid = v.pipe(v.number(), v.safeInteger(), v.minValue(2));
@@ -43,7 +44,7 @@ export async function openWorkerRecord(path: string, logger: Logger): Promise<Wo
     return writing;
   };
   const write = async () => {
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectory(dirname(path), 0o700);
     await writeFileWhole(path, `${JSON.stringify({ version: 1, workers })}\n`, { mode: 0o600 });
   };
 

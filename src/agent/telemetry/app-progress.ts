@@ -1,5 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
-import type { AgentEvent } from "../event.ts";
+import type { AgentEvent, AppIdentity, Mode } from "../event.ts";
 
 /** Of a poll, a hook or a phase of a deployment: all have shorter deadlines, or stall limits. */
 const stuckMs = 900_000;
@@ -14,6 +14,7 @@ const longestPauseMs = 3_600_000;
  */
 export class AppProgress {
   readonly #app: string;
+  readonly #mode: Mode;
   readonly #clock: Clock;
   #isReady = false;
   #silentMs = 0;
@@ -24,8 +25,9 @@ export class AppProgress {
   #isRegistryDown = false;
   #polledAt: Date | undefined;
 
-  constructor(app: string, clock: Clock) {
+  constructor({ app, mode }: Pick<AppIdentity, "app" | "mode">, clock: Clock) {
     this.#app = app;
+    this.#mode = mode;
     this.#clock = clock;
   }
 
@@ -48,6 +50,7 @@ export class AppProgress {
 
   take(event: AgentEvent): void {
     this.#silentMs = 0;
+    if (event.type === "started" && this.#mode === "assets") this.#active = event.tag;
     if (event.type === "polled") this.#polled(event.tag);
     else if (event.type === "poll failed") this.#pollFailed();
     else if (event.type === "app started") {

@@ -33,13 +33,16 @@ it("says once that the collector is down, and once that it is back", async ({ si
 });
 
 it("ends although the collector hangs", async () => {
-  const { clock, collector, otlp, isClosed } = start();
+  const { clock, collector, logger, otlp, isClosed } = start();
   collector.isHanging = true;
   await clock.advance(15_000);
 
   await otlp.close({ signal: AbortSignal.timeout(100) });
 
   expect(isClosed()).toBe(true);
+  expect(logger.lines.map(({ fields }) => String(fields.error))).toEqual([
+    expect.stringContaining("the collector did not answer in time"),
+  ]);
 });
 
 function start() {

@@ -1,8 +1,8 @@
-import { type Call, withTimeout } from "../../base/call.ts";
+import { type Call, isEchoOf, withTimeout } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { OtlpRequest } from "./otlp-request.ts";
-import type { OtlpSender } from "./otlp-sender.ts";
+import { OtlpError, type OtlpSender } from "./otlp-sender.ts";
 
 export interface OtlpExportParts {
   sender: OtlpSender;
@@ -53,8 +53,9 @@ export function startOtlpExport(parts: OtlpExportParts): OtlpExport {
   async function attempt(call: Call): Promise<void> {
     try {
       await sender.send(await read(), call);
-    } catch (error) {
+    } catch (failure) {
       if (stop.signal.aborted && call.signal === stop.signal) return;
+      const error = isEchoOf(call.signal, failure) ? unanswered() : failure;
       failures++;
       const level = failures === 1 ? "warn" : "debug";
       logger[level]("Metrics could not be sent", { error, failures });
@@ -64,3 +65,9 @@ export function startOtlpExport(parts: OtlpExportParts): OtlpExport {
     failures = 0;
   }
 }
+
+/** In place of what the signal says, which names neither what was waited for nor an option. */
+const unanswered = () =>
+  new OtlpError("TIMEOUT", "the collector did not answer in time, and the last ones are lost", {
+    hint: "check --otlp-endpoint",
+  });

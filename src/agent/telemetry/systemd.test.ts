@@ -54,6 +54,29 @@ describe("what systemd is told", () => {
     expect(told().at(-1)?.STATUS).toContain("the registry fails");
   });
 
+  it("knows the files that were there before, and that no app of a process is", () => {
+    const { notify, told } = start();
+    const before = { version: "1", registry: "r", ports: [], tag: "v1" };
+
+    for (const mode of ["assets", "server"] as const) {
+      notify.observe({ app: mode, host: "h", mode })({ type: "started", ...before });
+    }
+
+    expect(told().at(-1)?.STATUS).toContain("assets: v1 active");
+    expect(told().at(-1)?.STATUS).toContain("server: no release started yet");
+  });
+
+  it("waits no longer for an app that is gone", () => {
+    const { notify, told } = start();
+    const web = notify.observe({ app: "web", host: "h", mode: "server" });
+    notify.observe({ app: "gone", host: "h", mode: "server" });
+
+    notify.forget("gone");
+    web(started);
+
+    expect(told().some(({ READY }) => READY)).toBe(true);
+  });
+
   it("is WATCHDOG at half of the time, until nothing happens for too long", async () => {
     const { notify, clock, watchdogs } = start();
     const observe = notify.observe({ app: "web", host: "h", mode: "server" });

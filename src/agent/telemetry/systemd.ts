@@ -56,8 +56,8 @@ export class SystemdNotify {
   }
 
   /** Every app of this process is to be observed before the first event of any. */
-  observe({ app }: AppIdentity): Observe {
-    const progress = new AppProgress(app, this.#clock);
+  observe({ app, mode }: AppIdentity): Observe {
+    const progress = new AppProgress({ app, mode }, this.#clock);
     this.#apps.set(app, progress);
     return (event) => {
       progress.take(event);

@@ -16,8 +16,8 @@ export const configCheck = command({
   }),
 
   async run({ operands: [file] }, context) {
-    const { apps, file: found } = await planOf(file, () => undefined, context);
-    await checkApps(apps, found, context);
+    const { apps, file: found, process } = await planOf(file, () => undefined, context);
+    await checkApps(apps, found, process, context);
     for (const app of apps) context.print(lineOf(app));
   },
 });

@@ -35,7 +35,8 @@ export async function showLocal(
       : await printNewest(entries, { json, limit }, context);
   if (shown === 0) context.note(await whyNothing(directories, context));
   if (unreadable > 0) {
-    context.note(`dewy: left out ${unreadable} lines of the history that cannot be read`);
+    const lines = unreadable === 1 ? "1 line" : `${unreadable} lines`;
+    context.note(`dewy: left out ${lines} of the history that cannot be read`);
   }
 }
 

@@ -109,9 +109,9 @@ const tcpPort = "write a port: a number from 1 to 65535";
 export const port = kind(
   v.pipe(
     v.union([v.string(), v.number()], tcpPort),
+    v.transform(String),
+    v.regex(/^\d{1,5}$/, tcpPort),
     v.transform(Number),
-    v.integer(tcpPort),
-    v.minValue(0, tcpPort),
     v.maxValue(65_535, tcpPort),
   ),
   { type: "integer", minimum: 0, maximum: 65_535 },

@@ -1,8 +1,9 @@
 import type { Bytes } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
 import type { Digest } from "../../oci/digest.ts";
-import type { ReadRange, StorageDriver, StoragePath } from "../storage-driver.ts";
-import { readLink, writeLink } from "./link.ts";
+import type { ReadRange, StorageDriver, StoragePath, StoredFile } from "../storage-driver.ts";
+import type { Leases } from "./leases.ts";
+import { readLink, readOwnLink, writeLink } from "./link.ts";
 import { blobDataPath, layerLinkPath } from "./paths.ts";
 
 export interface Blob {
@@ -16,6 +17,11 @@ export interface Blobs {
   /** `undefined` when the repository has no such blob. */
   find(repository: string, digest: Digest, call: Call): Promise<Blob | undefined>;
   /**
+   * Whether the repository has it, for one who is going to name it: it is not collected for as long
+   * as the grace period after that, and brought back when it was.
+   */
+  hold(repository: string, digest: Digest, call: Call): Promise<boolean>;
+  /**
    * Makes a blob of the repository `from`, or of any when that is not said, visible in `repository`.
    * `false` when there is no such blob.
    */
@@ -28,13 +34,23 @@ export interface Blobs {
   unlink(repository: string, digest: Digest, call: Call): Promise<boolean>;
 }
 
-export function blobsOn(storage: StorageDriver): Blobs {
+export function blobsOn(storage: StorageDriver, leases: Leases): Blobs {
   return {
     async find(repository, digest, call) {
       const data = await linkedData(repository, digest, call);
       if (data === undefined) return undefined;
-      const file = await storage.stat(blobDataPath(data), call);
-      return file && blobAt(blobDataPath(data), file.size);
+      const path = blobDataPath(data);
+      const file = (await storage.stat(path, call)) ?? (await rescued(path, call));
+      if (file === undefined) return undefined;
+      if (leases.isDue(path) && !(await leases.renew(path, call))) return undefined;
+      return blobAt(path, file.size);
+    },
+
+    async hold(repository, digest, call) {
+      const link = layerLinkPath(repository, digest);
+      if (!(await leases.renew(link, call))) return false;
+      const data = await readOwnLink(storage, link, digest, call);
+      return data !== undefined && (await leases.renew(blobDataPath(data), call));
     },
 
     async mount(repository, digest, call) {
@@ -43,18 +59,31 @@ export function blobsOn(storage: StorageDriver): Blobs {
       if (data === undefined) return false;
       if ((await storage.stat(blobDataPath(data), call)) === undefined) return false;
       await writeLink(storage, layerLinkPath(repository, digest), data, call);
-      return true;
+      return await leases.renew(blobDataPath(data), call);
     },
 
     async unlink(repository, digest, call) {
+      const link = layerLinkPath(repository, digest);
       if ((await linkedData(repository, digest, call)) === undefined) return false;
-      await storage.delete(layerLinkPath(repository, digest), call);
+      await storage.delete(link, call);
+      await leases.end(link, call);
       return true;
     },
   };
 
-  function linkedData(repository: string, digest: Digest, call: Call): Promise<Digest | undefined> {
-    return readLink(storage, layerLinkPath(repository, digest), call);
+  async function linkedData(
+    repository: string,
+    digest: Digest,
+    call: Call,
+  ): Promise<Digest | undefined> {
+    const link = layerLinkPath(repository, digest);
+    const data = await readLink(storage, link, call);
+    if (data !== undefined || !(await leases.rescue(link, call))) return data;
+    return readLink(storage, link, call);
+  }
+
+  async function rescued(path: StoragePath, call: Call): Promise<StoredFile | undefined> {
+    return (await leases.rescue(path, call)) ? storage.stat(path, call) : undefined;
   }
 
   function blobAt(path: StoragePath, size: number): Blob {

@@ -1,12 +1,22 @@
 import type { Clock } from "../../base/clock.ts";
+import type { Digest } from "../../oci/digest.ts";
+import type { Manifest } from "../../oci/manifest.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import { type Blobs, blobsOn } from "./blobs.ts";
 import { type Catalog, catalogOn } from "./catalog.ts";
-import { checkReferences, type UrlRules } from "./manifest-references.ts";
-import { type Manifests, manifestsOn } from "./manifests.ts";
+import { Leases } from "./leases.ts";
+import {
+  holdReferences,
+  MissingReferences,
+  referencesOf,
+  requiredOf,
+  type UrlRules,
+} from "./manifest-references.ts";
+import { type HoldCall, type Manifests, manifestsOn } from "./manifests.ts";
 import { type Referrers, referrersOn } from "./referrers.ts";
 import { RepositoryLocks } from "./repository-locks.ts";
 import { type Tags, tagsOn } from "./tags.ts";
+import { trashOn } from "./trash.ts";
 import { type Uploads, uploadsOn } from "./uploads.ts";
 
 /** Images and artifacts, as the distribution specification sees them. */
@@ -30,15 +40,19 @@ export function imageStoreOn(
   storage: StorageDriver,
   { clock, validation }: ImageStoreOptions,
 ): ImageStore {
-  const blobs = blobsOn(storage);
-  const tags = tagsOn(storage);
+  const leases = new Leases(storage, trashOn(storage), clock);
+  const blobs = blobsOn(storage, leases);
+  const tags = tagsOn(storage, leases);
   const manifests: Manifests = manifestsOn({
-    storage,
-    tags,
+    ...{ storage, tags, leases },
     async check(repository, manifest, call) {
-      if (validation === undefined) return;
-      const { urls } = validation;
-      await checkReferences(repository, manifest, { blobs, manifests, urls }, call);
+      const required = validation && requiredOf(manifest, validation.urls);
+      const missing = await holdParts(repository, manifest, call);
+      const wanted = missing.filter((digest) => required?.has(digest));
+      if (wanted.length > 0) throw new MissingReferences(wanted);
+    },
+    async holdParts(repository, manifest, call) {
+      await holdParts(repository, manifest, call);
     },
   });
   const locks = new RepositoryLocks();
@@ -48,7 +62,7 @@ export function imageStoreOn(
       unlink: (repository, digest, call) =>
         locks.removing(repository, call, () => blobs.unlink(repository, digest, call)),
     },
-    uploads: uploadsOn(storage, clock),
+    uploads: uploadsOn(storage, clock, leases),
     manifests: {
       ...manifests,
       write: (repository, put, call) =>
@@ -64,4 +78,15 @@ export function imageStoreOn(
     catalog: catalogOn(storage),
     referrers: referrersOn(storage, manifests),
   };
+
+  /** Also the subject, which need not be there: a signature must not lose what it signs. */
+  async function holdParts(
+    repository: string,
+    manifest: Manifest,
+    call: HoldCall,
+  ): Promise<Digest[]> {
+    const { subject } = manifest.content;
+    if (subject !== undefined) await manifests.hold(repository, subject.digest, call);
+    return holdReferences(repository, referencesOf(manifest), { blobs, manifests }, call);
+  }
 }

@@ -1,5 +1,5 @@
 import type { Call } from "../../base/call.ts";
-import { type Digest, isDigest } from "../../oci/digest.ts";
+import { algorithmOf, type Digest, isDigest } from "../../oci/digest.ts";
 import { type StorageDriver, StorageError, type StoragePath } from "../storage-driver.ts";
 
 const maximumBytes = 256;
@@ -22,6 +22,21 @@ export async function readLink(
     if (error instanceof StorageError && error.code === "TOO_LARGE") return undefined;
     throw error;
   }
+}
+
+/**
+ * The same for a link whose name is `digest`, by its length alone where that is enough: only
+ * Distribution's links of sha512 name another digest than their own.
+ */
+export async function readOwnLink(
+  storage: StorageDriver,
+  path: StoragePath,
+  digest: Digest,
+  call: Call,
+): Promise<Digest | undefined> {
+  if (algorithmOf(digest) === "sha512") return readLink(storage, path, call);
+  const file = await storage.stat(path, call);
+  return file?.size === digest.length ? digest : readLink(storage, path, call);
 }
 
 export async function writeLink(

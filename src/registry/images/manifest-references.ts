@@ -26,40 +26,51 @@ export class MissingReferences extends OciError {
 }
 
 const maximumNamed = 100;
-const checkedAtOnce = 8;
+const heldAtOnce = 8;
+
+/** What a manifest relies on: blobs of the repository, or manifests. */
+export interface References {
+  kind: "blobs" | "manifests";
+  digests: readonly Digest[];
+}
 
 /**
- * Fails unless everything `manifest` is made of is in the repository. Its subject may come later,
- * and a layer that tells where else it is fetched from need not come at all.
+ * Sees to it that what `references` name is in the repository and stays, and resolves to what is not.
+ * Stops at a hundred of those.
  */
-export async function checkReferences(
+export async function holdReferences(
   repository: string,
-  manifest: Manifest,
-  parts: { blobs: Blobs; manifests: Pick<Manifests, "has">; urls: UrlRules },
+  { kind, digests }: References,
+  parts: { blobs: Pick<Blobs, "hold">; manifests: Pick<Manifests, "hold"> },
   call: Call,
-): Promise<void> {
-  const { blobs, manifests, urls } = parts;
-  const wanted = referencesOf(manifest, urls);
+): Promise<Digest[]> {
   const missing: Digest[] = [];
-  for (let start = 0; start < wanted.length; start += checkedAtOnce) {
-    const batch = wanted.slice(start, start + checkedAtOnce);
-    const found = await Promise.all(batch.map(isThere));
+  for (let start = 0; start < digests.length; start += heldAtOnce) {
+    const batch = digests.slice(start, start + heldAtOnce);
+    const found = await Promise.all(
+      batch.map((digest) => parts[kind].hold(repository, digest, call)),
+    );
     missing.push(...batch.filter((_, index) => !found[index]));
     if (missing.length >= maximumNamed) break;
   }
-  if (missing.length > 0) throw new MissingReferences(missing);
-
-  async function isThere(digest: Digest): Promise<boolean> {
-    if (manifest.kind === "index") return manifests.has(repository, digest, call);
-    return (await blobs.find(repository, digest, call)) !== undefined;
-  }
+  return missing;
 }
 
-function referencesOf(manifest: Manifest, rules: UrlRules): Digest[] {
-  if (manifest.kind === "index") return distinct(manifest.content.manifests);
+/** Everything the manifest is made of. */
+export function referencesOf(manifest: Manifest): References {
+  if (manifest.kind === "index") {
+    return { kind: "manifests", digests: distinct(manifest.content.manifests) };
+  }
+  const { config, layers } = manifest.content;
+  return { kind: "blobs", digests: distinct([config, ...layers]) };
+}
+
+/** Of these, what must be there: not a layer that tells where else it is fetched from. */
+export function requiredOf(manifest: Manifest, rules: UrlRules): ReadonlySet<Digest> {
+  if (manifest.kind === "index") return new Set(referencesOf(manifest).digests);
   const { config, layers } = manifest.content;
   const own = layers.filter((layer) => !isFetchedElsewhere(layer, rules));
-  return distinct([config, ...own]);
+  return new Set(distinct([config, ...own]));
 }
 
 function distinct(descriptors: readonly Descriptor[]): Digest[] {

@@ -1,9 +1,10 @@
 import type { Call } from "../../base/call.ts";
 import { algorithmOf, type Digest, digestOf } from "../../oci/digest.ts";
 import { OciError } from "../../oci/error.ts";
-import { type Manifest, mediaTypes, parseManifest } from "../../oci/manifest.ts";
-import type { StorageDriver } from "../storage-driver.ts";
-import { readLink, writeLink } from "./link.ts";
+import { type Manifest, mediaTypes, parseManifest, readableManifest } from "../../oci/manifest.ts";
+import type { StorageDriver, StoragePath } from "../storage-driver.ts";
+import type { Leases } from "./leases.ts";
+import { readLink, readOwnLink, writeLink } from "./link.ts";
 import { ManifestCache, type StoredManifest } from "./manifest-cache.ts";
 import { storedMediaType } from "./media-type.ts";
 import { blobDataPath, revisionLinkPath } from "./paths.ts";
@@ -20,11 +21,16 @@ export interface ManifestPut {
   tags: readonly string[];
 }
 
+/** `held` is what this call has held already. */
+export type HoldCall = Call & { held?: Map<Digest, Promise<boolean>> };
+
 export interface Manifests {
   /** `undefined` when the repository has no such manifest. */
   read(repository: string, digest: Digest, call: Call): Promise<StoredManifest | undefined>;
   readTag(repository: string, tag: string, call: Call): Promise<StoredManifest | undefined>;
   has(repository: string, digest: Digest, call: Call): Promise<boolean>;
+  /** As `Blobs.hold`, with everything the manifest is made of. */
+  hold(repository: string, digest: Digest, call: HoldCall): Promise<boolean>;
   /**
    * Stores a manifest byte for byte, then its tags; resolves when that is durable.
    *
@@ -42,17 +48,24 @@ export interface Manifests {
 export interface ManifestParts {
   storage: StorageDriver;
   tags: Tags;
-  /** Throws when the repository may not take this manifest. */
+  leases: Leases;
+  /** Holds what the manifest relies on. Throws when the repository may not take this manifest. */
   check(repository: string, manifest: Manifest, call: Call): Promise<void>;
+  /** Holds what a manifest that is there relies on. */
+  holdParts(repository: string, manifest: Manifest, call: HoldCall): Promise<void>;
 }
 
-export function manifestsOn({ storage, tags, check }: ManifestParts): Manifests {
+export function manifestsOn(parts: ManifestParts): Manifests {
+  const { storage, tags, leases, check, holdParts } = parts;
   const cache = new ManifestCache();
 
   return {
     async read(repository, digest, call) {
-      const data = await readLink(storage, revisionLinkPath(repository, digest), call);
-      return data && load(data, digest, call);
+      const link = revisionLinkPath(repository, digest);
+      const data = await linkedData(link, call);
+      if (data === undefined) return undefined;
+      if (leases.isDue(link)) await hold(repository, digest, call);
+      return load(data, digest, call);
     },
 
     async readTag(repository, tag, call) {
@@ -69,6 +82,8 @@ export function manifestsOn({ storage, tags, check }: ManifestParts): Manifests 
       return data !== undefined && (await storage.stat(blobDataPath(data), call)) !== undefined;
     },
 
+    hold,
+
     async write(repository, put, call) {
       const manifest = parsed(put);
       const digest = digestOf(put.bytes, put.expected ? algorithmOf(put.expected) : "sha256");
@@ -77,8 +92,7 @@ export function manifestsOn({ storage, tags, check }: ManifestParts): Manifests 
         throw new OciError("DIGEST_INVALID", why, { detail: put.expected });
       }
       await check(repository, manifest, call);
-      await storage.write(blobDataPath(digest), put.bytes, call);
-      await writeLink(storage, revisionLinkPath(repository, digest), digest, call);
+      await link(repository, { digest, manifest, bytes: put.bytes }, call);
       for (const tag of put.tags) await tags.write(repository, tag, digest, call);
       return { digest, manifest };
     },
@@ -91,9 +105,62 @@ export function manifestsOn({ storage, tags, check }: ManifestParts): Manifests 
         await tags.delete(repository, tag, call);
       }
       await storage.delete(link, call);
+      await leases.end(link, call);
       return true;
     },
   };
+
+  /**
+   * What the manifest names is held once more when the link is there: a collection that has not seen
+   * the link sees that. See `Leases`.
+   */
+  async function link(
+    repository: string,
+    { digest, manifest, bytes }: { digest: Digest; manifest: Manifest; bytes: Uint8Array },
+    call: Call,
+  ): Promise<void> {
+    const path = revisionLinkPath(repository, digest);
+    const isNew = (await readLink(storage, path, call)) === undefined;
+    await storage.write(blobDataPath(digest), bytes, call);
+    await writeLink(storage, path, digest, call);
+    try {
+      await check(repository, manifest, call);
+      await leases.renew(blobDataPath(digest), call);
+    } catch (error) {
+      if (isNew) await storage.delete(path, call);
+      throw error;
+    }
+  }
+
+  /** An index may name the same manifest on many ways: each is held once. */
+  function hold(
+    repository: string,
+    digest: Digest,
+    { signal, held = new Map() }: HoldCall,
+  ): Promise<boolean> {
+    const known = held.get(digest);
+    if (known !== undefined) return known;
+    const holding = holdOnce(repository, digest, { signal, held });
+    held.set(digest, holding);
+    return holding;
+  }
+
+  async function holdOnce(repository: string, digest: Digest, call: HoldCall): Promise<boolean> {
+    const path = revisionLinkPath(repository, digest);
+    if (!(await leases.renew(path, call))) return false;
+    const data = await readOwnLink(storage, path, digest, call);
+    if (data === undefined || !(await leases.renew(blobDataPath(data), call))) return false;
+    const stored = await load(data, digest, call);
+    const manifest = stored && readableManifest(stored.bytes);
+    if (manifest !== undefined) await holdParts(repository, manifest, call);
+    return true;
+  }
+
+  async function linkedData(path: StoragePath, call: Call): Promise<Digest | undefined> {
+    const data = await readLink(storage, path, call);
+    if (data !== undefined || !(await leases.rescue(path, call))) return data;
+    return readLink(storage, path, call);
+  }
 
   /** Bytes that do not hash to their own name were half written: they are as good as absent. */
   async function load(
@@ -104,7 +171,11 @@ export function manifestsOn({ storage, tags, check }: ManifestParts): Manifests 
     const known = cache.read(digest);
     if (known !== undefined) return known;
     const limits = { maximumBytes: maximumManifestBytes, signal };
-    const bytes = await storage.readWhole(blobDataPath(data), limits);
+    const path = blobDataPath(data);
+    let bytes = await storage.readWhole(path, limits);
+    if (bytes === undefined && (await leases.rescue(path, limits))) {
+      bytes = await storage.readWhole(path, limits);
+    }
     if (bytes === undefined || digestOf(bytes, algorithmOf(data)) !== data) return undefined;
     const manifest = { digest, mediaType: storedMediaType(bytes), bytes };
     cache.keep(manifest);

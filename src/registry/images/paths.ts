@@ -1,4 +1,4 @@
-import { algorithmOf, type Digest, hexOf } from "../../oci/digest.ts";
+import { algorithmOf, type Digest, type DigestAlgorithm, hexOf } from "../../oci/digest.ts";
 import type { StoragePath } from "../storage-driver.ts";
 
 /*
@@ -27,12 +27,24 @@ export function blobDataPath(digest: Digest): StoragePath {
   return `${root}/blobs/${algorithmOf(digest)}/${hex.slice(0, 2)}/${hex}/data`;
 }
 
+export function blobsPath(algorithm: DigestAlgorithm, prefix?: string): StoragePath {
+  return `${root}/blobs/${algorithm}${prefix === undefined ? "" : `/${prefix}`}`;
+}
+
+export function layersPath(repository: string): StoragePath {
+  return `${repositoryPath(repository)}/_layers`;
+}
+
+export function uploadsPath(repository: string): StoragePath {
+  return `${repositoryPath(repository)}/_uploads`;
+}
+
 export function repositoryPath(repository: string): StoragePath {
   return `${repositoriesPath}/${repository}`;
 }
 
 export function layerLinkPath(repository: string, digest: Digest): StoragePath {
-  return `${repositoryPath(repository)}/_layers/${placeOf(digest)}/link`;
+  return `${layersPath(repository)}/${placeOf(digest)}/link`;
 }
 
 export function revisionsPath(repository: string): StoragePath {
@@ -55,12 +67,16 @@ export function tagLinkPath(repository: string, tag: string): StoragePath {
   return `${tagPath(repository, tag)}/current/link`;
 }
 
+export function tagIndexPath(repository: string, tag: string): StoragePath {
+  return `${tagPath(repository, tag)}/index`;
+}
+
 export function tagIndexLinkPath(repository: string, tag: string, digest: Digest): StoragePath {
-  return `${tagPath(repository, tag)}/index/${placeOf(digest)}/link`;
+  return `${tagIndexPath(repository, tag)}/${placeOf(digest)}/link`;
 }
 
 export function uploadPath(repository: string, id: string): StoragePath {
-  return `${repositoryPath(repository)}/_uploads/${id}`;
+  return `${uploadsPath(repository)}/${id}`;
 }
 
 export function uploadDataPath(repository: string, id: string): StoragePath {

@@ -1,9 +1,10 @@
 import type { Call } from "../../base/call.ts";
-import { type Digest, isDigest, isDigestAlgorithm } from "../../oci/digest.ts";
-import { type Descriptor, type Manifest, parseManifest } from "../../oci/manifest.ts";
+import type { Digest } from "../../oci/digest.ts";
+import { type Descriptor, type Manifest, readableManifest } from "../../oci/manifest.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import type { Manifests } from "./manifests.ts";
 import { revisionsPath } from "./paths.ts";
+import { storedDigests } from "./stored-digests.ts";
 
 export type Referrer = Pick<Descriptor, "mediaType" | "digest" | "size"> & {
   artifactType?: string;
@@ -36,7 +37,7 @@ export function referrersOn(storage: StorageDriver, manifests: Manifests): Refer
         if (call.last !== undefined && digest <= call.last) continue;
         if (subjects.has(digest) && subjects.get(digest) !== subject) continue;
         const stored = await manifests.read(repository, digest, call);
-        const manifest = stored && readable(stored.bytes);
+        const manifest = stored && readableManifest(stored.bytes);
         if (stored !== undefined) remember(digest, manifest?.content.subject?.digest);
         if (stored && manifest?.content.subject?.digest === subject) {
           yield describe(manifest, digest, stored.bytes.length);
@@ -47,13 +48,8 @@ export function referrersOn(storage: StorageDriver, manifests: Manifests): Refer
 
   async function revisionsOf(repository: string, call: Call): Promise<Digest[]> {
     const digests: Digest[] = [];
-    const root = revisionsPath(repository);
-    for await (const algorithm of storage.list(root, call)) {
-      if (!isDigestAlgorithm(algorithm)) continue;
-      for await (const hex of storage.list(`${root}/${algorithm}`, call)) {
-        const digest = `${algorithm}:${hex}`;
-        if (isDigest(digest)) digests.push(digest);
-      }
+    for await (const digest of storedDigests(storage, revisionsPath(repository), call)) {
+      digests.push(digest);
     }
     return digests.sort();
   }
@@ -62,14 +58,6 @@ export function referrersOn(storage: StorageDriver, manifests: Manifests): Refer
     const oldest = subjects.keys().next();
     if (subjects.size >= maximumRemembered && !oldest.done) subjects.delete(oldest.value);
     subjects.set(digest, subject);
-  }
-}
-
-function readable(bytes: Uint8Array): Manifest | undefined {
-  try {
-    return parseManifest(bytes);
-  } catch {
-    return undefined; // schema 1, or written by others: it has no subject we could know of
   }
 }
 

@@ -2,9 +2,10 @@ import type { Call } from "../../base/call.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { isTag } from "../../oci/reference.ts";
 import type { StorageDriver } from "../storage-driver.ts";
+import type { Leases } from "./leases.ts";
 import { readLink, writeLink } from "./link.ts";
 import { type Page, type PageRequest, pageOf } from "./page.ts";
-import { tagIndexLinkPath, tagLinkPath, tagPath, tagsPath } from "./paths.ts";
+import { revisionLinkPath, tagIndexLinkPath, tagLinkPath, tagPath, tagsPath } from "./paths.ts";
 import { isRepositoryThere } from "./repository.ts";
 
 /** What the tags of each repository mean. Read from storage each time: others may write to it. */
@@ -20,17 +21,21 @@ export interface Tags {
   of(repository: string, digest: Digest, call: Call): AsyncIterable<string>;
 }
 
-export function tagsOn(storage: StorageDriver): Tags {
+export function tagsOn(storage: StorageDriver, leases: Leases): Tags {
   return {
     read,
 
     async write(repository, tag, digest, call) {
+      const before = await read(repository, tag, call);
+      if (before !== undefined && before !== digest) await leave(repository, before, call);
       await writeLink(storage, tagIndexLinkPath(repository, tag, digest), digest, call);
       await writeLink(storage, tagLinkPath(repository, tag), digest, call);
     },
 
     async delete(repository, tag, call) {
-      if ((await read(repository, tag, call)) === undefined) return false;
+      const before = await read(repository, tag, call);
+      if (before === undefined) return false;
+      await leave(repository, before, call);
       await storage.delete(tagLinkPath(repository, tag), call);
       await storage.delete(tagPath(repository, tag), call);
       return true;
@@ -51,6 +56,11 @@ export function tagsOn(storage: StorageDriver): Tags {
       }
     },
   };
+
+  /** Its grace begins when the tag no longer means it: somebody may be pulling it. */
+  async function leave(repository: string, digest: Digest, call: Call): Promise<void> {
+    await leases.renew(revisionLinkPath(repository, digest), call);
+  }
 
   function read(repository: string, tag: string, call: Call): Promise<Digest | undefined> {
     return readLink(storage, tagLinkPath(repository, tag), call);

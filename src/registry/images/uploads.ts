@@ -5,6 +5,7 @@ import type { Clock } from "../../base/clock.ts";
 import { algorithmOf, type Digest, type DigestAlgorithm } from "../../oci/digest.ts";
 import { OciError } from "../../oci/error.ts";
 import { type StorageDriver, StorageError } from "../storage-driver.ts";
+import type { Leases } from "./leases.ts";
 import { writeLink } from "./link.ts";
 import {
   blobDataPath,
@@ -53,7 +54,7 @@ export interface Uploads {
   cancel(repository: string, id: string, call: Call): Promise<void>;
 }
 
-export function uploadsOn(storage: StorageDriver, clock: Clock): Uploads {
+export function uploadsOn(storage: StorageDriver, clock: Clock, leases: Leases): Uploads {
   const sessions = new UploadSessions();
 
   return {
@@ -148,6 +149,8 @@ export function uploadsOn(storage: StorageDriver, clock: Clock): Uploads {
   async function publish({ repository, id }: Upload, digest: Digest, call: Call): Promise<void> {
     await storage.move(uploadDataPath(repository, id), blobDataPath(digest), call);
     await writeLink(storage, layerLinkPath(repository, digest), digest, call);
+    // Its last byte may have come long ago, which a collection takes for its last use.
+    await leases.renew(blobDataPath(digest), call);
   }
 }
 

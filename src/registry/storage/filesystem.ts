@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { access, mkdir, open, opendir, rename, rm, stat } from "node:fs/promises";
+import { access, mkdir, open, opendir, rename, rm, rmdir, stat, utimes } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import * as v from "valibot";
 import { syncDirectory, writeFileWhole } from "../../base/atomic-file.ts";
@@ -56,10 +56,11 @@ export async function openFilesystemStorage(
 
     async write(path, bytes) {
       const place = placeOf(path);
-      await told(path, async () => {
-        const parents = await makeDirectory(dirname(place));
-        await writeFileWhole(place, bytes, { mode: 0o666, parents });
-      });
+      await told(path, () =>
+        inDirectory(dirname(place), (parents) =>
+          writeFileWhole(place, bytes, { mode: 0o666, parents }),
+        ),
+      );
     },
 
     async append(path, source, { at }) {
@@ -105,18 +106,30 @@ export async function openFilesystemStorage(
       const [source, target] = [placeOf(from), placeOf(to)];
       await told(from, async () => {
         await syncFile(source);
-        const parents = await makeDirectory(dirname(target));
-        await rename(source, target);
-        await Promise.all([dirname(target), ...parents].map(syncDirectory));
+        const parents = await inDirectory(dirname(target), async (made) => {
+          await rename(source, target);
+          return made;
+        });
+        await Promise.all([dirname(target), ...parents].map(syncIfThere));
       });
+    },
+
+    async setAside(from, to) {
+      const [source, target] = [placeOf(from), placeOf(to)];
+      const isDone = await told(from, () => renamed(source, target));
+      if (isDone) await rmdir(dirname(source)).catch(() => {}); // it is not empty, or gone already
+      return isDone;
+    },
+
+    async touch(path) {
+      const now = new Date();
+      return await isThere(path, () => utimes(placeOf(path), now, now));
     },
 
     async delete(path) {
       const place = placeOf(path);
       await told(path, () => rm(place, { recursive: true, force: true }));
-      await told(path, () => syncDirectory(dirname(place))).catch((error: unknown) => {
-        if (!isAbsence(error)) throw error;
-      });
+      await told(path, () => syncIfThere(dirname(place)));
     },
 
     async discard(path) {
@@ -178,6 +191,49 @@ async function makeOne(directory: string): Promise<string[]> {
     if (systemCodeOf(error) === "EEXIST") return [];
     throw error;
   }
+}
+
+/** Works in a directory that another process may remove, as long as it is empty. */
+async function inDirectory<Result>(
+  directory: string,
+  work: (parents: string[]) => Promise<Result>,
+): Promise<Result> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work(await makeDirectory(directory));
+    } catch (error) {
+      if (systemCodeOf(error) !== "ENOENT" || tries === 5) throw error;
+    }
+  }
+}
+
+/** Whether there was a file to rename. */
+async function renamed(source: string, target: string): Promise<boolean> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await rename(source, target);
+      return true;
+    } catch (error) {
+      if (systemCodeOf(error) !== "ENOENT" || tries === 5) throw error;
+      if (!(await isThere("/", () => access(source)))) return false;
+      await makeDirectory(dirname(target));
+    }
+  }
+}
+
+async function isThere(path: StoragePath, look: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await look();
+    return true;
+  } catch (error) {
+    const failure = failureAt(path, error);
+    if (isAbsence(failure)) return false;
+    throw failure;
+  }
+}
+
+async function syncIfThere(directory: string): Promise<void> {
+  await isThere("/", () => syncDirectory(directory));
 }
 
 async function syncFile(path: string): Promise<void> {

@@ -72,6 +72,21 @@ export function openInmemoryStorage(now: () => Date): StorageDriver {
       files.delete(from);
     },
 
+    async setAside(from, to) {
+      const file = files.get(checked(from));
+      if (file === undefined) return false;
+      files.set(checked(to), file);
+      files.delete(from);
+      return true;
+    },
+
+    async touch(path) {
+      const file = files.get(checked(path));
+      if (file === undefined) return false;
+      file.modified = now();
+      return true;
+    },
+
     delete: remove,
     discard: remove,
 

@@ -1,0 +1,49 @@
+import * as v from "valibot";
+import { DewyError } from "../../base/errors.ts";
+import { scrub } from "../../registry/garbage/scrub.ts";
+import { command } from "../command.ts";
+import { opened } from "./registry-garbage-collect.ts";
+import { configOf } from "./registry-serve.ts";
+
+/** Blobs have other bytes than they were pushed with. */
+export class ScrubError extends DewyError<"ROTTEN"> {}
+
+export const registryScrub = command({
+  operands: "[config.yml]",
+  completes: "file",
+  flags: {
+    setAside: {
+      help: "move rotten blobs to dewy/rotten in the storage, so that pushes bring good ones",
+    },
+  },
+  epilogue:
+    "Reads everything, and changes nothing without --set-aside. Exit status 1 when a blob is rotten.",
+  input: v.strictObject({
+    operands: v.pipe(v.array(v.string()), v.maxLength(1, "give one config file at the most")),
+    setAside: v.optional(v.boolean(), false),
+  }),
+
+  async run({ operands: [file], setAside }, context) {
+    const config = await configOf(file, context);
+    const storage = await opened(config, setAside ? "write" : "read", context);
+    try {
+      const { print, signal } = context;
+      const totals = await scrub(
+        storage,
+        {
+          setAside,
+          tell: ({ digest, actual }) =>
+            print(`rotten: ${digest} ${actual ? `hashes to ${actual}` : "cannot be read"}`),
+        },
+        { signal },
+      );
+      print(`${totals.blobs} blobs (${totals.bytes} bytes) read, ${totals.rotten} rotten`);
+      if (totals.rotten === 0) return;
+      throw new ScrubError("ROTTEN", `${totals.rotten} blobs are rotten`, {
+        hint: setAside ? "push their images again" : "run it with --set-aside, and push them again",
+      });
+    } finally {
+      await storage.close();
+    }
+  },
+});

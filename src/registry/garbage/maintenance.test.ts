@@ -1,0 +1,90 @@
+import { expect, it, onTestFinished } from "vitest";
+import { FakeClock } from "../../base/clock.fake.ts";
+import { FakeLogger } from "../../base/logger.fake.ts";
+import { parseRegistryConfig } from "../config.ts";
+import { call } from "../images/pushed-image.fake.ts";
+import { openCollectedStore, pushBlob } from "./collected-store.fake.ts";
+import { startMaintenance } from "./maintenance.ts";
+
+const hourMs = 3_600_000;
+
+it("purges uploads as Distribution does, and collects nothing unless told to", () => {
+  expect(maintenanceIn("{}")).toMatchObject({
+    uploadpurging: { enabled: true, age: 168 * hourMs, interval: 24 * hourMs, dryrun: false },
+    garbagecollect: { enabled: false, grace: hourMs, trash: 24 * hourMs, deleteuntagged: false },
+  });
+});
+
+it.each([
+  ["{uploadpurging: {age: soon}}", "uploadpurging.age: write a duration"],
+  ["{uploadpurging: {interval: 1s}}", "uploadpurging.interval: write a duration of at least 1m"],
+  ["{garbagecollect: {grace: -1}}", "garbagecollect.grace: write a duration of at least 0s"],
+  ["{garbagecollect: {untagged: true}}", "garbagecollect.untagged: this registry knows no such"],
+])("refuses %s", (text, expected) => {
+  expect(() => maintenanceIn(text)).toThrow(expected);
+});
+
+it("collects and purges in its own rhythm, and stops with the registry", async () => {
+  const { store, storage } = await openCollectedStore();
+  const orphan = await pushBlob(store, "a", "orphan");
+  const { id } = await store.uploads.begin("a", { ...call, algorithm: "sha256" });
+  const clock = new FakeClock(new Date(Date.now() + 200 * hourMs));
+  const logger = new FakeLogger();
+  const options = maintenanceIn("{garbagecollect: {enabled: true, interval: 30m}}");
+  const maintenance = startMaintenance(options, { storage, clock, logger });
+  onTestFinished(() => maintenance.close());
+
+  await clock.advance(hourMs);
+  await ended("garbage collection ended");
+  await ended("upload purging ended");
+
+  expect(await store.blobs.find("a", orphan, call)).toBeUndefined();
+  await expect(store.uploads.find("a", id, call)).rejects.toMatchObject({
+    code: "BLOB_UPLOAD_UNKNOWN",
+  });
+  await maintenance.close();
+  expect(clock.sleeping).toBe(0);
+  expect(logger.messages("error")).toEqual([]);
+
+  async function ended(message: string): Promise<void> {
+    await expect.poll(() => logger.messages("info"), { timeout: 10_000 }).toContain(message);
+  }
+});
+
+it("tries again after a failure, which it reports", async () => {
+  const { store, storage } = await openCollectedStore();
+  await pushBlob(store, "a", "orphan");
+  let isFailing = true;
+  const clock = new FakeClock(new Date(Date.now() + 2 * hourMs));
+  const logger = new FakeLogger();
+  const options = maintenanceIn(
+    "{uploadpurging: {enabled: false}, garbagecollect: {enabled: true, interval: 30m}}",
+  );
+  const failing = {
+    ...storage,
+    setAside: async (...names: Parameters<typeof storage.setAside>) => {
+      if (isFailing) throw new Error("the disk failed");
+      return storage.setAside(...names);
+    },
+  };
+  const maintenance = startMaintenance(options, { storage: failing, clock, logger });
+  onTestFinished(() => maintenance.close());
+
+  await clock.advance(hourMs);
+  await expect
+    .poll(() => logger.messages("error"), { timeout: 10_000 })
+    .toEqual(["garbage could not be collected"]);
+  await expect.poll(() => clock.sleeping, { timeout: 10_000 }).toBe(1);
+  isFailing = false;
+  await clock.advance(hourMs);
+
+  await expect
+    .poll(() => logger.messages("info"), { timeout: 10_000 })
+    .toContain("garbage collection ended");
+});
+
+function maintenanceIn(text: string) {
+  const file = `version: 0.1\nstorage:\n  inmemory:\n  maintenance: ${text}\n`;
+  const config = parseRegistryConfig({ file: "config.yml", text: file, environment: {} });
+  return config.storage.maintenance;
+}

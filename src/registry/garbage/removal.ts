@@ -1,0 +1,51 @@
+import type { Call } from "../../base/call.ts";
+import type { Trash, TrashRun } from "../images/trash.ts";
+import type { StorageDriver, StoragePath } from "../storage-driver.ts";
+
+/** A file that nothing names. */
+export interface Unnamed {
+  path: StoragePath;
+  /** What is used whenever it is. */
+  alsoUsedBy?: StoragePath;
+  /** When it was last used after this, it stays. The run's own cutoff, unless there is an earlier. */
+  cutoffMs: number;
+}
+
+export type Fate =
+  /** `size` is that of the file looked at: for a link, of what it names. */
+  | { is: "taken"; size: number }
+  | { is: "kept"; usedMs: number }
+  /** Somebody else was faster. */
+  | { is: "gone" };
+
+export interface RemovalParts {
+  storage: StorageDriver;
+  trash: Trash;
+  run: TrashRun;
+  dryRun: boolean;
+}
+
+/** Takes a file away, unless it was used lately. Why that is safe is said at `Leases`. */
+export async function remove(
+  { path, alsoUsedBy, cutoffMs }: Unnamed,
+  { storage, trash, run, dryRun }: RemovalParts,
+  call: Call,
+): Promise<Fate> {
+  // The other one is used whenever this is, so that it is enough to look at that one first.
+  const file =
+    (alsoUsedBy && (await storage.stat(alsoUsedBy, call))) ?? (await storage.stat(path, call));
+  if (file === undefined) return { is: "gone" };
+  const usedMs = file.modified.getTime();
+  if (usedMs >= cutoffMs) return { is: "kept", usedMs };
+  const taken = { is: "taken", size: file.size } as const;
+  if (dryRun) return taken;
+  if (!(await trash.put(path, run, call))) return { is: "gone" };
+  if (await trash.review(path, run, call)) return { is: "kept", usedMs: run.begunMs };
+  if (alsoUsedBy === undefined || (await lastUseOf(alsoUsedBy)) < run.cutoffMs) return taken;
+  await trash.restore(path, call);
+  return { is: "kept", usedMs: run.begunMs };
+
+  async function lastUseOf(other: StoragePath): Promise<number> {
+    return (await storage.stat(other, call))?.modified.getTime() ?? 0;
+  }
+}

@@ -1,0 +1,99 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import * as v from "valibot";
+import type { Call } from "../../base/call.ts";
+import type { Clock } from "../../base/clock.ts";
+import { identityOf } from "../../base/process-identity.ts";
+import type { StorageDriver, StoragePath } from "../storage-driver.ts";
+import { GarbageError } from "./garbage-error.ts";
+import { garbagePath } from "./run-record.ts";
+
+const lockPath: StoragePath = `${garbagePath}/lock`;
+const heartbeatMs = 15_000;
+const staleMs = 60_000;
+const maximumBytes = 4096;
+
+const Holder = v.object({
+  token: v.string(),
+  host: v.string(),
+  pid: v.number(),
+  identity: v.optional(v.string()),
+});
+type Holder = v.InferOutput<typeof Holder>;
+
+/**
+ * Lets one collection at a time work on a storage, of all processes. Two that began in the same
+ * instant would only do some work twice: what keeps blobs safe are leases, not this lock.
+ *
+ * @throws {GarbageError} `BUSY`
+ */
+export async function withRunLock<Result>(
+  storage: StorageDriver,
+  clock: Clock,
+  call: Call,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const other = await holderOf(storage, clock, call);
+  if (other !== undefined) throw busy(other);
+  const pid = process.pid;
+  const identity = await identityOf(pid);
+  const own: Holder = {
+    ...{ token: randomUUID(), host: hostname(), pid },
+    ...(identity === undefined ? {} : { identity }),
+  };
+  await storage.write(lockPath, Buffer.from(JSON.stringify(own)), call);
+  const stop = new AbortController();
+  const beating = beat(storage, clock, stop.signal);
+  try {
+    return await work();
+  } finally {
+    stop.abort();
+    await beating;
+    const { signal } = new AbortController(); // also when the call was aborted
+    const holder = await readHolder(storage, { signal });
+    if (holder?.token === own.token) await storage.discard(lockPath, { signal });
+  }
+}
+
+async function beat(storage: StorageDriver, clock: Clock, signal: AbortSignal): Promise<void> {
+  try {
+    for (;;) {
+      await clock.sleep(heartbeatMs, { signal });
+      await storage.touch(lockPath, { signal });
+    }
+  } catch {
+    // Without it others may begin, which costs work and nothing else.
+  }
+}
+
+async function holderOf(
+  storage: StorageDriver,
+  clock: Clock,
+  call: Call,
+): Promise<Holder | undefined> {
+  const file = await storage.stat(lockPath, call);
+  const holder = file && (await readHolder(storage, call));
+  if (!file || !holder) return undefined;
+  if (holder.host === hostname()) {
+    const identity = await identityOf(holder.pid);
+    return identity !== undefined && identity === holder.identity ? holder : undefined;
+  }
+  return clock.now().getTime() - file.modified.getTime() < staleMs ? holder : undefined;
+}
+
+async function readHolder(storage: StorageDriver, { signal }: Call): Promise<Holder | undefined> {
+  const bytes = await storage.readWhole(lockPath, { maximumBytes, signal });
+  if (bytes === undefined) return undefined;
+  try {
+    const result = v.safeParse(Holder, JSON.parse(Buffer.from(bytes).toString()));
+    return result.success ? result.output : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function busy({ host, pid }: Holder): GarbageError {
+  return new GarbageError("BUSY", `process ${pid} on ${host} is collecting already`, {
+    hint: "wait until it has ended; a collection that was killed does not count",
+  });
+}
