@@ -4,8 +4,8 @@ import { DescriptorCache } from "./config-cache.ts";
 import { parseDocument, type Source } from "./config-document.ts";
 import { Health } from "./config-health.ts";
 import { Http } from "./config-http.ts";
-import { maintenanceEntries } from "./garbage/options.ts";
 import { Notifications } from "./config-notifications.ts";
+import { maintenanceEntries } from "./garbage/options.ts";
 import { type StorageChoice, storageOptions } from "./storage/index.ts";
 
 const YesOrNo = v.boolean("write true or false");
