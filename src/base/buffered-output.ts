@@ -34,9 +34,8 @@ export function bufferedOutput(fd: number): BufferedOutput {
     },
     async close() {
       clearInterval(timer);
-      await writing;
-      flush();
-      await settlesWithin(Promise.resolve(writing), closingMs, systemClock);
+      const last = Promise.resolve(writing).then(writeAll);
+      await settlesWithin(last, closingMs, systemClock);
     },
   };
 

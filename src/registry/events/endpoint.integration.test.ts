@@ -125,7 +125,7 @@ describe("an endpoint", () => {
 
     await vi.waitFor(() => expect(counts("DeadLetters")).toBe(1));
     expect(receiver.all).toHaveLength(3);
-    expect(endpoint.pending).toBe(0);
+    await vi.waitFor(() => expect(endpoint.pending).toBe(0));
     expect(logger.messages("error")[0]).toBe("the endpoint is down: notifications wait for it");
   });
 
