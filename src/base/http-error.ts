@@ -15,6 +15,11 @@ const sentences: Record<string, [sentence: string, hint: string]> = {
   ECONNRESET: ["it closed the connection", "check that it speaks this protocol on this port"],
   EPROTO: ["it does not speak TLS there", "check the scheme (http or https) and the port"],
   CERT_HAS_EXPIRED: ["its certificate has expired", "renew the certificate of the server"],
+  CERT_NOT_YET_VALID: ["its certificate is not valid yet", "check the clocks of both machines"],
+  ERR_TLS_CERT_ALTNAME_INVALID: [
+    "its certificate is for another host",
+    "use a host name that is in the certificate",
+  ],
 };
 
 const untrusted = [

@@ -84,7 +84,7 @@ export async function readDewyYaml(file: string, context: CommandContext): Promi
 }
 
 /** `directory` is the file's own. @throws {ConfigError} as `readDewyYaml` */
-export function parseDewyYaml(file: string, text: string, directory: string): DewyYaml {
+function parseDewyYaml(file: string, text: string, directory: string): DewyYaml {
   const document = readYaml(file, text);
   const content = document.content ?? {};
   const placeOf = (path: Path) => `${document.placeOf(path)}: ${path.join(".") || "(top level)"}`;

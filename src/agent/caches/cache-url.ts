@@ -1,8 +1,8 @@
 import * as v from "valibot";
 import { ConfigError } from "../../base/errors.ts";
-import { nearest } from "../../base/nearest.ts";
-import { ByteCount, parse, parseDuration } from "../../base/schema.ts";
+import { ByteCount, parseDuration } from "../../base/schema.ts";
 import { Secret } from "../../base/secret.ts";
+import { checkQuery, readQuery } from "../url-query.ts";
 
 /** A cache URL in its parts, before any scheme has looked at them. */
 export interface CacheUrl {
@@ -36,19 +36,8 @@ export function parseCacheUrl(url: string): CacheUrl {
     place: rest.replace(/\/+$/, ""),
     user: user ? unescaped(user) : undefined,
     password: password.length > 0 ? new Secret(unescaped(password.join(":"))) : undefined,
-    query: pairsIn(query),
+    query: readQuery("--cache", query),
   };
-}
-
-function pairsIn(query: string): Map<string, string> {
-  const pairs = new Map<string, string>();
-  for (const [name, value] of new URLSearchParams(query)) {
-    if (pairs.has(name)) {
-      throw new ConfigError(`--cache: the query has ${name} twice`, { hint: "leave one out" });
-    }
-    pairs.set(name, value);
-  }
-  return pairs;
 }
 
 /** @throws {ConfigError} */
@@ -83,19 +72,10 @@ const commonQuery = {
 
 /** Checks a query against what a scheme takes. @throws {ConfigError} naming the nearest known key */
 export function parseCacheQuery<const Entries extends v.ObjectEntries>(
-  { scheme, query }: CacheUrl,
+  url: CacheUrl,
   entries: Entries,
 ): v.InferOutput<v.StrictObjectSchema<Entries & typeof commonQuery, undefined>> {
-  const all = { ...commonQuery, ...entries };
-  const known = Object.keys(all);
-  for (const name of query.keys()) {
-    if (known.includes(name)) continue;
-    const meant = nearest(name, known);
-    throw new ConfigError(`--cache: ${scheme}:// takes no ${name} in its query`, {
-      hint: meant ? `write ${meant} instead` : `choose from: ${known.join(", ")}`,
-    });
-  }
-  return parse(v.strictObject(all), Object.fromEntries(query), (key) => `--cache: ${key}`);
+  return checkQuery("--cache", url, { ...commonQuery, ...entries });
 }
 
 /** Nobody logs in to this one. @throws {ConfigError} */

@@ -6,7 +6,7 @@ const Time = v.pipe(v.string(), v.isoTimestamp());
 const optionalText = v.optional(v.string());
 
 /** What is worth remembering: how a deployment ended, a hook that failed, an app that died. */
-export const historyEvents = ["deployed", "deployment failed", "hook failed", "app died"] as const;
+const historyEvents = ["deployed", "deployment failed", "hook failed", "app died"] as const;
 
 /**
  * One line of `history.jsonl`: who deployed what, where and when, and how it ended. Times are ISO

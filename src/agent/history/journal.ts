@@ -6,7 +6,7 @@ import { systemCodeOf } from "../../base/errors.ts";
 import { makeDirectory } from "../../base/make-directory.ts";
 import { statsOf } from "../../base/path-stats.ts";
 
-export const largestJournalBytes = 10 * 1024 ** 2;
+const largestJournalBytes = 10 * 1024 ** 2;
 /** `.1` is the youngest of those that are full. */
 const fullOnesKept = 4;
 /** A line is much shorter, whatever is in it. */

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { ConfigError } from "../../base/errors.ts";
-import { nearest } from "../../base/nearest.ts";
-import { parse, YesOrNo } from "../../base/schema.ts";
+import { YesOrNo } from "../../base/schema.ts";
+import { checkQuery, readQuery } from "../url-query.ts";
 
 /** A notifier URL in its parts, before any scheme has looked at them. */
 export interface NotifierLocation {
@@ -26,14 +26,7 @@ export function parseLocation(url: string): NotifierLocation {
       hint: "write it as slack://channel or mail://host:port/recipient",
     });
   }
-  const pairs = new Map<string, string>();
-  for (const [name, value] of new URLSearchParams(query)) {
-    if (pairs.has(name)) {
-      throw new ConfigError(`--notifier: the query has ${name} twice`, { hint: "leave one out" });
-    }
-    pairs.set(name, value);
-  }
-  return { scheme: scheme.toLowerCase(), place, query: pairs };
+  return { scheme: scheme.toLowerCase(), place, query: readQuery("--notifier", query) };
 }
 
 /** What every notifier takes in its query. */
@@ -44,18 +37,10 @@ export const Text = v.pipe(v.string(), v.minLength(1, "write a value, or leave i
 
 /** Checks a query against what a scheme takes. @throws {ConfigError} naming the nearest known key */
 export function parseQuery<const Entries extends v.ObjectEntries>(
-  { scheme, query }: NotifierLocation,
+  location: NotifierLocation,
   entries: Entries,
 ): v.InferOutput<v.StrictObjectSchema<Entries, undefined>> {
-  const known = Object.keys(entries);
-  for (const name of query.keys()) {
-    if (known.includes(name)) continue;
-    const meant = nearest(name, known);
-    throw new ConfigError(`--notifier: ${scheme}:// takes no ${name} in its query`, {
-      hint: meant ? `write ${meant} instead` : `choose from: ${known.join(", ")}`,
-    });
-  }
-  return parse(v.strictObject(entries), Object.fromEntries(query), (key) => `--notifier: ${key}`);
+  return checkQuery("--notifier", location, entries);
 }
 
 /** @throws {ConfigError} for a % that escapes nothing */

@@ -48,9 +48,9 @@ function isWithoutStarttls({ code, command, responseCode = 0 }: NodemailerError)
 
 function connectionFailure(error: NodemailerError, server: string, said: string): NotifierError {
   if (/certificate|altnames|Hostname\/IP/i.test(said)) {
-    return failure("REFUSED", `the certificate of ${server} is not trusted: ${said}`, {
-      hint: "name the file of its certificate authority by ca=PATH, and the host as the certificate does",
-    });
+    const reason = said.replace(/[:\s]+$/, "");
+    const [, hint] = certificateHints.find(([words]) => words.test(said)) ?? [];
+    return failure("REFUSED", `the certificate of ${server} is not trusted: ${reason}`, { hint });
   }
   if (/wrong version number|packet length too long/i.test(said)) {
     return failure("UNAVAILABLE", `${server} does not begin with TLS`, {
@@ -62,6 +62,12 @@ function connectionFailure(error: NodemailerError, server: string, said: string)
     hint: "check host, port and tls in --notifier, and the firewall",
   });
 }
+
+const certificateHints: [words: RegExp, hint: string][] = [
+  [/expired|not yet valid/i, "renew the certificate of the mail server, and check both clocks"],
+  [/altnames|Hostname\/IP/i, "name the host in --notifier as the certificate does"],
+  [/./, "name the file of its certificate authority by ca=PATH"],
+];
 
 const reasons: Record<string, string | undefined> = {
   ECONNREFUSED: "nothing listens there",

@@ -63,7 +63,7 @@ const reachable =
 export function grpcFailure(refusal: GrpcRefusal, now: Date): ReleaseRegistryError {
   const { name, code, said = "", retryAfter, deadlineMs, cause } = refusal;
   const details = { cause, retryAfterMs: retryAfterMs({ "retry-after": retryAfter }, now) };
-  const words = said === "" ? "" : `: ${said.slice(0, 300)}`;
+  const words = said === "" ? "" : `: ${said.slice(0, 300).replace(/[:\s]+$/, "")}`;
   if (code === "DeadlineExceeded") {
     const message = `${name} did not answer within ${deadlineMs / 1000} s`;
     return failure("UNAVAILABLE", message, { ...details, hint: reachable });

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { ConfigError } from "../../base/errors.ts";
-import { nearest } from "../../base/nearest.ts";
-import { parse, YesOrNo } from "../../base/schema.ts";
+import { YesOrNo } from "../../base/schema.ts";
+import { checkQuery, readQuery } from "../url-query.ts";
 
 /** A registry URL in its parts, before any scheme has looked at them. */
 export interface Location {
@@ -31,14 +31,11 @@ export function parseLocation(url: string): Location {
       hint: "leave out what is before the @: credentials are read from the environment",
     });
   }
-  const pairs = new Map<string, string>();
-  for (const [name, value] of new URLSearchParams(query)) {
-    if (pairs.has(name)) {
-      throw new ConfigError(`--registry: the query has ${name} twice`, { hint: "leave one out" });
-    }
-    pairs.set(name, value);
-  }
-  return { scheme: scheme.toLowerCase(), place: place.replace(/\/+$/, ""), query: pairs };
+  return {
+    scheme: scheme.toLowerCase(),
+    place: place.replace(/\/+$/, ""),
+    query: readQuery("--registry", query),
+  };
 }
 
 /** How the releases of every registry are chosen; what they mean is checked by `rulesOf`. */
@@ -53,16 +50,8 @@ export const commonQuery = {
 
 /** Checks a query against what a scheme takes. @throws {ConfigError} naming the nearest known key */
 export function parseQuery<const Entries extends v.ObjectEntries>(
-  { scheme, query }: Location,
+  location: Location,
   entries: Entries,
 ): v.InferOutput<v.StrictObjectSchema<Entries, undefined>> {
-  const known = Object.keys(entries);
-  for (const name of query.keys()) {
-    if (known.includes(name)) continue;
-    const meant = nearest(name, known);
-    throw new ConfigError(`--registry: ${scheme}:// takes no ${name} in its query`, {
-      hint: meant ? `write ${meant} instead` : `choose from: ${known.join(", ")}`,
-    });
-  }
-  return parse(v.strictObject(entries), Object.fromEntries(query), (key) => `--registry: ${key}`);
+  return checkQuery("--registry", location, entries);
 }
