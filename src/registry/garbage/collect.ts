@@ -2,6 +2,7 @@ import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import { isDigestAlgorithm } from "../../oci/digest.ts";
 import { catalogOn } from "../images/catalog.ts";
+import { imageStoreOn } from "../images/image-store.ts";
 import { blobsPath } from "../images/paths.ts";
 import { type Trash, type TrashRun, trashOn } from "../images/trash.ts";
 import { openStorage } from "../storage/index.ts";
@@ -81,7 +82,7 @@ class Collection {
       throw error;
     }
     await clearRunRecord(this.#storage, call);
-    await this.#emptyTrash(call);
+    await this.#emptyTrash(record, call);
     return this.#totals;
   }
 
@@ -137,6 +138,7 @@ class Collection {
     const parts = {
       ...{ storage: this.#storage, trash: this.#trash, run, marks, parallel, tell },
       ...{ cutoffMs: run.cutoffMs, graceMs: record.graceMs },
+      images: imageStoreOn(this.#storage, { clock: this.#options.clock, validation: undefined }),
       ...{ deleteUntagged: record.deleteUntagged, dryRun: this.#options.dryRun },
     };
     for await (const repository of catalogOn(this.#storage).walk(record.after, call)) {
@@ -195,9 +197,11 @@ class Collection {
     if (!this.#options.dryRun) await writeRunRecord(this.#storage, record, call);
   }
 
-  async #emptyTrash(call: Call): Promise<void> {
+  /** What this collection took is left for the next, which may find that it has got a tag. */
+  async #emptyTrash({ begunMs }: RunRecord, call: Call): Promise<void> {
     const { clock, trashMs } = this.#options;
     for (const run of await this.#trash.runs(call)) {
+      if (run.begunMs === begunMs && trashMs > 0) continue;
       if (run.begunMs + trashMs <= clock.now().getTime()) await this.#trash.empty(run, call);
     }
   }

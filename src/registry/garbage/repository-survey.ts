@@ -19,9 +19,10 @@ import type { Marks } from "./marks.ts";
 import { dataOf, type Named, readNamed } from "./named.ts";
 import { inParallel } from "./parallel.ts";
 import { type Fate, type RemovalParts, remove, type Unnamed } from "./removal.ts";
+import { type RestoringParts, restoreTagged } from "./restore-tagged.ts";
 import { cutoffWhilePushing } from "./upload-times.ts";
 
-export interface RepositoryParts extends SurveyParts, RemovalParts {
+export interface RepositoryParts extends SurveyParts, RemovalParts, RestoringParts {
   marks: Marks;
   graceMs: number;
   deleteUntagged: boolean;
@@ -54,6 +55,7 @@ export async function surveyRepository(
     }
     await markManifest(digest, await readNamed(repository, digest, parts, call));
   });
+  if (kept !== undefined) await restoreTagged(repository, parts, call);
   await surveyLayers();
   if (isChanged && !parts.dryRun) await tidyTagHistories(repository, parts, call);
 

@@ -21,6 +21,12 @@ export interface ManifestPut {
   tags: readonly string[];
 }
 
+interface Pushed {
+  digest: Digest;
+  manifest: Manifest;
+  bytes: Uint8Array;
+}
+
 /** `held` is what this call has held already. */
 export type HoldCall = Call & { held?: Map<Digest, Promise<boolean>> };
 
@@ -73,8 +79,12 @@ export function manifestsOn(parts: ManifestParts): Manifests {
       if (digest === undefined) return undefined;
       const known = cache.read(digest);
       if (known !== undefined) return known;
-      const data = await readLink(storage, revisionLinkPath(repository, digest), call);
-      return data && load(data, digest, call);
+      const path = revisionLinkPath(repository, digest);
+      const data = await readLink(storage, path, call);
+      if (data !== undefined) return load(data, digest, call);
+      // Whoever was to hold what this tag means was killed when a collection had taken it.
+      if (!(await hold(repository, digest, call))) return undefined;
+      return load((await readLink(storage, path, call)) ?? digest, digest, call);
     },
 
     async has(repository, digest, call) {
@@ -92,8 +102,9 @@ export function manifestsOn(parts: ManifestParts): Manifests {
         throw new OciError("DIGEST_INVALID", why, { detail: put.expected });
       }
       await check(repository, manifest, call);
-      await link(repository, { digest, manifest, bytes: put.bytes }, call);
-      for (const tag of put.tags) await tags.write(repository, tag, digest, call);
+      const pushed = { digest, manifest, bytes: put.bytes };
+      await link(repository, pushed, call);
+      if (put.tags.length > 0) await tagAs(repository, put.tags, pushed, call);
       return { digest, manifest };
     },
 
@@ -116,7 +127,7 @@ export function manifestsOn(parts: ManifestParts): Manifests {
    */
   async function link(
     repository: string,
-    { digest, manifest, bytes }: { digest: Digest; manifest: Manifest; bytes: Uint8Array },
+    { digest, manifest, bytes }: Pushed,
     call: Call,
   ): Promise<void> {
     const path = revisionLinkPath(repository, digest);
@@ -130,6 +141,44 @@ export function manifestsOn(parts: ManifestParts): Manifests {
       if (isNew) await storage.delete(path, call);
       throw error;
     }
+  }
+
+  /** Tags that would mean what is gone for good mean again what they meant before. */
+  async function tagAs(
+    repository: string,
+    names: readonly string[],
+    pushed: Pushed,
+    call: Call,
+  ): Promise<void> {
+    const before = new Map<string, Digest | undefined>();
+    for (const name of names) {
+      before.set(name, await tags.read(repository, name, call));
+      await tags.write(repository, name, pushed.digest, call);
+    }
+    try {
+      await keep(repository, pushed, call);
+    } catch (error) {
+      for (const [name, digest] of before) {
+        if (digest === undefined) await tags.delete(repository, name, call);
+        else await tags.write(repository, name, digest, call);
+      }
+      throw error;
+    }
+  }
+
+  /**
+   * Holds all of a manifest that has a tag now. A collection that began after its link was written,
+   * and has not seen the tag, has taken it, or is about to.
+   */
+  async function keep(
+    repository: string,
+    { digest, manifest, bytes }: Pushed,
+    call: Call,
+  ): Promise<void> {
+    const [data, path] = [blobDataPath(digest), revisionLinkPath(repository, digest)];
+    if (!(await leases.renew(data, call))) await storage.write(data, bytes, call);
+    if (!(await leases.renew(path, call))) await writeLink(storage, path, digest, call);
+    await check(repository, manifest, call);
   }
 
   /** An index may name the same manifest on many ways: each is held once. */
