@@ -121,7 +121,9 @@ async function pushInsideCollection(
       });
     });
   const push = pushManifest(pusherOn(opened, { beforeTag, afterTag }), "a", { tag: "v1" });
-  await push.finally(() => collection);
+  await push.finally(async () => {
+    await collection;
+  });
 }
 
 /** Collects, and does `work` around the first renaming of a link to a manifest. */
