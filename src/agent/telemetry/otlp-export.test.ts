@@ -32,14 +32,17 @@ it("says once that the collector is down, and once that it is back", async ({ si
   expect(logger.messages("info")).toEqual(["Metrics are sent again"]);
 });
 
-it("ends although the collector hangs", async () => {
-  const { clock, collector, otlp, isClosed } = start();
+it("ends although the collector hangs, and says that it did", async () => {
+  const { clock, collector, logger, otlp, isClosed } = start();
   collector.isHanging = true;
   await clock.advance(15_000);
 
   await otlp.close({ signal: AbortSignal.timeout(100) });
 
   expect(isClosed()).toBe(true);
+  expect(logger.lines).toMatchObject([
+    { level: "warn", fields: { error: { message: expect.stringContaining("did not answer") } } },
+  ]);
 });
 
 function start() {

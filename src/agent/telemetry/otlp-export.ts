@@ -1,8 +1,8 @@
-import { type Call, withTimeout } from "../../base/call.ts";
+import { type Call, isEchoOf, withTimeout } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { OtlpRequest } from "./otlp-request.ts";
-import type { OtlpSender } from "./otlp-sender.ts";
+import { OtlpError, type OtlpSender } from "./otlp-sender.ts";
 
 export interface OtlpExportParts {
   sender: OtlpSender;
@@ -57,10 +57,17 @@ export function startOtlpExport(parts: OtlpExportParts): OtlpExport {
       if (stop.signal.aborted && call.signal === stop.signal) return;
       failures++;
       const level = failures === 1 ? "warn" : "debug";
-      logger[level]("Metrics could not be sent", { error, failures });
+      const reason = isEchoOf(call.signal, error) ? unanswered() : error;
+      logger[level]("Metrics could not be sent", { error: reason, failures });
       return;
     }
     if (failures > 0) logger.info("Metrics are sent again", { failures });
     failures = 0;
   }
+}
+
+function unanswered(): OtlpError {
+  return new OtlpError("TIMEOUT", "the collector did not answer before dewy ended", {
+    hint: "check the collector, and the network between",
+  });
 }
