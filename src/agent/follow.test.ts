@@ -61,6 +61,23 @@ it("does not let a release that failed hold up a newer one", async () => {
   expect(agent.deployed).toEqual(["v1.0.1"]);
 });
 
+it("says once that the ledger cannot be written, and again when that is new", async () => {
+  const agent = start("v1.0.0");
+  const { update } = agent.ledger;
+  agent.ledger.update = () => Promise.reject(new Error("no space left on device"));
+  await agent.polls(3);
+  expect(agent.logger.messages("error")).toEqual(["the ledger could not be written"]);
+  agent.ledger.update = update;
+  await agent.polls(1);
+  expect(agent.deployed).toEqual(["v1.0.0"]);
+
+  agent.newest = choiceOf("v1.1.0");
+  agent.ledger.update = () => Promise.reject(new Error("no space left on device"));
+  await agent.polls(2);
+
+  expect(agent.logger.messages("error")).toHaveLength(2);
+});
+
 it("outlives a registry that is down, says so once, and says when it is back", async () => {
   const agent = start("v1.0.0");
   agent.registryFailure = new ReleaseRegistryError("UNAVAILABLE", "no answer");

@@ -38,6 +38,8 @@ interface Ailments {
   lastMessage: string;
   /** Polls and deployments. */
   all: number;
+  /** Why the ledger could not be written, such as a full disk; said once. */
+  ledgerMessage: string;
 }
 
 /**
@@ -47,7 +49,7 @@ interface Ailments {
  * down costs staleness, never the process.
  */
 export async function follow(parts: FollowParts, call: Call): Promise<never> {
-  const ailments: Ailments = { polls: 0, lastMessage: "", all: 0 };
+  const ailments: Ailments = { polls: 0, lastMessage: "", all: 0, ledgerMessage: "" };
   for (;;) {
     await parts.keepRunning(call);
     const waitMs = await poll(parts, ailments, call);
@@ -74,7 +76,7 @@ async function poll(parts: FollowParts, ailments: Ailments, call: Call): Promise
     if (ailments.polls > 0) logger.info("Current recovered", { failures: ailments.polls });
     Object.assign(ailments, { polls: 0, lastMessage: "" });
   }
-  if (!(await isWell(choice, parts, call))) ailments.all++;
+  if (!(await isWell(choice, parts, ailments, call))) ailments.all++;
   else if (!outage) recovered(parts, ailments);
   return jittered(intervalMs);
 }
@@ -101,13 +103,18 @@ function recovered({ observe }: FollowParts, ailments: Ailments): void {
 async function isWell(
   choice: Choice | undefined,
   parts: FollowParts,
+  ailments: Ailments,
   call: Call,
 ): Promise<boolean> {
   try {
-    return choice === undefined || (await deployIfNew(choice, parts, call));
+    const isDone = choice === undefined || (await deployIfNew(choice, parts, call));
+    ailments.ledgerMessage = "";
+    return isDone;
   } catch (error) {
     if (isEchoOf(call.signal, error)) throw error;
-    parts.logger.error("the ledger could not be written", { error });
+    const level = messageOf(error) === ailments.ledgerMessage ? "debug" : "error";
+    ailments.ledgerMessage = messageOf(error);
+    parts.logger[level]("the ledger could not be written", { error });
     return false;
   }
 }

@@ -1,5 +1,8 @@
 import type { Description, HistogramSeries, Labels, Metric } from "./instruments.ts";
 
+/** Of `prometheusText`. */
+export const prometheusContentType = "text/plain; version=0.0.4; charset=utf-8";
+
 /**
  * The text format of Prometheus, version 0.0.4, with names made as OpenTelemetry's translator makes
  * them: units are spelt out, and counters end in `_total`. `resource` becomes `target_info`, if given.

@@ -40,7 +40,9 @@ describe("an agent that is told to stop", { timeout: 60_000 }, () => {
   );
 
   async function refuses(on: number): Promise<boolean> {
-    const outcome = await ask(`http://127.0.0.1:${on}/`, { timeoutMs: 200 }).catch(() => undefined);
+    const outcome = await ask(`http://127.0.0.1:${on}/`, { timeoutMs: 5000 }).catch(
+      () => undefined,
+    );
     return outcome === undefined;
   }
 

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { prometheusContentType } from "../../base/prometheus-text.ts";
 import { isLoopbackHost } from "./loopback-host.ts";
 import { type StatusAnswer, statusBody } from "./status.ts";
 
@@ -15,7 +16,6 @@ export interface AdminAnswer {
 }
 
 /** What `/metrics` is, in the text format of Prometheus. */
-const metricsType = "text/plain; version=0.0.4; charset=utf-8";
 
 /** `GET` and `HEAD` of `/metrics`, `/api/status` and `/api/containers`, from this machine. */
 export async function adminAnswer(
@@ -31,7 +31,11 @@ export async function adminAnswer(
   // The agent runs no containers in these modes; the original answers null.
   if (path === "/api/containers") return json(200, { containers: [] });
   if (path === "/metrics" && metrics) {
-    return { status: 200, headers: { "content-type": metricsType }, body: await metrics() };
+    return {
+      status: 200,
+      headers: { "content-type": prometheusContentType },
+      body: await metrics(),
+    };
   }
   return refusal(404, "there is only /metrics, /api/status and /api/containers");
 }

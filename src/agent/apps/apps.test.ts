@@ -116,6 +116,18 @@ describe("apps in one process", () => {
 
   it.each([
     ["port", { ports: [8000, 8001] }, { ports: [8001] }, "both serve on port 8001"],
+    [
+      "place for its releases",
+      { directory: "/srv/x" },
+      { directory: "/srv/x/releases/y" },
+      "cannot lie one inside the files of the other: /srv/x and /srv/x/releases/y",
+    ],
+    [
+      "directory .dewy",
+      { directory: "/srv/x/.dewy" },
+      { directory: "/srv/x" },
+      "cannot lie one inside the files of the other",
+    ],
     ["directory", { directory: "/srv/x" }, { directory: "/srv/x" }, "share the directory /srv/x"],
     ["name", {}, { name: "web" }, "have the same name"],
   ])("are refused with the same %s before one has started", async (_what, one, other, message) => {

@@ -1,4 +1,5 @@
 import { realpathSync } from "node:fs";
+import { relative, sep } from "node:path";
 import { ConfigError } from "../../base/errors.ts";
 import type { AppOptions } from "../app-options.ts";
 
@@ -40,8 +41,17 @@ function sharedBy(one: Claim, other: Claim): string | undefined {
   const port = one.app.ports.find((each) => other.app.ports.includes(each));
   if (port !== undefined) return `both serve on port ${port}`;
   if (one.place === other.place) return `share the directory ${other.app.directory}`;
+  if (isOwnOf(one, other) || isOwnOf(other, one)) {
+    return `cannot lie one inside the files of the other: ${one.app.directory} and ${other.app.directory}`;
+  }
   if (one.app.name === other.app.name) return "have the same name";
   return undefined;
+}
+
+/** Whether `inner` is where `outer` puts releases, and removes what it does not know. */
+function isOwnOf({ place: outer }: Claim, { place: inner }: Claim): boolean {
+  const [first = ""] = relative(outer, inner).split(sep);
+  return ["releases", "current", ".dewy"].includes(first);
 }
 
 /** The directory as the system knows it; as it is written, as long as it is not there. */

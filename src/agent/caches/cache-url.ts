@@ -62,6 +62,7 @@ const commonQuery = {
       v.string(),
       v.transform((text) => (text === "0" ? 0 : parseDuration(text))),
       v.number("write a duration, such as 30s or 5m"),
+      v.maxValue(86_400_000, "that is longer than a day: write 1d or less"),
     ),
     "0",
   ),

@@ -44,6 +44,7 @@ describe("openCache", () => {
     ["file:///srv?ttl=1m", "--cache: file:// takes no ttl in its query", "registry-ttl"],
     ["file:///srv?registry-ttl=soon", "--cache: registry-ttl: write a duration", undefined],
     ["file:///srv?registry-ttl=-5s", "--cache: registry-ttl: write a duration", undefined],
+    ["file:///srv?registry-ttl=2d", "--cache: registry-ttl: that is longer than a day", undefined],
     ["file:///srv?max-size=big", "--cache: max-size: write a size", undefined],
     ["file:///srv?max-size=0", "--cache: max-size: write at least 1MiB", undefined],
     ["file:///srv?max-size=1GiB&max-size=2GiB", "the query has max-size twice", "leave one out"],
