@@ -121,9 +121,9 @@ async function pushInsideCollection(
       });
     });
   const push = pushManifest(pusherOn(opened, { beforeTag, afterTag }), "a", { tag: "v1" });
-  await push.finally(async () => {
-    await collection;
-  });
+  await Promise.allSettled([push]);
+  await collection;
+  await push;
 }
 
 /** Collects, and does `work` around the first renaming of a link to a manifest. */

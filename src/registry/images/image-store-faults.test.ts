@@ -24,6 +24,26 @@ it("keeps the tag that is pushed while what it meant before is deleted", async (
   expect((await store.manifests.readTag("a", "v1", call))?.digest).toBe(next.digest);
 });
 
+it("leaves no tag of a deleted manifest that another process pushed at that moment", async () => {
+  const storage = openInmemoryStorage(() => new Date());
+  const options = { clock: systemClock, validation: { urls: { allow: [], deny: [] } } };
+  const other = imageStoreOn(storage, options);
+  const { digest, bytes } = await pushImage(other, "a", "v1");
+  const deleting: StorageDriver = {
+    ...storage,
+    async delete(path, deleteCall) {
+      const isLink = path.includes("/_manifests/revisions/");
+      if (isLink) await other.manifests.write("a", putOf(bytes, "v2"), call);
+      await storage.delete(path, deleteCall);
+    },
+  };
+
+  await imageStoreOn(deleting, options).manifests.delete("a", digest, call);
+
+  expect(await other.tags.read("a", "v1", call)).toBeUndefined();
+  expect(await other.tags.read("a", "v2", call)).toBeUndefined();
+});
+
 it("acknowledges no manifest whose blob or revision is deleted at that moment", async () => {
   const { store } = openChangedStore({ delete: slowly });
   const { digest, config, bytes } = await pushImage(store, "a", "v1");

@@ -112,11 +112,13 @@ export function manifestsOn(parts: ManifestParts): Manifests {
     async delete(repository, digest, call) {
       const link = revisionLinkPath(repository, digest);
       if ((await readLink(storage, link, call)) === undefined) return false;
-      for await (const tag of tags.of(repository, digest, call)) {
-        await tags.delete(repository, tag, call);
-      }
+      await untag(repository, digest, call);
       await storage.delete(link, call);
       await leases.end(link, call);
+      // Another process may have tagged it after the first look, and before it was gone.
+      if ((await readLink(storage, link, call)) === undefined) {
+        await untag(repository, digest, call);
+      }
       return true;
     },
   };
@@ -140,6 +142,12 @@ export function manifestsOn(parts: ManifestParts): Manifests {
     } catch (error) {
       if (isNew) await storage.delete(path, call);
       throw error;
+    }
+  }
+
+  async function untag(repository: string, digest: Digest, call: Call): Promise<void> {
+    for await (const tag of tags.of(repository, digest, call)) {
+      await tags.delete(repository, tag, call);
     }
   }
 
