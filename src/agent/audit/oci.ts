@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Call } from "../../base/call.ts";
 import type { OciClient } from "../../oci/client.ts";
 import type { Digest } from "../../oci/digest.ts";
@@ -11,6 +12,7 @@ import { recordedHost, recordsPerHost } from "./audit-record.ts";
 const artifactType = "application/vnd.dewy.deployment.v1+json";
 const hostKey = "vnd.dewy.deployment.host";
 const commandKey = "vnd.dewy.deployment.command";
+const idKey = "vnd.dewy.deployment.id";
 
 interface RecordedIn {
   client: OciClient;
@@ -38,6 +40,8 @@ export async function recordInRepository(
     [annotationKeys.version]: tag,
     [hostKey]: recordedHost(host),
     [commandKey]: command,
+    // Two apps of a host may deploy the same release in the same millisecond: two records.
+    [idKey]: randomUUID(),
   };
   const referrer = { artifactType, annotations, content: emptyConfig, subject };
   await client.pushReferrer(repository, referrer, call);
