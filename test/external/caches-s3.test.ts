@@ -8,7 +8,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { openHttpClient } from "../../src/base/http-client.ts";
 import { openS3Store } from "../../src/objects/s3.ts";
 import { describeWith } from "../component.ts";
-import { type Ceph, startCeph } from "./ceph.ts";
+import { type Ceph, cephStartMs, startCeph } from "./ceph.ts";
 
 describeWith(
   "radosgw",
@@ -26,7 +26,7 @@ describeWith(
       forcePathStyle: true,
       credentials: { accessKeyId: ceph.accessKey, secretAccessKey: ceph.secretKey },
     });
-  }, 90_000);
+  }, cephStartMs);
   afterAll(async () => {
     client?.destroy();
     await ceph?.stop();

@@ -68,17 +68,19 @@ rgw_enable_apis = s3, admin
 CONF
 export CEPH_CONF=$directory/ceph.conf
 
+step() { echo "$*" >step; "$@"; }
+
 monmaptool --create --clobber --fsid "$fsid" --addv a "[v2:127.0.0.1:$monitor_port,v1:127.0.0.1:$old_port]" monmap >/dev/null
-ceph-mon --mkfs -i a --monmap monmap
+step ceph-mon --mkfs -i a --monmap monmap
 start ceph-mon -f -i a
-until_true timeout 5 ceph mon stat
-ceph osd new "$osd" >/dev/null
-ceph-osd -i 0 --mkfs --osd-uuid "$osd" >log/mkfs.out 2>&1
+step until_true timeout 5 ceph mon stat
+step timeout 20 ceph osd new "$osd" >/dev/null
+step ceph-osd -i 0 --mkfs --osd-uuid "$osd" >log/mkfs.out 2>&1
 start ceph-osd -f -i 0
-until_true sh -c "timeout 5 ceph osd stat | grep -q '1 up'"
-radosgw-admin user create --uid dewy --display-name dewy \
+step until_true sh -c "timeout 5 ceph osd stat | grep -q '1 up'"
+step timeout 20 radosgw-admin user create --uid dewy --display-name dewy \
   --access-key "$access_key" --secret "$secret_key" >/dev/null 2>log/user.out
 start radosgw -f -n client.rgw.a --rgw-frontends "beast endpoint=127.0.0.1:$gateway_port"
-until_true bash -c "exec 3<>/dev/tcp/127.0.0.1/$gateway_port"
+step until_true bash -c "exec 3<>/dev/tcp/127.0.0.1/$gateway_port"
 echo ready >ready
 wait

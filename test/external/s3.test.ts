@@ -11,7 +11,7 @@ import { objectStoreContract } from "../../src/objects/object-store.contract.ts"
 import { openS3Store } from "../../src/objects/s3.ts";
 import { type Digest, digestOf } from "../../src/oci/digest.ts";
 import { describeWith } from "../component.ts";
-import { type Ceph, startCeph } from "./ceph.ts";
+import { type Ceph, cephStartMs, startCeph } from "./ceph.ts";
 
 describeWith(
   "radosgw",
@@ -30,7 +30,7 @@ describeWith(
       credentials: { accessKeyId: ceph.accessKey, secretAccessKey: ceph.secretKey },
       requestChecksumCalculation: "WHEN_REQUIRED",
     });
-  }, 90_000);
+  }, cephStartMs);
   afterAll(async () => {
     client?.destroy();
     await ceph?.stop();
