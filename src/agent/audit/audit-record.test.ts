@@ -1,11 +1,5 @@
 import { describe, expect, it } from "vitest";
-import {
-  newestTags,
-  parseRecordName,
-  recordName,
-  recordText,
-  surplusRecords,
-} from "./audit-record.ts";
+import { newestTags, parseRecordName, recordOf, surplusRecords } from "./audit-record.ts";
 
 const at = new Date("2026-01-02T03:04:05.678Z");
 
@@ -13,16 +7,24 @@ describe("the record of a deployment", () => {
   it("is named and worded as the original does", () => {
     const deployment = { host: "Web-1.example.com", command: "server", at } as const;
 
-    expect(recordName(deployment)).toBe(
-      "shipped_to_web-1.example.com_server_at_20260102T030405.678000000Z.txt",
+    const { name, text } = recordOf(deployment);
+
+    expect(name).toMatch(
+      /^shipped_to_web-1\.example\.com_server_at_20260102T030405\.678\d{6}Z\.txt$/,
     );
-    expect(recordText(deployment)).toBe(
-      "shipped to web-1.example.com server at 20260102T030405.678000000Z",
-    );
+    expect(text).toBe(name.replaceAll("_", " ").replace(".txt", ""));
+    expect(parseRecordName(name)?.at).toEqual(at);
+  });
+
+  it("is another one for each deployment of the same millisecond", () => {
+    const deployment = { host: "web", command: "server", at } as const;
+    const names = Array.from({ length: 20 }, () => recordOf(deployment).name);
+
+    expect(new Set(names).size).toBeGreaterThan(15);
   });
 
   it("makes no directory of a strange host name", () => {
-    expect(recordName({ host: "a/../b c", command: "assets", at })).toMatch(
+    expect(recordOf({ host: "a/../b c", command: "assets", at }).name).toMatch(
       /^shipped_to_a-..-b-c_assets_at_/,
     );
   });
@@ -52,8 +54,10 @@ describe("the record of a deployment", () => {
   });
 
   it("makes the oldest of the same host give way, and no other", () => {
-    const names = Array.from({ length: 21 }, (_, day) =>
-      recordName({ host: "web", command: "server", at: new Date(Date.UTC(2026, 0, day + 1)) }),
+    const atOf = (day: number) => new Date(Date.UTC(2026, 0, day + 1));
+    const names = Array.from(
+      { length: 21 },
+      (_, day) => recordOf({ host: "web", command: "server", at: atOf(day) }).name,
     );
     const others = names.map((name) => ({ name: name.replace("web", "other") }));
     const items = [...others, ...names.map((name) => ({ name }))];

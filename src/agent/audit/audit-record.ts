@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import type { AuditRecord, DeploymentReport } from "../release.ts";
 
 /** Of one host under one tag: whoever deploys the same thing more often has other worries. */
@@ -12,14 +13,19 @@ export type RecordedDeployment = Pick<DeploymentReport, "host" | "command" | "at
 const pattern =
   /^shipped_to_(.+)_(server|assets|container)_at_(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(?:\.(\d{1,9}))?Z\.txt$/;
 
-/** What the record of a deployment is called: as the original does, to the nanosecond. */
-export function recordName(deployment: RecordedDeployment): string {
-  return `shipped_to_${placeOf(deployment, "_")}.txt`;
-}
-
-/** What is in it. */
-export function recordText(deployment: RecordedDeployment): string {
-  return `shipped to ${placeOf(deployment, " ")}`;
+/**
+ * The record of a deployment, named and worded as the original does, to the nanosecond. Our clock
+ * tells nothing below the millisecond: what stands there is drawn, so that two apps of a host that
+ * deploy the same release in the same millisecond leave two records.
+ */
+export function recordOf({ host, command, at }: RecordedDeployment): {
+  name: string;
+  text: string;
+} {
+  const drawn = String(randomInt(1_000_000)).padStart(6, "0");
+  const time = at.toISOString().replaceAll(/[-:]/g, "").replace("Z", `${drawn}Z`);
+  const words = [recordedHost(host), command, "at", time];
+  return { name: `shipped_to_${words.join("_")}.txt`, text: `shipped to ${words.join(" ")}` };
 }
 
 /** Whether a file is a record rather than something to deploy, however old. */
@@ -59,9 +65,4 @@ export function surplusRecords<Item extends { name: string }>(
   });
   own.sort((one, other) => other.at - one.at);
   return own.slice(recordsPerHost - 1).map(({ item }) => item);
-}
-
-function placeOf({ host, command, at }: RecordedDeployment, space: string): string {
-  const time = at.toISOString().replaceAll(/[-:]/g, "").replace("Z", "000000Z");
-  return [recordedHost(host), command, "at", time].join(space);
 }

@@ -1,13 +1,7 @@
 import type { Call } from "../../base/call.ts";
 import type { ObjectStore } from "../../objects/object-store.ts";
 import type { AuditRecord, DeploymentReport } from "../release.ts";
-import {
-  isRecordName,
-  parseRecordName,
-  recordName,
-  recordText,
-  surplusRecords,
-} from "./audit-record.ts";
+import { isRecordName, parseRecordName, recordOf, surplusRecords } from "./audit-record.ts";
 
 /** A version's directory holds its files, and no more than this that is none of them. */
 const maximumEntries = 50_000;
@@ -20,12 +14,12 @@ export async function recordInBucket(
   call: Call,
 ): Promise<void> {
   const names: { name: string }[] = [];
-  for await (const name of recordNames(store, directory, call)) names.push({ name });
+  for await (const each of recordNames(store, directory, call)) names.push({ name: each });
   const contentType = "text/plain";
-  const text = Buffer.from(recordText(report));
-  await store.put(`${directory}${recordName(report)}`, text, { contentType }, call);
-  for (const { name } of surplusRecords(names, report.host)) {
-    await store.remove(`${directory}${name}`, call);
+  const { name, text } = recordOf(report);
+  await store.put(`${directory}${name}`, Buffer.from(text), { contentType }, call);
+  for (const old of surplusRecords(names, report.host)) {
+    await store.remove(`${directory}${old.name}`, call);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Call } from "../../base/call.ts";
 import type { HttpAnswer } from "../../base/http-client.ts";
-import { recordName, recordText, surplusRecords } from "../audit/audit-record.ts";
+import { recordOf, surplusRecords } from "../audit/audit-record.ts";
 import { openRefusals } from "../audit/refusal.ts";
 import { type DeploymentReport, ReleaseRegistryError } from "../release.ts";
 import { askGithub, type GithubParts } from "./github-api.ts";
@@ -51,11 +51,12 @@ export function openGithubAudit(parts: GithubParts) {
 
   async function upload(release: AuditedRelease, report: DeploymentReport, call: Call) {
     const url = uploadUrlOf(release, name);
-    url.searchParams.set("name", recordName(report));
+    const record = recordOf(report);
+    url.searchParams.set("name", record.name);
     const answer = await askGithub(
       parts,
       {
-        ...{ method: "POST", url, accept: json, body: recordText(report), statuses: [201, 422] },
+        ...{ method: "POST", url, accept: json, body: record.text, statuses: [201, 422] },
         headers: { "content-type": "text/plain" },
       },
       call,

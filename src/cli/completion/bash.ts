@@ -1,9 +1,10 @@
 import {
   type CommandShape,
+  casesOf,
   type FlagShape,
   namesOf,
   nextWords,
-  quoted,
+  valueCases,
   valueWords,
 } from "./shape.ts";
 
@@ -30,7 +31,7 @@ _dewy() {
     esac
   done
   case "$command $previous" in
-${commands.flatMap(valueCases).join("\n")}
+${commands.flatMap((command) => valueCases(command, offer)).join("\n")}
   esac
   case "$command" in
 ${namesOf(commands)
@@ -48,15 +49,6 @@ complete -F _dewy dewy
 `;
 }
 
-function valueCases({ name, flags }: CommandShape): string[] {
-  return flags
-    .filter(({ takesValue }) => takesValue)
-    .map(({ words, completes }) => {
-      const pattern = casesOf(words.map((word) => `${name} ${word}`));
-      return `    ${pattern}) ${offer(completes)}return ;;`;
-    });
-}
-
 function commandCase(name: string, commands: readonly CommandShape[]): string {
   const command = commands.find((one) => one.name === name);
   const flags = command?.flags.flatMap(({ words }) => words) ?? [];
@@ -72,5 +64,3 @@ function offer(completes: FlagShape["completes"]): string {
   if (completes === "directory") return "_dewy_offer -d; ";
   return `_dewy_offer -W $'${completes.join("\\n")}'; `;
 }
-
-const casesOf = (words: readonly string[]): string => words.map(quoted).join("|");

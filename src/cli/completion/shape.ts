@@ -70,3 +70,19 @@ export function valueWords(commands: readonly CommandShape[]): string[] {
 }
 
 export const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+
+/** A pattern of the shells' `case`, which bash and zsh write alike. */
+export const casesOf = (words: readonly string[]): string => words.map(quoted).join("|");
+
+/** One branch of a `case "$command $previous"` for each flag that is followed by its value. */
+export function valueCases(
+  { name, flags }: CommandShape,
+  offer: (completes: FlagShape["completes"]) => string,
+): string[] {
+  return flags
+    .filter(({ takesValue }) => takesValue)
+    .map(({ words, completes }) => {
+      const pattern = casesOf(words.map((word) => `${name} ${word}`));
+      return `    ${pattern}) ${offer(completes)}return ;;`;
+    });
+}

@@ -1,9 +1,11 @@
 import {
   type CommandShape,
+  casesOf,
   type FlagShape,
   namesOf,
   nextWords,
   quoted,
+  valueCases,
   valueWords,
 } from "./shape.ts";
 
@@ -30,7 +32,7 @@ _dewy() {
     esac
   done
   case "$command $previous" in
-${commands.flatMap(valueCases).join("\n")}
+${commands.flatMap((command) => valueCases(command, offer)).join("\n")}
   esac
   case "$command" in
 ${namesOf(commands)
@@ -40,15 +42,6 @@ ${namesOf(commands)
 }
 compdef _dewy dewy
 `;
-}
-
-function valueCases({ name, flags }: CommandShape): string[] {
-  return flags
-    .filter(({ takesValue }) => takesValue)
-    .map(({ words, completes }) => {
-      const pattern = casesOf(words.map((word) => `${name} ${word}`));
-      return `    ${pattern}) ${offer(completes)}return ;;`;
-    });
 }
 
 function commandCase(name: string, commands: readonly CommandShape[]): string {
@@ -76,5 +69,3 @@ function offer(completes: FlagShape["completes"]): string {
   if (completes === "directory") return "_files -/; ";
   return `compadd -- ${completes.join(" ")}; `;
 }
-
-const casesOf = (words: readonly string[]): string => words.map(quoted).join("|");

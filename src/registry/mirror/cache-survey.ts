@@ -1,6 +1,6 @@
 import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
-import { type Digest, isDigest, isDigestAlgorithm } from "../../oci/digest.ts";
+import { type Digest, isDigest } from "../../oci/digest.ts";
 import { isRepository } from "../../oci/reference.ts";
 import type { ImageStore } from "../images/image-store.ts";
 import {
@@ -13,6 +13,7 @@ import {
   uploadPath,
   uploadsPath,
 } from "../images/paths.ts";
+import { storedDigests } from "../images/stored-digests.ts";
 import type { StorageDriver, StoragePath } from "../storage-driver.ts";
 import type { CacheIndex, CachePlace } from "./cache-index.ts";
 
@@ -49,7 +50,7 @@ async function takeIn(
   { storage, store, index, uses }: SurveyParts,
   call: Call,
 ): Promise<void> {
-  for await (const digest of digestsBelow(storage, path, call)) {
+  for await (const digest of storedDigests(storage, path, call)) {
     call.signal.throwIfAborted();
     const file = await storage.stat(blobDataPath(digest), call);
     if (file !== undefined) {
@@ -116,19 +117,5 @@ async function* repositoriesBelow(
   if (isRepositoryItself && parent !== "") yield parent;
   for (const child of children) {
     yield* repositoriesBelow(storage, parent === "" ? child : `${parent}/${child}`, call);
-  }
-}
-
-async function* digestsBelow(
-  storage: StorageDriver,
-  path: StoragePath,
-  call: Call,
-): AsyncGenerator<Digest> {
-  for await (const algorithm of storage.list(path, call)) {
-    if (!isDigestAlgorithm(algorithm)) continue;
-    for await (const hex of storage.list(`${path}/${algorithm}`, call)) {
-      const digest = `${algorithm}:${hex}`;
-      if (isDigest(digest)) yield digest;
-    }
   }
 }
