@@ -74,10 +74,10 @@ export async function openRegistry(
     closers.push(() => gate.close());
     const served = await openServer(config.http, { clock, logger });
     closers.push(() => served.release());
-    const { metrics, health, debugAddress } = observers;
+    const { metrics, health, counts, debugAddress } = observers;
     const own = imageStoreOn(observers.storage, { clock, validation: validationOf(config) });
-    const mirror =
-      config.proxy && openImageMirror(config.proxy, { own, storage, environment, clock, logger });
+    const mirrored = { own, storage, counts, environment, clock, logger };
+    const mirror = config.proxy && openImageMirror(config.proxy, mirrored);
     if (mirror) closers.push((call) => mirror.close(call));
     const { store, nameOf } = mirror ?? { store: own, nameOf: undefined };
     const witness = observers.witnessOf(store);
