@@ -28,6 +28,8 @@ export interface FollowParts {
   logger: Logger;
   observe: Observe;
   intervalMs: number;
+  /** Between two polls, for as long as it is told or until somebody asks for one. */
+  rest?(ms: number, call: Call): Promise<void>;
 }
 
 /** What has gone wrong since all was well. */
@@ -53,7 +55,7 @@ export async function follow(parts: FollowParts, call: Call): Promise<never> {
   for (;;) {
     await parts.keepRunning(call);
     const waitMs = await poll(parts, ailments, call);
-    await parts.clock.sleep(waitMs, call);
+    await (parts.rest ? parts.rest(waitMs, call) : parts.clock.sleep(waitMs, call));
   }
 }
 
