@@ -15,6 +15,7 @@ import {
 import { type HoldCall, type Manifests, manifestsOn } from "./manifests.ts";
 import { type Referrers, referrersOn } from "./referrers.ts";
 import { RepositoryLocks } from "./repository-locks.ts";
+import type { TagHistory } from "./tag-history.ts";
 import { type Tags, tagsOn } from "./tags.ts";
 import { trashOn } from "./trash.ts";
 import { type Uploads, uploadsOn } from "./uploads.ts";
@@ -33,16 +34,18 @@ export interface ImageStoreOptions {
   clock: Clock;
   /** What a manifest is checked for; nothing when it is `undefined`. */
   validation: { urls: UrlRules } | undefined;
+  /** Where changes of tags are noted, if anywhere. */
+  history?: TagHistory | undefined;
 }
 
 /** The image store that keeps everything on `storage`, in Distribution's layout. */
 export function imageStoreOn(
   storage: StorageDriver,
-  { clock, validation }: ImageStoreOptions,
+  { clock, validation, history }: ImageStoreOptions,
 ): ImageStore {
   const leases = new Leases(storage, trashOn(storage), clock);
   const blobs = blobsOn(storage, leases);
-  const tags = tagsOn(storage, leases);
+  const tags = tagsOn({ storage, leases, history });
   const manifests: Manifests = manifestsOn({
     ...{ storage, tags, leases },
     async check(repository, manifest, call) {
