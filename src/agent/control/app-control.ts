@@ -1,7 +1,6 @@
 import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
-import type { PassedOver } from "../choose/choose.ts";
 import type { Mode, Observe } from "../event.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { type ControlSocket, openControlSocket } from "./control-socket.ts";
@@ -28,8 +27,6 @@ export interface AppControlParts {
 export interface AppControl {
   /** Takes every event of the app in, and passes it on. */
   observe: Observe;
-  /** What the choice under way does not take. */
-  passedOver(releases: readonly PassedOver[]): void;
   /** Between two polls. */
   rest(ms: number, call: Call): Promise<void>;
   listen(): Promise<ControlSocket>;
@@ -50,7 +47,6 @@ export function openAppControl(
       board.observe(event);
       observe(event);
     },
-    passedOver: (releases) => board.passedOver(releases),
     rest: (ms, call) => rhythm.rest(ms, call),
     listen: () =>
       openControlSocket(directory, { status: async () => board.situation() }, { clock, logger }),

@@ -19,8 +19,6 @@ export interface SituationParts {
 /** What the events of an app and its ledger come to. */
 export interface SituationBoard {
   observe(event: AgentEvent): void;
-  /** What the choice under way does not take. */
-  passedOver(releases: readonly PassedOver[]): void;
   situation(): Situation;
 }
 
@@ -35,15 +33,15 @@ export function openSituationBoard(parts: SituationParts): SituationBoard {
   return {
     observe(event) {
       const at = clock.now().toISOString();
+      if (event.type === "releases passed over") {
+        passedOver = event.releases.map(({ tag, reason }) => ({ tag, reason }));
+      }
       if (event.type === "app started") running = { pid: event.pid, since: at };
       if (event.type === "app died") running = undefined;
       if (event.type === "polled") poll = { at, ...(event.tag && { tag: event.tag }), passedOver };
       if (event.type === "poll failed") {
         poll = { at, ...poll, passedOver, error: messageOf(event.error) };
       }
-    },
-    passedOver(releases) {
-      passedOver = releases.map(({ tag, reason }) => ({ tag, reason }));
     },
     situation: () => {
       const nextPollAt = parts.nextPollAt()?.toISOString();
