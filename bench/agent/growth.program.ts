@@ -33,15 +33,8 @@ const agent = await openAgent({ telemetry: undefined, adminPort: 0 }, parts, sto
 const began = performance.now();
 const app: AppOptions = {
   ...{ name: "app", mode: "assets", registry, directory, ports: [], command: [] },
-  ...{
-    intervalMs: 10_000,
-    drainMs: 0,
-    handover: false,
-    cache: undefined,
-    notifiers: [],
-    scrubEnvironment: false,
-  },
-  ...{ environment: process.env, userAgent: "dewy/bench" },
+  ...{ intervalMs: 10_000, drainMs: 0, cache: undefined, notifiers: [], scrubEnvironment: false },
+  ...{ failureLimit: 3, handover: false, environment: process.env, userAgent: "dewy/bench" },
 };
 await agent.run(app, logger, stop).catch((error: unknown) => {
   if (!stop.signal.aborted) throw error;

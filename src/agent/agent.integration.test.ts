@@ -75,14 +75,14 @@ function optionsOf(
 ): AppOptions {
   return {
     ...{ name: "web", mode: "assets", registry: "ghr://acme/app?artifact=index", command: [] },
+    ...{ ports: [], directory, intervalMs: 60_000, drainMs: 1000, cache: undefined },
     ...{
-      ports: [],
-      directory,
-      intervalMs: 60_000,
-      drainMs: 1000,
+      notifiers: [notifier],
+      scrubEnvironment: false,
+      failureLimit: 3,
       handover: false,
-      cache: undefined,
+      environment,
+      userAgent: "dewy/test",
     },
-    ...{ notifiers: [notifier], scrubEnvironment: false, environment, userAgent: "dewy/test" },
   };
 }

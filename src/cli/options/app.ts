@@ -55,6 +55,7 @@ export function appOf(
     afterDeployHook: values.afterDeployHook,
     rollbackHook: values.rollbackHook,
     scrubEnvironment: values.scrubEnv,
+    failureLimit: values.failureLimit,
   };
 }
 
