@@ -36,6 +36,8 @@ export interface ImageMirror {
    * `undefined` when it asks for one of a registry that we do not mirror (`namespace`, its `?ns=`).
    */
   nameOf(repository: string, namespace: string | undefined): string | undefined;
+  /** Whether what is in the repository was pushed here, and not fetched. */
+  isOwn(repository: string): boolean;
   /** Resolves when it is known what an earlier process has stored. */
   surveyed: Promise<void>;
   /** Breaks off what is being fetched, and keeps what is known of the rest. */
@@ -73,6 +75,7 @@ export function openImageMirror(options: ProxyOptions, parts: ImageMirrorParts):
   return {
     store: mirroredStore({ own, cache: cache.store, placeOf: upstreams.placeOf, blobs, manifests }),
     nameOf: upstreams.nameOf,
+    isOwn: (repository) => upstreams.placeOf(repository) === undefined,
     surveyed: cache.surveyed,
 
     async close(closeCall) {
