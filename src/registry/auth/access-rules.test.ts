@@ -58,8 +58,8 @@ it("lets whoever may pull anything list the catalog, and shows no more of it", (
 it("lets those collect garbage who may do everything everywhere", () => {
   const garbage: Wish = { type: "registry", name: "garbage", action: "*" };
 
-  expect(rules.grantTo("root").allows(garbage)).toBe(true);
-  expect(rules.grantTo("alice").allows(garbage)).toBe(false);
+  expect(rules.grantTo({ user: "root" }).allows(garbage)).toBe(true);
+  expect(rules.grantTo({ user: "alice" }).allows(garbage)).toBe(false);
   expect(rules.grantTo(undefined).allows(garbage)).toBe(false);
 });
 
