@@ -35,7 +35,7 @@ const homeOf: Record<string, string | string[]> = {
   semver: "agent/choose/constraint.ts",
   nodemailer: "agent/notifiers/mail",
   ioredis: "agent/caches/redis-connection.ts",
-  jose: "registry/auth/token-verifier.ts",
+  jose: ["registry/auth/token-verifier.ts", "registry/auth/oidc-token.ts"],
   bcryptjs: "registry/auth/bcrypt.ts",
   ldapts: "registry/auth/ldap-connection.ts",
   yauzl: "agent/deploy/archives/zip.ts",
@@ -87,7 +87,7 @@ describe("architecture", () => {
 
   it("keeps drivers behind their tables", () => {
     const drivers =
-      /^(?:agent\/(?:registries|notifiers|caches)|registry\/storage)\/(?!index)|^registry\/auth\/(?:htpasswd|ldap|token|silly)\.ts/;
+      /^(?:agent\/(?:registries|notifiers|caches)|registry\/storage)\/(?!index)|^registry\/auth\/(?:htpasswd|ldap|oidc|token|silly)\.ts/;
     const wrong = built.flatMap(({ file, imports }) =>
       imports.local
         .filter((to) => drivers.test(to) && dirname(file) !== dirname(to))

@@ -91,7 +91,7 @@ it.each([
   ],
   [
     "auth: {}\n",
-    "config.yml:4:1: auth: choose one of: htpasswd, ldap (or several of these), token, silly, none",
+    "config.yml:4:1: auth: choose one of: htpasswd, ldap, oidc (or several of these), token, silly, none",
   ],
   [
     "http:\n  addr: '5000'\n",
@@ -270,5 +270,5 @@ it("shows in the example how to ask who is there, and how to speak TLS", async (
   const sections = kinds.map((kind) => read(`${smallest}${uncommented(kind)}`).auth);
   const names = sections.map((auth) => Object.keys(auth ?? {})[0]);
   expect(names).toEqual(["htpasswd", "token", "silly"]);
-  expect(sections[0]?.access).toHaveLength(2);
+  expect(sections[0]?.access).toHaveLength(3);
 });

@@ -1,4 +1,5 @@
 import type { Call } from "../../base/call.ts";
+import type { Secret } from "../../base/secret.ts";
 import { AuthError, type Authenticator, type Credentials, type Grant } from "./authenticator.ts";
 
 export type PasswordCredentials = Extract<Credentials, { scheme: "basic" }>;
@@ -76,11 +77,18 @@ export function passwordAuthenticator(accounts: Accounts, realm: string): Authen
   return {
     challenge: () => ({ scheme: "basic", parameters: { realm } }),
     async identify(credentials, { address }, call) {
-      if (credentials.scheme !== "basic") throw refused();
-      return (await accounts.logIn(credentials, address, call)).grant;
+      const isToken = credentials.scheme === "bearer";
+      const shown = isToken ? asPassword(credentials.token) : credentials;
+      if (shown.scheme !== "basic" || (isToken && !(await accounts.isFor(shown)))) throw refused();
+      return (await accounts.logIn(shown, address, call)).grant;
     },
     close: () => accounts.close(),
   };
+}
+
+/** A token that says itself whose it is: a password without a name. */
+export function asPassword(token: Secret): PasswordCredentials {
+  return { scheme: "basic", user: "", password: token };
 }
 
 /** For every reason the same. */

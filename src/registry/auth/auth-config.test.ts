@@ -47,6 +47,30 @@ it.each([
   expect(() => read(`${smallest}${ldap}`)).toThrow(message);
 });
 
+it.each([
+  ["oidc: []", "auth.oidc: name a provider"],
+  ["oidc: [{issuer: http://idp.test, audience: a}]", "auth.oidc.0.issuer: write it as https://"],
+  ["oidc: [{issuer: https://a, audience: []}]", "auth.oidc.0.audience: name whom the tokens are"],
+  ["oidc: [{issuer: https://a, audience: b}]", "auth.oidc: an issuer has tokens for many"],
+  [
+    "oidc: [{issuer: https://a, audience: b}, {issuer: https://a, audience: c}]",
+    "auth.oidc: name each issuer once",
+  ],
+])("refuses auth with %s", (more, message) => {
+  expect(() => read(`${smallest}auth: {${more}}\n`)).toThrow(message);
+});
+
+it.each([
+  ["users: [a]", "a repository with a claim in it is for those whom claims names"],
+  ["anonymous: true, claims: {a: b}", "a repository with a claim in it is for those"],
+  ["actions: [pull]", "say who: users"],
+])("refuses a rule for ci/{repository} with %s", (more, message) => {
+  const actions = more.includes("actions") ? "" : "actions: [pull], ";
+  const rule = `{repository: "ci/{repository}", ${actions}${more}}`;
+
+  expect(() => read(`${smallest}${htpasswd}  access: [${rule}]\n`)).toThrow(message);
+});
+
 it("wants a place for the key of tokens where no htpasswd file is", () => {
   const ldap = "auth:\n  ldap: {basedn: dc=a, urls: [ldap://a]}\n";
 
@@ -55,7 +79,7 @@ it("wants a place for the key of tokens where no htpasswd file is", () => {
   );
 });
 
-it.each(["oidc", "saml"])("refuses %s by its name", (kind) => {
+it.each(["kerberos", "saml"])("refuses %s by its name", (kind) => {
   expect(() => read(`${smallest}${htpasswd}  ${kind}: {}\n`)).toThrow(
     `config.yml:5:3: auth.${kind}: this registry knows no such key`,
   );

@@ -7,6 +7,7 @@ import { type Gate, gateOf, openGate } from "./gate.ts";
 import { HtpasswdOptions } from "./htpasswd.ts";
 import { LdapOptions } from "./ldap.ts";
 import { LoginLimitOptions } from "./login-limit.ts";
+import { OidcOptions } from "./oidc.ts";
 import { hasPeople, openPeople, type PeopleParts, peopleSections } from "./people.ts";
 import { RobotOptions } from "./robots.ts";
 import { openSigningKey } from "./signing-key.ts";
@@ -24,6 +25,7 @@ export const Auth = v.pipe(
     none: v.optional(v.nullable(v.strictObject({}))),
     htpasswd: v.optional(HtpasswdOptions),
     ldap: v.optional(LdapOptions),
+    oidc: v.optional(OidcOptions),
     token: v.optional(TokenOptions),
     silly: v.optional(SillyOptions),
     tokenserver: v.optional(TokenServerOptions),
@@ -49,6 +51,13 @@ export const Auth = v.pipe(
       `rules need users: ${needed} (with auth.token, the token server has the rules)`,
     ),
     ["access"],
+  ),
+  v.forward(
+    v.check(
+      ({ oidc, access }) => oidc === undefined || access !== undefined,
+      "an issuer has tokens for many, and not all of them are yours: say in auth.access who may do what",
+    ),
+    ["oidc"],
   ),
   v.forward(
     v.check(

@@ -2,10 +2,9 @@ import { readFile } from "node:fs/promises";
 import { orAborted } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Environment } from "../../base/environment.ts";
-import { DewyError, messageOf } from "../../base/errors.ts";
+import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { Secret } from "../../base/secret.ts";
-import { readTlsFiles } from "../../base/tls-files.ts";
 import { type Account, type Accounts, refused } from "./accounts.ts";
 import { AuthError, unlimitedGrant } from "./authenticator.ts";
 import type { AccountParts } from "./htpasswd.ts";
@@ -18,6 +17,7 @@ import {
 } from "./ldap-directory.ts";
 import type { LdapOptions } from "./ldap-options.ts";
 import { ldapServersOf } from "./ldap-servers.ts";
+import { authoritiesFor } from "./options.ts";
 import { rememberedFor } from "./remembered.ts";
 import { VerifiedCredentials } from "./verified-credentials.ts";
 
@@ -82,7 +82,7 @@ async function directoryFor(
 ): Promise<LdapDirectory> {
   const { ca, urls, starttls, timeout: timeoutMs } = options;
   for (const name of ["filter", "groupfilter"] as const) await checkFilter(name, options[name]);
-  const secureContext = await trusted(ca, parts.environment);
+  const secureContext = await authoritiesFor("auth.ldap", ca, parts.environment);
   const servers = urls.map((url) => ({ url, starttls, secureContext, timeoutMs }));
   const open = starttls ? [] : urls.filter((url) => url.startsWith("ldap:"));
   if (open.some((url) => !/^(?:localhost|127\.|\[::1\])/.test(new URL(url).hostname))) {
@@ -103,17 +103,6 @@ async function checkFilter(name: string, filter: string | undefined): Promise<vo
   throw new AuthError("UNAVAILABLE", `auth.ldap.${name} is not a filter: ${filter}`, {
     hint: "write one as in RFC 4515, such as (objectClass=person)",
   });
-}
-
-async function trusted(path: string | undefined, environment: Environment) {
-  const ca = path === undefined ? undefined : { name: "auth.ldap.ca", path };
-  try {
-    return await readTlsFiles({ ca, cert: undefined, key: undefined }, "auth.ldap", environment);
-  } catch (error) {
-    if (!(error instanceof DewyError)) throw error;
-    const { message, hint } = error;
-    throw new AuthError("UNAVAILABLE", message, { cause: error, hint });
-  }
 }
 
 /** Reads the file each time: it is one line, and may be renewed at any time. */

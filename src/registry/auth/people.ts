@@ -7,12 +7,14 @@ import { type Accounts, accountsOf } from "./accounts.ts";
 import { type HtpasswdOptions, openHtpasswd } from "./htpasswd.ts";
 import { type LdapOptions, openLdap } from "./ldap.ts";
 import { LoginLimit, type LoginLimitOptions } from "./login-limit.ts";
+import { type OidcOptions, openOidc } from "./oidc.ts";
 import { openRobots, type RobotOptions, robotPathsOf } from "./robots.ts";
 
 /** The sections that say who the users are, and what belongs to them. */
 export interface PeopleOptions {
   htpasswd?: HtpasswdOptions | undefined;
   ldap?: LdapOptions | undefined;
+  oidc?: OidcOptions | undefined;
   robots?: RobotOptions | undefined;
   access?: readonly AccessRule[] | undefined;
   failedlogins: LoginLimitOptions;
@@ -25,15 +27,15 @@ export interface PeopleParts {
 }
 
 /** The sections that people come from; each may stand beside the others. */
-export const peopleSections = ["htpasswd", "ldap"] as const;
+export const peopleSections = ["htpasswd", "ldap", "oidc"] as const;
 
-export function hasPeople(options: Pick<PeopleOptions, "htpasswd" | "ldap">): boolean {
+export function hasPeople(options: Pick<PeopleOptions, (typeof peopleSections)[number]>): boolean {
   return peopleSections.some((section) => options[section] !== undefined);
 }
 
 /**
  * All who may log in. A user of the htpasswd file is that one, whoever else has the name: so somebody
- * can log in while a directory is down. Then come robots.
+ * can log in while a directory is down. Then come robots. A token of a provider is nobody's password.
  *
  * @throws {AuthError} `UNAVAILABLE`
  */
@@ -42,11 +44,15 @@ export async function openPeople(
   parts: PeopleParts,
   call: Call,
 ): Promise<Accounts> {
-  const { htpasswd, ldap, robots, access } = options;
+  const { htpasswd, ldap, oidc = [], robots, access } = options;
   const limit = new LoginLimit(options.failedlogins, parts.clock);
-  const all = { ...parts, limit, rules: access && accessRulesOf(access) };
+  const rules = access && accessRulesOf(access);
+  const all = { ...parts, limit, rules };
   const opened: Accounts[] = [];
   try {
+    for (const provider of oidc) {
+      opened.push(await openOidc(provider, { ...all, rules: rules ?? accessRulesOf([]) }));
+    }
     const file = htpasswd && (await openHtpasswd(htpasswd, all, call));
     if (file) opened.push(file);
     const paths = pathsOfRobots(robots, htpasswd);

@@ -1,4 +1,4 @@
-import { passwordAuthenticator, refused } from "./accounts.ts";
+import { asPassword, passwordAuthenticator, refused } from "./accounts.ts";
 import type { Authenticator, Grant, Wish } from "./authenticator.ts";
 import { tokenParameters } from "./token.ts";
 import type { ReadToken } from "./token-reader.ts";
@@ -22,8 +22,9 @@ export function tokenServerAuthenticator(
 
   return {
     async identify(credentials, visit, call) {
-      if (credentials.scheme !== "bearer")
-        return await passwords.identify(credentials, visit, call);
+      const isOwn =
+        credentials.scheme === "bearer" && !(await accounts.isFor(asPassword(credentials.token)));
+      if (!isOwn) return await passwords.identify(credentials, visit, call);
       const token = await read(credentials.token, visit.address);
       const grant = token.subject === "" ? anonymous : (await ownerOf(token, accounts, call)).grant;
       if (grant === undefined) throw refused();

@@ -4,7 +4,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import { parseDuration } from "../../base/schema.ts";
 import type { Secret } from "../../base/secret.ts";
-import { type Account, type Accounts, refused } from "./accounts.ts";
+import { type Account, type Accounts, asPassword, refused } from "./accounts.ts";
 import type { Credentials, Grant, Wish } from "./authenticator.ts";
 import { ChallengeText, FilePath } from "./options.ts";
 import type { RereadFile } from "./reread-file.ts";
@@ -130,6 +130,10 @@ async function accountFor(
 ): Promise<Account | undefined> {
   if (credentials === undefined) return undefined;
   if (credentials.scheme === "basic") return await accounts.logIn(credentials, address, call);
+  if (credentials.scheme === "bearer") {
+    const shown = asPassword(credentials.token);
+    if (await accounts.isFor(shown)) return await accounts.logIn(shown, address, call);
+  }
   if (credentials.scheme !== "refresh") throw refused();
   return await ownerOf(await readRefresh(credentials.token, address), accounts, call);
 }
