@@ -14,7 +14,7 @@ import {
   type StoragePath,
 } from "../storage-driver.ts";
 import { failureAt } from "./file-failure.ts";
-import { chunksOf, readUpTo, writeGathered } from "./file-stream.ts";
+import { chunksOf, ReadBuffers, readUpTo, writeGathered } from "./file-stream.ts";
 
 /** `storage.filesystem` of the configuration. */
 export const FilesystemOptions = v.strictObject({
@@ -38,6 +38,7 @@ export async function openFilesystemStorage(
   { access: mode }: { access: "read" | "write" },
 ): Promise<StorageDriver> {
   await checkDirectory(rootdirectory, mode);
+  const buffers = new ReadBuffers();
 
   return {
     async read(path, { from = 0, to }: Call & ReadRange): Promise<Bytes> {
@@ -45,7 +46,7 @@ export async function openFilesystemStorage(
       try {
         const end = to ?? (await handle.stat()).size;
         if (from > end) throw pastTheEnd(path, from, end);
-        return chunksOf(handle, path, from, end);
+        return chunksOf(handle, path, { from, to: end, buffers });
       } catch (error) {
         await handle.close();
         throw failureAt(path, error);
