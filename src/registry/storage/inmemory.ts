@@ -36,9 +36,13 @@ export function openInmemoryStorage(now: () => Date): StorageDriver {
       return Buffer.concat(file.chunks);
     },
 
-    async write(path, bytes) {
-      const chunks = [Uint8Array.from(bytes)];
-      files.set(checked(path), { chunks, size: bytes.length, modified: now() });
+    write,
+
+    async place(placements) {
+      for (const placement of placements) {
+        if ("bytes" in placement) await write(placement.path, placement.bytes);
+        else rename(placement.from, placement.path);
+      }
     },
 
     async append(path, source, { at }) {
@@ -66,17 +70,9 @@ export function openInmemoryStorage(now: () => Date): StorageDriver {
       yield* new Set(below.map((name) => name.slice(prefix.length).split("/", 1)[0] ?? ""));
     },
 
-    async move(from, to) {
-      const file = existing(from);
-      files.set(checked(to), file);
-      files.delete(from);
-    },
-
     async setAside(from, to) {
-      const file = files.get(checked(from));
-      if (file === undefined) return false;
-      files.set(checked(to), file);
-      files.delete(from);
+      if (!files.has(checked(from))) return false;
+      rename(from, to);
       return true;
     },
 
@@ -94,6 +90,17 @@ export function openInmemoryStorage(now: () => Date): StorageDriver {
       files.clear();
     },
   };
+
+  async function write(path: StoragePath, bytes: Uint8Array): Promise<void> {
+    const chunks = [Uint8Array.from(bytes)];
+    files.set(checked(path), { chunks, size: bytes.length, modified: now() });
+  }
+
+  function rename(from: StoragePath, to: StoragePath): void {
+    const file = existing(from);
+    files.set(checked(to), file);
+    files.delete(from);
+  }
 
   async function remove(path: StoragePath): Promise<void> {
     files.delete(checked(path));
