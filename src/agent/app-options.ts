@@ -18,6 +18,8 @@ export interface AppOptions {
   intervalMs: number;
   /** How long a replaced process may take to finish its requests. */
   drainMs: number;
+  /** Whether the process is left to the next agent to end, when this one is told to. */
+  handover: boolean;
   /** The URL of a cache that is shared with other hosts; `undefined` for the disk alone. */
   cache: string | undefined;
   /** URLs of whom to tell, in the order they were given. */
@@ -33,6 +35,8 @@ export interface AppOptions {
   rollbackHook?: string | undefined;
   /** Whether the app and the hooks are started without the agent's own secrets. */
   scrubEnvironment: boolean;
+  /** How often a release may fail by its own fault, before it is tried no more. */
+  failureLimit: number;
   environment: Environment;
   /** How requests introduce themselves. */
   userAgent: string;

@@ -135,9 +135,11 @@ async function openHost(changes: Partial<AppOptions>, files: Readonly<Record<str
     directory,
     intervalMs: 50,
     drainMs: 1000,
+    handover: false,
     cache: undefined,
     notifiers: [],
     scrubEnvironment: false,
+    failureLimit: 3,
     environment,
     userAgent: "dewy/test",
     ...changes,
@@ -160,6 +162,7 @@ async function openHost(changes: Partial<AppOptions>, files: Readonly<Record<str
         {
           ...{ clock: systemClock, logger, http, caches, version: "test", host: "test" },
           observe: (event) => events.push(event),
+          isLast: () => true,
           onRestart: (listener) => {
             listeners.add(listener);
             return () => listeners.delete(listener);

@@ -5,7 +5,9 @@ import type { Logger } from "../base/logger.ts";
 import { backoffMs } from "../base/retry.ts";
 import type { Choice } from "./choose/choose.ts";
 import type { Observe } from "./event.ts";
-import { beginAttempt, failAttempt, isDue } from "./ledger/attempt.ts";
+import { isReleaseFault, logTailOf } from "./fault.ts";
+import { beginAttempt, failAttempt, isDue, type Target } from "./ledger/attempt.ts";
+import { heldReason, pauseAt, quarantine } from "./ledger/holds.ts";
 import type { Ledger } from "./ledger/ledger.ts";
 import { ReleaseRegistryError } from "./release.ts";
 
@@ -28,7 +30,15 @@ export interface FollowParts {
   logger: Logger;
   observe: Observe;
   intervalMs: number;
+  /** Whether a person wants a release at once, in spite of a pause and of what has failed. */
+  isUrgent?(): boolean;
+  /** How often a release may fail by its own fault, before it is tried no more; 3. */
+  failureLimit?: number;
+  /** Between two polls, for as long as it is told or until somebody asks for one. */
+  rest?(ms: number, call: Call): Promise<void>;
 }
+
+const defaultFailureLimit = 3;
 
 /** What has gone wrong since all was well. */
 interface Ailments {
@@ -53,7 +63,7 @@ export async function follow(parts: FollowParts, call: Call): Promise<never> {
   for (;;) {
     await parts.keepRunning(call);
     const waitMs = await poll(parts, ailments, call);
-    await parts.clock.sleep(waitMs, call);
+    await (parts.rest ? parts.rest(waitMs, call) : parts.clock.sleep(waitMs, call));
   }
 }
 
@@ -137,7 +147,15 @@ async function deployIfNew(choice: Choice, parts: FollowParts, call: Call): Prom
   const target = { tag, identity: artifact.identity, artifact: artifact.name };
   const { active, attempt } = ledger.state;
   if (active && active.tag === tag && active.identity === artifact.identity) return true;
-  if (!isDue(ledger.state, target, clock.now())) {
+  const isUrgent = parts.isUrgent?.() ?? false;
+  const pause = isUrgent ? undefined : pauseAt(ledger.state, clock.now());
+  if (pause) {
+    logger.debug("Deploy skipped: deployments are paused", { tag, by: pause.by });
+    return true;
+  }
+  // Decided while the registry was asked: the next choice knows of it.
+  if (heldReason(ledger.state, target, clock.now())) return true;
+  if (!isUrgent && !isDue(ledger.state, target, clock.now())) {
     logger.debug("Deploy skipped", { tag, until: attempt?.retryAt, reason: attempt?.error });
     return false;
   }
@@ -149,9 +167,27 @@ async function deployIfNew(choice: Choice, parts: FollowParts, call: Call): Prom
     return true;
   } catch (error) {
     if (isEchoOf(call.signal, error)) throw error;
-    await ledger.update((state) => failAttempt(state, error, clock.now(), askedMs(error)));
-    const { failures, retryAt } = ledger.state.attempt ?? {};
-    logger.error("Dewy run failure", { tag, error, failures, retryAt });
+    await noteFailure(target, error, parts);
     return false;
   }
+}
+
+async function noteFailure(target: Target, error: unknown, parts: FollowParts): Promise<void> {
+  const { ledger, clock, logger, observe, failureLimit = defaultFailureLimit } = parts;
+  const { tag } = target;
+  const details = { waitMs: askedMs(error), isFault: isReleaseFault(error) };
+  await ledger.update((state) => failAttempt(state, error, clock.now(), details));
+  const { failures, faults = 0, retryAt } = ledger.state.attempt ?? {};
+  if (faults < failureLimit) {
+    logger.error("Dewy run failure", { tag, error, failures, retryAt });
+    return;
+  }
+  const reason = messageOf(error);
+  const entry = { reason, failures: faults, logTail: logTailOf(error) };
+  const at = clock.now().toISOString();
+  await ledger.update((state) => quarantine(state, { ...target, ...entry, at }));
+  logger.error("Dewy run failure: the release is not tried again by itself", {
+    ...{ tag, error, failures, hint: "publish a newer one" },
+  });
+  observe({ type: "release quarantined", tag, reason, failures: faults });
 }

@@ -10,8 +10,11 @@ import { openGateFor } from "./auth/index.ts";
 import { clientAddressBehind } from "./auth/trusted-proxies.ts";
 import type { RegistryConfig } from "./config.ts";
 import { cacheNote } from "./config-cache.ts";
+import { openCollections } from "./garbage/collections.ts";
 import { startMaintenance } from "./garbage/maintenance.ts";
 import { imageStoreOn } from "./images/image-store.ts";
+import { lastPullsOn } from "./images/last-pulls.ts";
+import { tagHistoryOn } from "./images/tag-history.ts";
 import { openImageMirror } from "./mirror/image-mirror.ts";
 import { openObservers } from "./observers.ts";
 import { drain, openAnswers } from "./server-drain.ts";
@@ -70,27 +73,46 @@ export async function openRegistry(
     const watched = { storage, addressOf, clock, logger, environment };
     const observers = await openObservers(config, watched, call);
     closers.push((call) => observers.close(call));
-    const gate = await openGateFor(config.auth, { clock, logger }, call);
+    const gate = await openGateFor(config.auth, { clock, logger, environment }, call);
     closers.push(() => gate.close());
     const served = await openServer(config.http, { clock, logger });
     closers.push(() => served.release());
-    const { metrics, health, debugAddress } = observers;
-    const own = imageStoreOn(observers.storage, { clock, validation: validationOf(config) });
-    const mirror =
-      config.proxy && openImageMirror(config.proxy, { own, storage, environment, clock, logger });
+    const { metrics, health, counts, debugAddress } = observers;
+    const history = tagHistoryOn(storage, { clock, logger });
+    const validation = validationOf(config);
+    const own = imageStoreOn(observers.storage, { clock, validation, history });
+    const mirrored = { own, storage, counts, environment, clock, logger };
+    const mirror = config.proxy && openImageMirror(config.proxy, mirrored);
     if (mirror) closers.push((call) => mirror.close(call));
     const { store, nameOf } = mirror ?? { store: own, nameOf: undefined };
+    const isNoted = (repository: string) => !isReadonly && (mirror?.isOwn(repository) ?? true);
+    const pulls = lastPullsOn(storage, { isNoted, clock, logger });
+    closers.push(() => pulls.settled());
     const witness = observers.witnessOf(store);
     const log = config.log.accesslog.disabled ? undefined : accessLog;
-    const known = { gate, store, nameOf, witness, metrics, health, accessLog: log };
+    const { maintenance } = config.storage;
+    const collections = openCollections(maintenance.garbagecollect, { storage, clock, logger });
+    const known = {
+      gate,
+      store,
+      history,
+      pulls,
+      collections,
+      nameOf,
+      witness,
+      metrics,
+      health,
+      accessLog: log,
+    };
     served.prependListener(apiListener({ ...settings, ...known, clock, logger, call }));
     const open = openAnswers(served);
     const address = await listen(served.server, config.http);
-    const { maintenance } = config.storage;
     if (!isReadonly) {
-      const housekeeping = startMaintenance(maintenance, { storage, clock, logger });
+      const parts = { storage, collections, clock, logger };
+      const housekeeping = startMaintenance(maintenance, parts);
       closers.push(() => housekeeping.close());
     }
+    closers.push(() => collections.close());
     return {
       address,
       debugAddress,

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import * as v from "valibot";
 import { removeDrafts, writeFileWhole } from "../../base/atomic-file.ts";
 import type { Clock } from "../../base/clock.ts";
-import { DewyError, messageOf, systemCodeOf } from "../../base/errors.ts";
+import { ConfigError, DewyError, messageOf, systemCodeOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { makeDirectory } from "../../base/make-directory.ts";
 import { parse } from "../../base/schema.ts";
@@ -27,6 +27,8 @@ const DeployedRelease = v.object({
 export const phases = ["fetch", "unpack", "switch", "start", "commit", "prune"] as const;
 const Phase = v.picklist(phases);
 
+const Count = v.pipe(v.number(), v.integer(), v.minValue(0));
+
 const Attempt = v.object({
   tag: v.string(),
   identity: v.string(),
@@ -34,7 +36,9 @@ const Attempt = v.object({
   directory: v.optional(v.string()),
   phase: Phase,
   startedAt: Time,
-  failures: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  failures: Count,
+  /** Those of the failures that were the release's own; ledgers of earlier versions do not tell. */
+  faults: v.optional(Count),
   error: v.optional(v.string()),
   retryAt: v.optional(Time),
 });
@@ -47,6 +51,25 @@ const Untold = v.object({
   committedAt: Time,
 });
 
+/** What a person has decided: who, when, why, and until when it holds where it does not for ever. */
+const Decision = v.object({
+  by: v.string(),
+  at: Time,
+  reason: v.optional(v.string()),
+  until: v.optional(Time),
+});
+const DecisionAboutRelease = v.object({ ...Decision.entries, tag: v.string() });
+
+const QuarantinedRelease = v.object({
+  tag: v.string(),
+  identity: v.string(),
+  reason: v.string(),
+  at: Time,
+  /** How often it was tried, and failed by its own fault. */
+  failures: Count,
+  logTail: v.array(v.string()),
+});
+
 const LedgerState = v.object({
   version: v.literal(1),
   desired: v.optional(v.object({ tag: v.string(), identity: v.string(), at: Time })),
@@ -55,6 +78,10 @@ const LedgerState = v.object({
   lastGood: v.optional(DeployedRelease),
   releases: v.array(DeployedRelease),
   untold: v.optional(Untold),
+  quarantined: v.optional(v.array(QuarantinedRelease)),
+  skipped: v.optional(v.array(DecisionAboutRelease)),
+  pinned: v.optional(DecisionAboutRelease),
+  paused: v.optional(Decision),
 });
 
 /** A release on disk. `directory` is absolute; `since` is an ISO time, when it became active. */
@@ -65,6 +92,10 @@ export type Attempt = v.InferOutput<typeof Attempt>;
 export type Phase = v.InferOutput<typeof Phase>;
 /** What a kill leaves to the next agent to tell. */
 export type Untold = v.InferOutput<typeof Untold>;
+export type Decision = v.InferOutput<typeof Decision>;
+export type DecisionAboutRelease = v.InferOutput<typeof DecisionAboutRelease>;
+/** A release that has failed as often as it may, and is not tried again by itself. */
+export type QuarantinedRelease = v.InferOutput<typeof QuarantinedRelease>;
 /** Three facts, never one: what the last poll chose, what is being tried, what is in service. */
 export type LedgerState = v.InferOutput<typeof LedgerState>;
 
@@ -107,6 +138,18 @@ export async function openLedger(
       return result;
     },
   };
+}
+
+/** What the ledger at `path` holds now, for who only looks at it. @throws {ConfigError} when it is broken */
+export async function readLedger(path: string): Promise<LedgerState> {
+  try {
+    return parse(LedgerState, JSON.parse(await readFile(path, "utf8")), (key) => key || "ledger");
+  } catch (error) {
+    if (systemCodeOf(error) === "ENOENT") return emptyState;
+    const hint =
+      "look at it as the user that the agent runs as; a broken one is begun anew by dewy";
+    throw new ConfigError(`${path} cannot be read: ${messageOf(error)}`, { cause: error, hint });
+  }
 }
 
 async function readState(path: string, logger: Logger, clock: Clock): Promise<LedgerState> {

@@ -27,6 +27,8 @@ export interface SupervisorOptions {
   onDeath?: (how: string) => void;
   /** It was started again by itself. */
   onReturn?: (pid: number) => void;
+  /** A generation is in service, whatever put it there. */
+  onService?: () => void;
 }
 
 /** Keeps one app up, and replaces it without closing its sockets. */
@@ -37,7 +39,7 @@ export interface Supervisor {
    * Brings up a new generation beside the old one, and resolves once it has stayed up for the minimum
    * uptime. Waits for nobody that drains. When it rejects, the old generation has not been touched.
    *
-   * @throws {SupervisorError} `START_FAILED`, `COMMAND_NOT_FOUND`, `NOT_EXECUTABLE`, `STOPPED`
+   * @throws {SupervisorError} `START_FAILED`, `SPAWN_FAILED`, `COMMAND_NOT_FOUND`, `NOT_EXECUTABLE`, `STOPPED`
    */
   start(call: Call): Promise<Replacement>;
   /**
@@ -47,6 +49,11 @@ export interface Supervisor {
   keepTrying(): void;
   /** SIGTERM to all generations; resolves when they have drained or their time was over. */
   stop(): Promise<void>;
+  /**
+   * SIGTERM to all generations, and nothing more: whoever opens their record next sees to it that they
+   * end. Nothing of them keeps this process from ending.
+   */
+  leave(): Promise<void>;
 }
 
 export function openSupervisor(options: SupervisorOptions): Supervisor {
@@ -55,6 +62,7 @@ export function openSupervisor(options: SupervisorOptions): Supervisor {
     minimumUptimeMs: 1_000,
     clock: systemClock,
     onDeath: () => {},
+    onService: () => {},
     onReturn: () => {},
     ...options,
   });
@@ -89,6 +97,14 @@ class ProcessSupervisor implements Supervisor {
   start({ signal }: Call): Promise<Replacement> {
     const either = AbortSignal.any([signal, this.#stopped.signal]);
     return this.#keep(this.#start({ signal: either }));
+  }
+
+  async leave(): Promise<void> {
+    this.#stopped.abort();
+    const workers = [...this.#undecided].map(({ worker }) => worker);
+    if (this.#committed) workers.push(this.#committed);
+    this.#committed = undefined;
+    await Promise.all(workers.map((worker) => worker.leave()));
   }
 
   keepTrying(): void {
@@ -167,6 +183,7 @@ class ProcessSupervisor implements Supervisor {
 
   #keepUp(worker: Worker): void {
     this.#committed = worker;
+    this.#options.onService();
     void worker.exited.then((exit) => this.#mourn(worker, exit));
   }
 

@@ -42,6 +42,8 @@ export interface Worker {
   livedMs(): number;
   /** SIGTERM to the leader; after the drain time, SIGKILL to the group. Told twice, stops once. */
   stop(): Promise<GroupEnding>;
+  /** SIGTERM to the leader, and no more of this process's time. It stays in the record. */
+  leave(): Promise<void>;
 }
 
 /**
@@ -51,7 +53,7 @@ export interface Worker {
  * line. When this process is killed meanwhile, the shell reads the end of the pipe and leaves. So
  * there is no moment at which a worker lives that no record names.
  *
- * @throws {SupervisorError} `COMMAND_NOT_FOUND`, `NOT_EXECUTABLE`, `START_FAILED`
+ * @throws {SupervisorError} `COMMAND_NOT_FOUND`, `NOT_EXECUTABLE`, `SPAWN_FAILED`
  */
 export async function startWorker(
   plan: WorkerPlan,
@@ -92,7 +94,7 @@ async function spawned(what: string, begin: () => ChildProcess) {
     child.stdin?.on("error", () => {}); // the shell has ended, which its exit tells
     return { child, pid: child.pid ?? Number.NaN };
   } catch (error) {
-    throw new SupervisorError("START_FAILED", `cannot start ${what}: ${messageOf(error)}`, {
+    throw new SupervisorError("SPAWN_FAILED", `cannot start ${what}: ${messageOf(error)}`, {
       cause: error,
       hint: "check that the directory exists, and that the limits on processes allow another one",
     });
@@ -133,6 +135,12 @@ class ChildWorker implements Worker {
     return this.#stopping;
   }
 
+  async leave(): Promise<void> {
+    this.#child.kill("SIGTERM");
+    this.#child.unref();
+    await this.#markEnding();
+  }
+
   /** A full disk does not keep the app down: then only a kill of the agent leaves an orphan. */
   async enroll(): Promise<void> {
     const { pid, generation, since } = this;
@@ -150,6 +158,7 @@ class ChildWorker implements Worker {
     const { clock, drainMs } = this.#plan;
     this.#stopAtMs = clock.now().getTime() + drainMs;
     this.#child.kill("SIGTERM");
+    void this.#markEnding();
     if (await settlesWithin(this.exited, drainMs, clock)) return this.gone;
     signalGroup(this.pid, "SIGKILL");
     return (await settlesWithin(this.gone, killLimitMs, clock)) ? "cut" : "stuck";
@@ -168,6 +177,16 @@ class ChildWorker implements Worker {
     } catch (error) {
       logger.warn("What is left of a worker is not known", { pid, error });
       return "stuck";
+    }
+  }
+
+  async #markEnding(): Promise<void> {
+    const { pid } = this;
+    if (this.#identity === undefined) return;
+    try {
+      await this.#plan.record.markEnding({ pid, identity: this.#identity });
+    } catch (error) {
+      this.#plan.logger.warn("The record of workers cannot be written", { pid, error });
     }
   }
 

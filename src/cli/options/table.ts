@@ -87,6 +87,16 @@ export const options = {
       ja: "入れ替えられたプロセスがリクエストを終えるまで待つ時間",
     },
   },
+  handover: {
+    group: "place",
+    kind: kind.yesOrNo,
+    fallback: "false",
+    only: "server",
+    help: {
+      en: "when told to end, leave the app draining to the next agent; for units of systemd with a socket",
+      ja: "終了を指示されたら、接続を処理中のアプリを次のエージェントに引き継ぐ（ソケットユニットのある systemd 用）",
+    },
+  },
   directory: {
     group: "place",
     value: "PATH",
@@ -118,6 +128,16 @@ export const options = {
     help: {
       en: "start the app and the hooks without the agent's own secrets",
       ja: "エージェント自身の秘密情報を渡さずにアプリとフックを起動する",
+    },
+  },
+  failureLimit: {
+    group: "place",
+    value: "N",
+    kind: kind.positive,
+    fallback: "3",
+    help: {
+      en: "a release that failed so often by its own fault is tried no more",
+      ja: "リリース自身の問題でこの回数失敗したら、もう試さない",
     },
   },
   notifier: {

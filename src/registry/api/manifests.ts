@@ -22,9 +22,10 @@ type Target = { digest: Digest; tag?: undefined } | { tag: string; digest?: unde
 export function manifestMethods(
   { repository, reference }: { repository: string; reference: string },
   inquiry: Inquiry,
-  { store: { manifests, tags }, deletion }: ApiParts,
+  { store: { manifests, tags }, pulls, deletion }: ApiParts,
 ): Methods {
-  const { request, call, locate, query } = inquiry;
+  const { request, call, locate, query, grant } = inquiry;
+  const changing = { ...call, actor: grant.user };
   const target = targetOf(reference);
   return {
     async GET() {
@@ -33,6 +34,8 @@ export function manifestMethods(
           ? await manifests.readTag(repository, target.tag, call)
           : await manifests.read(repository, target.digest, call);
       if (manifest === undefined) throw unknownManifest(repository, target);
+      const { digest } = manifest;
+      if (request.method === "GET") pulls.note({ repository, digest, tag: target.tag }, call);
       return answerWith(manifest, inquiry);
     },
 
@@ -47,7 +50,7 @@ export function manifestMethods(
           expected: target.digest,
           tags: [...new Set([...own, ...extraTags])],
         },
-        call,
+        changing,
       );
       const { subject } = manifest.content;
       const headers: Headers = {
@@ -64,8 +67,8 @@ export function manifestMethods(
       if (deletion === "refused") throw deletionRefused();
       const isGone =
         target.digest === undefined
-          ? await tags.delete(repository, target.tag, call)
-          : await manifests.delete(repository, target.digest, call);
+          ? await tags.delete(repository, target.tag, changing)
+          : await manifests.delete(repository, target.digest, changing);
       if (!isGone) throw unknownManifest(repository, target);
       return { status: 202, headers: { "content-length": 0 } };
     },
@@ -109,12 +112,12 @@ function targetOf(reference: string): Target {
     : { tag: checkedTag(reference) };
 }
 
-function checkedTag(tag: string): string {
+export function checkedTag(tag: string): string {
   if (isTag(tag)) return tag;
   throw new OciError("TAG_INVALID", `not a tag: ${tag}`, { detail: { tag } });
 }
 
-function unknownManifest(repository: string, { tag, digest }: Target): OciError {
+export function unknownManifest(repository: string, { tag, digest }: Partial<Target>): OciError {
   const detail = tag === undefined ? { Name: repository, Revision: digest } : { Tag: tag };
   return new OciError("MANIFEST_UNKNOWN", "the repository has no such manifest", { detail });
 }

@@ -4,7 +4,8 @@ import { FakeLogger } from "../../base/logger.fake.ts";
 import { parseRegistryConfig } from "../config.ts";
 import { call } from "../images/pushed-image.fake.ts";
 import { openCollectedStore, pushBlob } from "./collected-store.fake.ts";
-import { startMaintenance } from "./maintenance.ts";
+import { type CollectionsParts, openCollections } from "./collections.ts";
+import { type Maintenance, type MaintenanceOptions, startMaintenance } from "./maintenance.ts";
 
 const hourMs = 3_600_000;
 
@@ -31,7 +32,7 @@ it("collects and purges in its own rhythm, and stops with the registry", async (
   const clock = new FakeClock(new Date(Date.now() + 200 * hourMs));
   const logger = new FakeLogger();
   const options = maintenanceIn("{garbagecollect: {enabled: true, interval: 30m}}");
-  const maintenance = startMaintenance(options, { storage, clock, logger });
+  const maintenance = started(options, { storage, clock, logger });
   onTestFinished(() => maintenance.close());
 
   await clock.advance(hourMs);
@@ -67,7 +68,7 @@ it("tries again after a failure, which it reports", async () => {
       return storage.setAside(...names);
     },
   };
-  const maintenance = startMaintenance(options, { storage: failing, clock, logger });
+  const maintenance = started(options, { storage: failing, clock, logger });
   onTestFinished(() => maintenance.close());
 
   await clock.advance(hourMs);
@@ -82,6 +83,17 @@ it("tries again after a failure, which it reports", async () => {
     .poll(() => logger.messages("info"), { timeout: 10_000 })
     .toContain("garbage collection ended");
 });
+
+function started(options: MaintenanceOptions, parts: CollectionsParts): Maintenance {
+  const collections = openCollections(options.garbagecollect, parts);
+  const maintenance = startMaintenance(options, { ...parts, collections });
+  return {
+    async close() {
+      await collections.close();
+      await maintenance.close();
+    },
+  };
+}
 
 function maintenanceIn(text: string) {
   const file = `version: 0.1\nstorage:\n  inmemory:\n  maintenance: ${text}\n`;

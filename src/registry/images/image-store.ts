@@ -15,6 +15,8 @@ import {
 import { type HoldCall, type Manifests, manifestsOn } from "./manifests.ts";
 import { type Referrers, referrersOn } from "./referrers.ts";
 import { RepositoryLocks } from "./repository-locks.ts";
+import { removeRepository } from "./repository-removal.ts";
+import type { ActorCall, TagHistory } from "./tag-history.ts";
 import { type Tags, tagsOn } from "./tags.ts";
 import { trashOn } from "./trash.ts";
 import { type Uploads, uploadsOn } from "./uploads.ts";
@@ -27,22 +29,30 @@ export interface ImageStore {
   tags: Tags;
   catalog: Catalog;
   referrers: Referrers;
+  repositories: Repositories;
+}
+
+export interface Repositories {
+  /** See `removeRepository`. */
+  delete(repository: string, call: ActorCall): Promise<boolean>;
 }
 
 export interface ImageStoreOptions {
   clock: Clock;
   /** What a manifest is checked for; nothing when it is `undefined`. */
   validation: { urls: UrlRules } | undefined;
+  /** Where changes of tags are noted, if anywhere. */
+  history?: TagHistory | undefined;
 }
 
 /** The image store that keeps everything on `storage`, in Distribution's layout. */
 export function imageStoreOn(
   storage: StorageDriver,
-  { clock, validation }: ImageStoreOptions,
+  { clock, validation, history }: ImageStoreOptions,
 ): ImageStore {
   const leases = new Leases(storage, trashOn(storage), clock);
   const blobs = blobsOn(storage, leases);
-  const tags = tagsOn(storage, leases);
+  const tags = tagsOn({ storage, leases, history });
   const manifests: Manifests = manifestsOn({
     ...{ storage, tags, leases },
     async check(repository, manifest, call) {
@@ -77,6 +87,12 @@ export function imageStoreOn(
     },
     catalog: catalogOn(storage),
     referrers: referrersOn(storage, manifests),
+    repositories: {
+      delete: (repository, call) =>
+        locks.removing(repository, call, () =>
+          removeRepository(repository, { storage, leases, history }, call),
+        ),
+    },
   };
 
   /** Also the subject, which need not be there: a signature must not lose what it signs. */

@@ -8,6 +8,7 @@ import { linkAt, readLink, readOwnLink } from "./link.ts";
 import { ManifestCache, type StoredManifest } from "./manifest-cache.ts";
 import { storedMediaType } from "./media-type.ts";
 import { blobDataPath, revisionLinkPath } from "./paths.ts";
+import type { ActorCall } from "./tag-history.ts";
 import type { Tags } from "./tags.ts";
 
 /** Distribution's limit, and the least the specification asks for. */
@@ -45,10 +46,10 @@ export interface Manifests {
   write(
     repository: string,
     put: ManifestPut,
-    call: Call,
+    call: ActorCall,
   ): Promise<{ digest: Digest; manifest: Manifest }>;
   /** Takes the manifest and every tag that means it out; `false` when it was not there. */
-  delete(repository: string, digest: Digest, call: Call): Promise<boolean>;
+  delete(repository: string, digest: Digest, call: ActorCall): Promise<boolean>;
 }
 
 export interface ManifestParts {
@@ -144,7 +145,7 @@ export function manifestsOn(parts: ManifestParts): Manifests {
     }
   }
 
-  async function untag(repository: string, digest: Digest, call: Call): Promise<void> {
+  async function untag(repository: string, digest: Digest, call: ActorCall): Promise<void> {
     for await (const tag of tags.of(repository, digest, call)) {
       await tags.delete(repository, tag, call);
     }
@@ -155,7 +156,7 @@ export function manifestsOn(parts: ManifestParts): Manifests {
     repository: string,
     names: readonly string[],
     pushed: Pushed,
-    call: Call,
+    call: ActorCall,
   ): Promise<void> {
     const before = new Map<string, Digest | undefined>();
     for (const name of names) {

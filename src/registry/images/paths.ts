@@ -17,6 +17,14 @@ import type { StoragePath } from "../storage-driver.ts";
  *
  * A link holds `algorithm:hex` without a newline. Its content, not its path, names the data:
  * Distribution links sha512 blobs to data that it keeps under sha256.
+ *
+ * Beside it, where Distribution never looks, and all of which can be lost (`/dewy/trash` is drawn in
+ * `trash.ts`, `/dewy/garbage` in `garbage/run-record.ts`):
+ *
+ *   /dewy/repositories/<name>
+ *     _history/<tag>            each change of the tag, a line of JSON
+ *     _pulls/tags/<tag>         empty; its time of last change is that of the last pull
+ *     _pulls/<algorithm>/<hex>  the same for a manifest
  */
 const root = "/docker/registry/v2";
 
@@ -47,8 +55,12 @@ export function layerLinkPath(repository: string, digest: Digest): StoragePath {
   return `${layersPath(repository)}/${placeOf(digest)}/link`;
 }
 
+export function manifestsPath(repository: string): StoragePath {
+  return `${repositoryPath(repository)}/_manifests`;
+}
+
 export function revisionsPath(repository: string): StoragePath {
-  return `${repositoryPath(repository)}/_manifests/revisions`;
+  return `${manifestsPath(repository)}/revisions`;
 }
 
 export function revisionLinkPath(repository: string, digest: Digest): StoragePath {
@@ -56,7 +68,7 @@ export function revisionLinkPath(repository: string, digest: Digest): StoragePat
 }
 
 export function tagsPath(repository: string): StoragePath {
-  return `${repositoryPath(repository)}/_manifests/tags`;
+  return `${manifestsPath(repository)}/tags`;
 }
 
 export function tagPath(repository: string, tag: string): StoragePath {
@@ -85,6 +97,28 @@ export function uploadDataPath(repository: string, id: string): StoragePath {
 
 export function uploadStartPath(repository: string, id: string): StoragePath {
   return `${uploadPath(repository, id)}/startedat`;
+}
+
+export const ownRoot: StoragePath = "/dewy/repositories";
+
+export function tagHistoryPath(repository: string, tag: string): StoragePath {
+  return `${tagHistoriesPath(repository)}/${tag}`;
+}
+
+export function tagHistoriesPath(repository: string): StoragePath {
+  return `${ownRoot}/${repository}/_history`;
+}
+
+export function pullsPath(repository: string): StoragePath {
+  return `${ownRoot}/${repository}/_pulls`;
+}
+
+export function pulledTagPath(repository: string, tag: string): StoragePath {
+  return `${pullsPath(repository)}/tags/${tag}`;
+}
+
+export function pulledManifestPath(repository: string, digest: Digest): StoragePath {
+  return `${pullsPath(repository)}/${placeOf(digest)}`;
 }
 
 function placeOf(digest: Digest): string {

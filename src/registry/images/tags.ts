@@ -7,21 +7,29 @@ import { linkAt, readLink } from "./link.ts";
 import { type Page, type PageRequest, pageOf } from "./page.ts";
 import { revisionLinkPath, tagIndexLinkPath, tagLinkPath, tagPath, tagsPath } from "./paths.ts";
 import { isRepositoryThere } from "./repository.ts";
+import type { ActorCall, TagHistory } from "./tag-history.ts";
 
 /** What the tags of each repository mean. Read from storage each time: others may write to it. */
 export interface Tags {
   /** `undefined` when there is no such tag. */
   read(repository: string, tag: string, call: Call): Promise<Digest | undefined>;
-  write(repository: string, tag: string, digest: Digest, call: Call): Promise<void>;
+  write(repository: string, tag: string, digest: Digest, call: ActorCall): Promise<void>;
   /** `false` when there was none. */
-  delete(repository: string, tag: string, call: Call): Promise<boolean>;
+  delete(repository: string, tag: string, call: ActorCall): Promise<boolean>;
   /** In the order of their bytes. `undefined` when there is no such repository. */
   list(repository: string, page: PageRequest, call: Call): Promise<Page | undefined>;
   /** Every tag that means `digest`, in no order. */
   of(repository: string, digest: Digest, call: Call): AsyncIterable<string>;
 }
 
-export function tagsOn(storage: StorageDriver, leases: Leases): Tags {
+export interface TagsParts {
+  storage: StorageDriver;
+  leases: Leases;
+  /** Where changes are noted, if anywhere. */
+  history: TagHistory | undefined;
+}
+
+export function tagsOn({ storage, leases, history }: TagsParts): Tags {
   return {
     read,
 
@@ -30,6 +38,8 @@ export function tagsOn(storage: StorageDriver, leases: Leases): Tags {
       if (before !== undefined && before !== digest) await leave(repository, before, call);
       const past = linkAt(tagIndexLinkPath(repository, tag, digest), digest);
       await storage.place([past, linkAt(tagLinkPath(repository, tag), digest)], call);
+      if (before !== digest)
+        await history?.note(repository, tag, { digest, previous: before }, call);
     },
 
     async delete(repository, tag, call) {
@@ -38,6 +48,7 @@ export function tagsOn(storage: StorageDriver, leases: Leases): Tags {
       await leave(repository, before, call);
       await storage.delete(tagLinkPath(repository, tag), call);
       await storage.delete(tagPath(repository, tag), call);
+      await history?.note(repository, tag, { digest: undefined, previous: before }, call);
       return true;
     },
 

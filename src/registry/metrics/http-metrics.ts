@@ -29,6 +29,10 @@ const handlers: Record<Route["kind"], string | undefined> = {
   uploads: "blob_upload",
   upload: "blob_upload_chunk",
   referrers: "referrers",
+  repository: "repository",
+  history: "tag_history",
+  collections: "garbage_collections",
+  collection: "garbage_collection",
 };
 
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);

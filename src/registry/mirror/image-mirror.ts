@@ -8,7 +8,7 @@ import type { ImageStore } from "../images/image-store.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import { KnownSizes } from "./known-sizes.ts";
 import { openMirrorCache } from "./mirror-cache.ts";
-import { type MirrorCounts, noCounts } from "./mirror-counts.ts";
+import type { MirrorCounts } from "./mirror-counts.ts";
 import { mirroredBlobs } from "./mirrored-blobs.ts";
 import { mirroredManifests } from "./mirrored-manifests.ts";
 import { mirroredStore } from "./mirrored-store.ts";
@@ -20,6 +20,8 @@ export interface ImageMirrorParts {
   /** What is pushed here. */
   own: ImageStore;
   storage: StorageDriver;
+  /** Where its work is counted. */
+  counts: MirrorCounts;
   environment: Environment;
   clock: Clock;
   logger: Logger;
@@ -34,7 +36,8 @@ export interface ImageMirror {
    * `undefined` when it asks for one of a registry that we do not mirror (`namespace`, its `?ns=`).
    */
   nameOf(repository: string, namespace: string | undefined): string | undefined;
-  counts: MirrorCounts;
+  /** Whether what is in the repository was pushed here, and not fetched. */
+  isOwn(repository: string): boolean;
   /** Resolves when it is known what an earlier process has stored. */
   surveyed: Promise<void>;
   /** Breaks off what is being fetched, and keeps what is known of the rest. */
@@ -47,7 +50,7 @@ const tidyMs = 60_000;
 
 /** Opens the mirror that `proxy` describes. Nothing is asked of any registry before somebody pulls. */
 export function openImageMirror(options: ProxyOptions, parts: ImageMirrorParts): ImageMirror {
-  const { own, storage, environment, clock, logger } = parts;
+  const { own, storage, counts, environment, clock, logger } = parts;
   const stop = new AbortController();
   setMaxListeners(0, stop.signal); // as many as there are requests at once
   const call: Call = { signal: stop.signal };
@@ -59,7 +62,6 @@ export function openImageMirror(options: ProxyOptions, parts: ImageMirrorParts):
     ttlMs: options.ttl,
     maximumBytes: options.maxsize,
   });
-  const counts = noCounts();
   const shared = { cache, sizes: new KnownSizes(), counts, clock, logger, call };
   const blobs = mirroredBlobs({ ...shared, own: own.blobs });
   const manifests = mirroredManifests({
@@ -73,7 +75,7 @@ export function openImageMirror(options: ProxyOptions, parts: ImageMirrorParts):
   return {
     store: mirroredStore({ own, cache: cache.store, placeOf: upstreams.placeOf, blobs, manifests }),
     nameOf: upstreams.nameOf,
-    counts,
+    isOwn: (repository) => upstreams.placeOf(repository) === undefined,
     surveyed: cache.surveyed,
 
     async close(closeCall) {

@@ -1,0 +1,187 @@
+import * as v from "valibot";
+import { streamOf } from "../../base/bytes.ts";
+import type { Call } from "../../base/call.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Logger } from "../../base/logger.ts";
+import { type InTurn, openTurns } from "../../base/turns.ts";
+import { type Digest, isDigest } from "../../oci/digest.ts";
+import { type StorageDriver, StorageError, type StoragePath } from "../storage-driver.ts";
+import { readLink } from "./link.ts";
+import { tagHistoryPath, tagIndexLinkPath, tagIndexPath, tagLinkPath } from "./paths.ts";
+import { storedDigests } from "./stored-digests.ts";
+
+/** A tag that was set to another manifest, or deleted. */
+export interface TagChange {
+  at: Date;
+  /** What the tag has meant since; `undefined` when it was deleted. */
+  digest: Digest | undefined;
+  /** What it had meant, where that is known. */
+  previous: Digest | undefined;
+  /** Who did it; `undefined` for somebody who did not log in, and where it was not noted. */
+  actor: string | undefined;
+}
+
+/** Says on whose behalf something is changed. */
+export type ActorCall = Call & { actor?: string | undefined };
+
+/** Remembers what each tag has meant, for people and for rules; nothing relies on it. */
+export interface TagHistory {
+  /** Never fails, as nobody's push does because of it. */
+  note(repository: string, tag: string, change: NotedChange, call: ActorCall): Promise<void>;
+  /**
+   * Newest first. What was not noted, as Distribution does not, is told by the links of the tag:
+   * without an actor, and for each manifest only the last time.
+   */
+  list(repository: string, tag: string, call: Call): Promise<TagChange[]>;
+}
+
+type NotedChange = Pick<TagChange, "digest" | "previous">;
+
+export interface TagHistoryParts {
+  clock: Clock;
+  logger: Logger;
+}
+
+/** A few hundred changes. */
+const maximumBytes = 64 * 1024;
+const mostTries = 3;
+
+const StoredDigest = v.custom<Digest>((text) => typeof text === "string" && isDigest(text));
+const StoredChange = v.object({
+  at: v.pipe(
+    v.string(),
+    v.transform((text) => new Date(text)),
+    v.check((date) => !Number.isNaN(date.getTime())),
+  ),
+  digest: v.optional(StoredDigest),
+  previous: v.optional(StoredDigest),
+  actor: v.optional(v.string()),
+});
+
+export function tagHistoryOn(
+  storage: StorageDriver,
+  { clock, logger }: TagHistoryParts,
+): TagHistory {
+  const writers = new Map<StoragePath, { inTurn: InTurn; waiting: number }>();
+
+  return {
+    async note(repository, tag, change, call) {
+      const { actor } = call;
+      const line = JSON.stringify({ at: clock.now(), ...change, actor });
+      try {
+        await exclusively(tagHistoryPath(repository, tag), (path) => add(path, line, call));
+      } catch (error) {
+        if (call.signal.aborted) return;
+        logger.warn("the change of a tag could not be noted", { repository, tag, error });
+      }
+    },
+
+    async list(repository, tag, call) {
+      const noted = changesIn(await textOf(tagHistoryPath(repository, tag), call));
+      const current = await currentOf(repository, tag, call);
+      const isNoted = current === undefined || noted.at(-1)?.digest === current.digest;
+      const last = isNoted ? [] : [current];
+      const known = new Set([...noted, ...last].map(({ digest }) => digest));
+      const linked = await linkedChanges(repository, tag, known, call);
+      return [...noted, ...linked, ...last].sort(byTime).reverse();
+    },
+  };
+
+  /** The line break comes first, so that a line that was cut off spoils no other. */
+  async function add(path: StoragePath, line: string, { signal }: Call): Promise<void> {
+    const bytes = Buffer.from(`\n${line}`);
+    for (let tries = 1; ; tries++) {
+      try {
+        const at = await roomAt(path, bytes.length, { signal });
+        await storage.append(path, streamOf(bytes), { at, signal });
+        return;
+      } catch (error) {
+        const isOvertaken = error instanceof StorageError && error.code === "INVALID_OFFSET";
+        if (!isOvertaken || tries === mostTries) throw error;
+      }
+    }
+  }
+
+  async function roomAt(path: StoragePath, length: number, call: Call): Promise<number> {
+    const sizeNow = async () => (await storage.stat(path, call))?.size ?? 0;
+    const size = await sizeNow();
+    if (size + length <= maximumBytes) return size;
+    await shorten(path, call);
+    return sizeNow();
+  }
+
+  /** Keeps the newer half. */
+  async function shorten(path: StoragePath, call: Call): Promise<void> {
+    const text = await textOf(path, call);
+    const half = text.indexOf("\n", Math.floor(text.length / 2));
+    await storage.write(path, Buffer.from(half < 0 ? "" : text.slice(half)), call);
+  }
+
+  async function textOf(path: StoragePath, { signal }: Call): Promise<string> {
+    try {
+      const bytes = await storage.readWhole(path, { maximumBytes, signal });
+      return bytes === undefined ? "" : Buffer.from(bytes).toString();
+    } catch (error) {
+      if (error instanceof StorageError && error.code === "TOO_LARGE") return "";
+      throw error;
+    }
+  }
+
+  async function linkedChanges(
+    repository: string,
+    tag: string,
+    known: ReadonlySet<Digest | undefined>,
+    call: Call,
+  ): Promise<TagChange[]> {
+    const found: TagChange[] = [];
+    for await (const digest of storedDigests(storage, tagIndexPath(repository, tag), call)) {
+      if (known.has(digest)) continue;
+      const link = await storage.stat(tagIndexLinkPath(repository, tag, digest), call);
+      if (link !== undefined) found.push(unattributed(digest, link.modified));
+    }
+    return found;
+  }
+
+  async function currentOf(
+    repository: string,
+    tag: string,
+    call: Call,
+  ): Promise<TagChange | undefined> {
+    const path = tagLinkPath(repository, tag);
+    const digest = await readLink(storage, path, call);
+    const link = digest && (await storage.stat(path, call));
+    return link && unattributed(digest, link.modified);
+  }
+
+  async function exclusively(
+    path: StoragePath,
+    work: (path: StoragePath) => Promise<void>,
+  ): Promise<void> {
+    const writer = writers.get(path) ?? { inTurn: openTurns(), waiting: 0 };
+    writers.set(path, writer);
+    writer.waiting++;
+    try {
+      await writer.inTurn(() => work(path));
+    } finally {
+      writer.waiting--;
+      if (writer.waiting === 0) writers.delete(path);
+    }
+  }
+}
+
+function changesIn(text: string): TagChange[] {
+  return text.split("\n").flatMap((line) => {
+    const result = v.safeParse(v.pipe(v.string(), v.parseJson(), StoredChange), line);
+    if (!result.success) return [];
+    const { at, digest, previous, actor } = result.output;
+    return [{ at, digest, previous, actor }];
+  });
+}
+
+function unattributed(digest: Digest, at: Date): TagChange {
+  return { at, digest, previous: undefined, actor: undefined };
+}
+
+function byTime(one: TagChange, other: TagChange): number {
+  return one.at.getTime() - other.at.getTime();
+}
