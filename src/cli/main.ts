@@ -44,6 +44,14 @@ function commandsWith(start: StartApps): Record<string, Entry> {
       summary: "publish files as a release to an OCI registry",
       load: async () => (await import("./commands/push.ts")).push,
     },
+    status: {
+      summary: "show what is in service, and how it is",
+      load: async () => (await import("./commands/status.ts")).status,
+    },
+    why: {
+      summary: "say why this release runs, why not another one, and what comes next",
+      load: async () => (await import("./commands/status.ts")).why,
+    },
     history: {
       summary: "show what was deployed, when and how it ended",
       load: async () => (await import("./commands/history.ts")).history,
@@ -51,6 +59,10 @@ function commandsWith(start: StartApps): Record<string, Entry> {
     "registry serve": {
       summary: "serve an OCI image registry",
       load: async () => (await import("./commands/registry-serve.ts")).registryServe,
+    },
+    "registry config check": {
+      summary: "check a config.yml, and the files and directories it names",
+      load: async () => (await import("./commands/registry-config.ts")).registryConfigCheck,
     },
     "registry garbage-collect": {
       summary: "delete what no manifest names; the registry may go on serving",
@@ -88,6 +100,7 @@ function commandsWith(start: StartApps): Record<string, Entry> {
 /** What the first words of longer commands are about. */
 const families: Record<string, string> = {
   registry: "the image registry",
+  "registry config": "config.yml",
   "registry token": "passwords for machines, which expire",
   config: "dewy.yaml",
 };

@@ -75,11 +75,11 @@ export async function openRegistry(
     const watched = { storage, addressOf, clock, logger, environment };
     const observers = await openObservers(config, watched, call);
     closers.push((call) => observers.close(call));
-    const gate = await openGateFor(config.auth, { clock, logger }, call);
+    const gate = await openGateFor(config.auth, { clock, logger, environment }, call);
     closers.push(() => gate.close());
     const served = await openServer(config.http, { clock, logger });
     closers.push(() => served.release());
-    const { metrics, health, debugAddress } = observers;
+    const { metrics, health, counts, debugAddress } = observers;
     const history = tagHistoryOn(storage, { clock, logger });
     const validation = validationOf(config);
     const unlimited = imageStoreOn(observers.storage, { clock, validation, history });
@@ -87,8 +87,8 @@ export async function openRegistry(
     closers.push(() => quotas.close());
     const own =
       config.quotas.length === 0 ? unlimited : limitedStore({ store: unlimited, storage, quotas });
-    const mirror =
-      config.proxy && openImageMirror(config.proxy, { own, storage, environment, clock, logger });
+    const mirrored = { own, storage, counts, environment, clock, logger };
+    const mirror = config.proxy && openImageMirror(config.proxy, mirrored);
     if (mirror) closers.push((call) => mirror.close(call));
     const { store, nameOf } = mirror ?? { store: own, nameOf: undefined };
     const isNoted = (repository: string) => !isReadonly && (mirror?.isOwn(repository) ?? true);
