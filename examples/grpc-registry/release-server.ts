@@ -13,7 +13,7 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { artifactFor } from "../../src/agent/choose/artifact.ts";
-import { compareVersions, semanticVersions } from "../../src/agent/choose/version.ts";
+import { compareVersions, semanticVersions } from "../../src/base/version.ts";
 import { RegistryService } from "../../src/agent/registries/grpc-schema.ts";
 
 export interface ReleaseServerOptions {

@@ -9,7 +9,7 @@ import {
 } from "../release.ts";
 import { type ArtifactRules, artifactFor } from "./artifact.ts";
 import type { Constraint } from "./constraint.ts";
-import { compareVersions, semanticVersions, type Version, type Versioning } from "./version.ts";
+import { compareVersions, semanticVersions, type Version, type Versioning } from "../../base/version.ts";
 
 /** Made by `rulesOf`. */
 export interface ChoiceRules extends ArtifactRules {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import satisfies from "semver/functions/satisfies.js";
 import { describe, expect, it } from "vitest";
 import { readConstraint } from "./constraint.ts";
-import { semanticVersions, type Version } from "./version.ts";
+import { semanticVersions, type Version } from "../../base/version.ts";
 
 describe("readConstraint", () => {
   it.each([

@@ -1,16 +1,11 @@
 import * as v from "valibot";
+import { globPattern, RepositoryGlob } from "../repository-glob.ts";
 import type { Grant, Wish } from "./authenticator.ts";
 
 /** What may be done in a repository; `push` includes `pull`. */
 export const RuleAction = v.picklist(
   ["pull", "push", "delete", "*"],
   "write pull, push, delete or *",
-);
-
-/** `*` stands for any letters but `/`, `**` for any at all. */
-export const RepositoryGlob = v.pipe(
-  v.string("write a repository, such as team/*"),
-  v.regex(/^[a-z0-9._/*-]+$/, "write a repository, such as team/*, in lower case"),
 );
 
 /**
@@ -48,7 +43,7 @@ export interface AccessRules {
 }
 
 export function accessRulesOf(rules: readonly AccessRule[]): AccessRules {
-  const compiled = rules.map((rule) => ({ ...rule, pattern: patternOf(rule.repository) }));
+  const compiled = rules.map((rule) => ({ ...rule, pattern: globPattern(rule.repository) }));
 
   return {
     grantTo(user) {
@@ -80,12 +75,4 @@ function appliesTo({ users, anonymous }: AccessRule, user: string | undefined): 
 function includes(actions: AccessRule["actions"], { action }: Wish): boolean {
   if (actions.includes("*") || actions.includes(action)) return true;
   return action === "pull" && actions.includes("push");
-}
-
-function patternOf(glob: string): RegExp {
-  const source = glob.replace(/\*{2,}|[*.]/g, (found) => {
-    if (found === ".") return "\\.";
-    return found === "*" ? "[^/]*" : ".*";
-  });
-  return new RegExp(`^${source}$`);
 }
