@@ -11,6 +11,7 @@ import { clientAddressBehind } from "./auth/trusted-proxies.ts";
 import type { RegistryConfig } from "./config.ts";
 import { cacheNote } from "./config-cache.ts";
 import { startMaintenance } from "./garbage/maintenance.ts";
+import { immutableTagsOf } from "./garbage/retention.ts";
 import { imageStoreOn } from "./images/image-store.ts";
 import { lastPullsOn } from "./images/last-pulls.ts";
 import { tagHistoryOn } from "./images/tag-history.ts";
@@ -79,7 +80,10 @@ export async function openRegistry(
     const { metrics, health, debugAddress } = observers;
     const history = tagHistoryOn(storage, { clock, logger });
     const validation = validationOf(config);
-    const own = imageStoreOn(observers.storage, { clock, validation, history });
+    const own = imageStoreOn(observers.storage, {
+      ...{ clock, validation, history },
+      immutable: immutableTagsOf(config.storage.maintenance.retention.rules),
+    });
     const mirror =
       config.proxy && openImageMirror(config.proxy, { own, storage, environment, clock, logger });
     if (mirror) closers.push((call) => mirror.close(call));
@@ -95,7 +99,7 @@ export async function openRegistry(
     const address = await listen(served.server, config.http);
     const { maintenance } = config.storage;
     if (!isReadonly) {
-      const housekeeping = startMaintenance(maintenance, { storage, clock, logger });
+      const housekeeping = startMaintenance(maintenance, { storage, history, clock, logger });
       closers.push(() => housekeeping.close());
     }
     return {

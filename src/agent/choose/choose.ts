@@ -2,6 +2,12 @@ import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import {
+  compareVersions,
+  semanticVersions,
+  type Version,
+  type Versioning,
+} from "../../base/version.ts";
+import {
   type Artifact,
   type Release,
   type ReleaseRegistry,
@@ -9,7 +15,6 @@ import {
 } from "../release.ts";
 import { type ArtifactRules, artifactFor } from "./artifact.ts";
 import type { Constraint } from "./constraint.ts";
-import { compareVersions, semanticVersions, type Version, type Versioning } from "../../base/version.ts";
 
 /** Made by `rulesOf`. */
 export interface ChoiceRules extends ArtifactRules {

@@ -1,9 +1,13 @@
 import { expect, it, onTestFinished } from "vitest";
 import { FakeClock } from "../../base/clock.fake.ts";
+import type { Clock } from "../../base/clock.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
+import type { Logger } from "../../base/logger.ts";
 import { parseRegistryConfig } from "../config.ts";
 import { call } from "../images/pushed-image.fake.ts";
-import { openCollectedStore, pushBlob } from "./collected-store.fake.ts";
+import { tagHistoryOn } from "../images/tag-history.ts";
+import type { StorageDriver } from "../storage-driver.ts";
+import { openCollectedStore, pushBlob, pushManifest } from "./collected-store.fake.ts";
 import { startMaintenance } from "./maintenance.ts";
 
 const hourMs = 3_600_000;
@@ -31,7 +35,7 @@ it("collects and purges in its own rhythm, and stops with the registry", async (
   const clock = new FakeClock(new Date(Date.now() + 200 * hourMs));
   const logger = new FakeLogger();
   const options = maintenanceIn("{garbagecollect: {enabled: true, interval: 30m}}");
-  const maintenance = startMaintenance(options, { storage, clock, logger });
+  const maintenance = startMaintenance(options, partsOn(storage, clock, logger));
   onTestFinished(() => maintenance.close());
 
   await clock.advance(hourMs);
@@ -51,6 +55,46 @@ it("collects and purges in its own rhythm, and stops with the registry", async (
   }
 });
 
+it("applies the retention rules before it collects", async () => {
+  const { store, storage } = await openCollectedStore();
+  await pushManifest(store, "a", { tag: "old", layers: ["old"] });
+  await pushManifest(store, "a", { tag: "v1" });
+  const clock = new FakeClock(new Date(Date.now() + 2 * hourMs));
+  const logger = new FakeLogger();
+  const options = maintenanceIn(
+    "{garbagecollect: {enabled: true, interval: 30m}, retention: {rules: [{repositories: [a], keep: {tags: [v1]}}]}}",
+  );
+  const maintenance = startMaintenance(options, partsOn(storage, clock, logger));
+  onTestFinished(() => maintenance.close());
+
+  await clock.advance(hourMs);
+  await expect
+    .poll(() => logger.messages("info"), { timeout: 10_000 })
+    .toContain("garbage collection ended");
+
+  expect(logger.messages("info")).toContain("tag removed");
+  expect(logger.messages("info")).toContain("retention ended");
+  expect(await store.tags.read("a", "old", call)).toBeUndefined();
+  expect(await store.tags.read("a", "v1", call)).toBeDefined();
+  expect(logger.messages("warn")).toEqual([
+    expect.stringContaining("garbagecollect.deleteuntagged is false"),
+  ]);
+});
+
+it("says that rules are not applied when it does not collect", async () => {
+  const { storage } = await openCollectedStore();
+  const logger = new FakeLogger();
+  const clock = new FakeClock(new Date());
+  const options = maintenanceIn("{retention: {rules: [{repositories: [a], keep: {newest: 1}}]}}");
+
+  const maintenance = startMaintenance(options, partsOn(storage, clock, logger));
+  await maintenance.close();
+
+  expect(logger.messages("warn")).toEqual([
+    expect.stringContaining("applied by dewy registry retention only"),
+  ]);
+});
+
 it("tries again after a failure, which it reports", async () => {
   const { store, storage } = await openCollectedStore();
   await pushBlob(store, "a", "orphan");
@@ -67,7 +111,7 @@ it("tries again after a failure, which it reports", async () => {
       return storage.setAside(...names);
     },
   };
-  const maintenance = startMaintenance(options, { storage: failing, clock, logger });
+  const maintenance = startMaintenance(options, partsOn(failing, clock, logger));
   onTestFinished(() => maintenance.close());
 
   await clock.advance(hourMs);
@@ -82,6 +126,10 @@ it("tries again after a failure, which it reports", async () => {
     .poll(() => logger.messages("info"), { timeout: 10_000 })
     .toContain("garbage collection ended");
 });
+
+function partsOn(storage: StorageDriver, clock: Clock, logger: Logger) {
+  return { storage, history: tagHistoryOn(storage, { clock, logger }), clock, logger };
+}
 
 function maintenanceIn(text: string) {
   const file = `version: 0.1\nstorage:\n  inmemory:\n  maintenance: ${text}\n`;

@@ -4,6 +4,7 @@ import { isTag } from "../../oci/reference.ts";
 import { catalogOn } from "../images/catalog.ts";
 import { readLink } from "../images/link.ts";
 import { tagLinkPath, tagsPath } from "../images/paths.ts";
+import type { TagHistory } from "../images/tag-history.ts";
 import { trashOn } from "../images/trash.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import { inParallel } from "./parallel.ts";
@@ -13,16 +14,24 @@ import type { RetentionEvent, RetentionTotals } from "./retention-event.ts";
 import type { RetentionOptions, RetentionRule } from "./retention-options.ts";
 import { removeTag } from "./tag-removal.ts";
 
+export interface RetainParts {
+  storage: StorageDriver;
+  pulls: PullTimes;
+  history: TagHistory;
+  clock: Clock;
+}
+
 export interface RetainOptions extends Pick<RetentionOptions, "rules" | "limit"> {
   /** Removes however many tags the rules say. */
   force: boolean;
   /** Changes nothing, and says what would be. */
   dryRun: boolean;
   report(event: RetentionEvent): void;
-  clock: Clock;
 }
 
 const parallel = 2;
+/** In the history of a tag. */
+const actor = "(retention)";
 /** So many tags of a repository may always go: a part of a few tags says little. */
 const fewTags = 5;
 
@@ -33,13 +42,12 @@ const fewTags = 5;
  * @throws {StorageError} when the storage fails; what was removed until then is
  */
 export async function retainTags(
-  storage: StorageDriver,
-  pulls: PullTimes,
+  { storage, pulls, history, clock }: RetainParts,
   options: RetainOptions,
   call: Call,
 ): Promise<RetentionTotals> {
   const totals: RetentionTotals = { kept: 0, removed: 0, stopped: [] };
-  const { rules, report, clock } = options;
+  const { rules, report } = options;
   const nowMs = clock.now().getTime();
   const run = { begunMs: nowMs, cutoffMs: nowMs };
   const removal = { storage, trash: trashOn(storage), run };
@@ -69,8 +77,11 @@ export async function retainTags(
 
   async function carryOut(repository: string, verdict: Verdict, isDry: boolean): Promise<void> {
     const { tag, isKept, reasons } = verdict;
-    const isGone =
-      !isKept && (isDry || (await removeTag(repository, tag, removal, call)));
+    const isGone = !isKept && (isDry || (await removeTag(repository, tag, removal, call)));
+    if (isGone && !isDry) {
+      const change = { digest: undefined, previous: tag.digest };
+      await history.note(repository, tag.tag, change, { ...call, actor });
+    }
     if (isGone) totals.removed++;
     else totals.kept++;
     const why = isKept || isGone ? reasons : ["it was pushed or deleted meanwhile"];

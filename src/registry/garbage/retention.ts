@@ -1,5 +1,6 @@
 import { compareVersions, semanticVersions, type Version } from "../../base/version.ts";
 import type { Digest } from "../../oci/digest.ts";
+import type { ImmutableTags } from "../images/immutable-tags.ts";
 import { inWords } from "./duration-words.ts";
 import type { Keep, RetentionRule, TagPattern } from "./retention-options.ts";
 
@@ -36,6 +37,16 @@ export function ruleFor(
   return rules.find((rule) => rule.appliesTo(repository));
 }
 
+/** What the rules say may not be moved or deleted; `undefined` when that is nothing. */
+export function immutableTagsOf(rules: readonly RetentionRule[]): ImmutableTags | undefined {
+  if (!rules.some(({ immutable }) => immutable !== undefined)) return undefined;
+  return {
+    ruleFor(repository, tag) {
+      return matching(ruleFor(rules, repository)?.immutable ?? [], { tag })?.text;
+    },
+  };
+}
+
 /** Decides about all tags of a repository, by the rule for it; in the order in which they came. */
 export function verdictsOn(
   tags: readonly KnownTag[],
@@ -56,7 +67,7 @@ export function verdictsOn(
 }
 
 /** The pattern that `tag` matches. */
-export function matching(
+function matching(
   patterns: readonly TagPattern[],
   { tag }: Pick<KnownTag, "tag">,
 ): TagPattern | undefined {

@@ -1,5 +1,5 @@
 import type { Call } from "../../base/call.ts";
-import type { StorageDriver, StoredFile, StoragePath } from "../storage-driver.ts";
+import type { StorageDriver, StoragePath, StoredFile } from "../storage-driver.ts";
 
 /*
  * What a collection takes away is first put aside, on the same file system:
