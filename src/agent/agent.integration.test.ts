@@ -76,6 +76,12 @@ function optionsOf(
   return {
     ...{ name: "web", mode: "assets", registry: "ghr://acme/app?artifact=index", command: [] },
     ...{ ports: [], directory, intervalMs: 60_000, drainMs: 1000, cache: undefined },
-    ...{ notifiers: [notifier], scrubEnvironment: false, environment, userAgent: "dewy/test" },
+    ...{
+      notifiers: [notifier],
+      scrubEnvironment: false,
+      failureLimit: 3,
+      environment,
+      userAgent: "dewy/test",
+    },
   };
 }

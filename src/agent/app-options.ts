@@ -33,6 +33,8 @@ export interface AppOptions {
   rollbackHook?: string | undefined;
   /** Whether the app and the hooks are started without the agent's own secrets. */
   scrubEnvironment: boolean;
+  /** How often a release may fail by its own fault, before it is tried no more. */
+  failureLimit: number;
   environment: Environment;
   /** How requests introduce themselves. */
   userAgent: string;

@@ -138,6 +138,7 @@ async function openHost(changes: Partial<AppOptions>, files: Readonly<Record<str
     cache: undefined,
     notifiers: [],
     scrubEnvironment: false,
+    failureLimit: 3,
     environment,
     userAgent: "dewy/test",
     ...changes,

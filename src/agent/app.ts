@@ -8,7 +8,7 @@ import type { AppOptions, OnRestart } from "./app-options.ts";
 import type { CachePool } from "./cache-pool.ts";
 import { type AppCache, type CacheDriver, type Outage, openAppCache } from "./caches/index.ts";
 import { childEnvironment } from "./child-environment.ts";
-import { type ChoiceRules, choose } from "./choose/choose.ts";
+import { type ChoiceParts, type ChoiceRules, choose } from "./choose/choose.ts";
 import { rulesOf } from "./choose/rules.ts";
 import { type DeployParts, deploy } from "./deploy/deploy.ts";
 import { type HookParts, runHook } from "./deploy/hook.ts";
@@ -113,7 +113,10 @@ async function followed(
   const { directory, ports } = options;
   const activeTag = () => ledger.state.active?.tag;
   const { registry, store, shared } = cache;
-  const choosing = { clock, logger, warned: new Set<string>(), activeTag };
+  const choosing: ChoiceParts = {
+    ...{ clock, logger, warned: new Set<string>(), activeTag, holds: () => ledger.state },
+    tellPassedOver: (releases) => observe({ type: "releases passed over", releases }),
+  };
   const alone = openTurns();
   const hooks = hooksOf(options, { ...options, logger, observe });
   const deployParts = { ...parts, registry, store, shared, hooks, alone, start: mode.start };
@@ -129,6 +132,7 @@ async function followed(
     return await follow(
       {
         ...{ ledger, clock, logger, observe, intervalMs: options.intervalMs },
+        failureLimit: options.failureLimit,
         choose: (each) => choose(registry, rules, choosing, each),
         outage: () => asError(registry.outage),
         deploy: (choice, each) =>

@@ -1,4 +1,5 @@
 import type { Digest } from "../oci/digest.ts";
+import type { PassedOver } from "./choose/choose.ts";
 import type { Phase } from "./ledger/ledger.ts";
 
 /** What the agent does with releases: keeps a process up, or places files. */
@@ -35,6 +36,8 @@ export type AgentEvent =
     }
   /** The registry has answered, and a release was chosen or there is none yet. */
   | { type: "polled"; durationMs: number; tag: string | undefined }
+  /** What the last choice did not take, each with its reason; told with every poll. */
+  | { type: "releases passed over"; releases: readonly PassedOver[] }
   /** `failures` counts from 1 since the last success; `error` is a `DewyError` or a bug. */
   | { type: "poll failed"; error: unknown; failures: number }
   /** What the registry lets us ask until `resetAt`, where it tells. */
@@ -45,6 +48,8 @@ export type AgentEvent =
   /** `at` is when, where it is told later: by the agent that follows one that was killed. */
   | { type: "deployed"; deployment: Deployment; at?: Date | undefined }
   | { type: "deployment failed"; deployment: Deployment; error: unknown; failures: number }
+  /** It has failed as often as it may, and is not tried again by itself. */
+  | { type: "release quarantined"; tag: string; reason: string; failures: number }
   /** A generation is in service; `tag` is unknown where the ledger was lost. */
   | { type: "app started"; reason: StartReason; tag: string | undefined; pid: number }
   | { type: "app died"; how: string }

@@ -3,9 +3,11 @@ import { FakeClock } from "../base/clock.fake.ts";
 import { FakeLogger } from "../base/logger.fake.ts";
 import { digestOf } from "../oci/digest.ts";
 import type { Choice } from "./choose/choose.ts";
+import { HookError } from "./deploy/hook.ts";
 import type { AgentEvent } from "./event.ts";
 import { follow } from "./follow.ts";
 import { commitRelease } from "./ledger/attempt.ts";
+import { pauseDeployments, releaseHolds, resumeDeployments } from "./ledger/holds.ts";
 import { fakeLedger } from "./ledger/ledger.fake.ts";
 import { ReleaseRegistryError } from "./release.ts";
 
@@ -59,6 +61,49 @@ it("does not let a release that failed hold up a newer one", async () => {
   await agent.polls(1);
 
   expect(agent.deployed).toEqual(["v1.0.1"]);
+});
+
+it("tries a release that fails by its own fault three times, and then never again", async () => {
+  const agent = start("v1.0.0");
+  await agent.polls(1);
+  agent.newest = choiceOf("v2.0.0");
+  const failure = new HookError("HOOK_FAILED", "the hook ended with status 1");
+  agent.failure = Object.assign(failure, { logTail: ["no such table"] });
+  for (let poll = 0; poll < 100; poll++) await agent.clock.advance(10_000);
+
+  expect(agent.tried).toBe(1 + 3);
+  expect(agent.ledger.state.quarantined).toMatchObject([
+    { tag: "v2.0.0", failures: 3, reason: "the hook ended with status 1" },
+  ]);
+  expect(agent.ledger.state.quarantined?.[0]?.logTail).toEqual(["no such table"]);
+  const told = agent.events.filter(({ type }) => type === "release quarantined");
+  expect(told).toMatchObject([{ tag: "v2.0.0", failures: 3 }]);
+
+  agent.failure = undefined;
+  await agent.ledger.update((state) => releaseHolds(state, "v2.0.0"));
+  await agent.polls(1);
+  expect(agent.deployed).toEqual(["v1.0.0", "v2.0.0"]);
+});
+
+it("tries for ever what fails by the fault of the world", async () => {
+  const agent = start("v1.0.0");
+  agent.failure = new ReleaseRegistryError("UNAVAILABLE", "no answer");
+  for (let hour = 0; hour < 10; hour++) await agent.clock.advance(3_600_000);
+
+  expect(agent.tried).toBeGreaterThanOrEqual(10);
+});
+
+it("looks, and deploys nothing, while deployments are paused", async () => {
+  const agent = start("v1.0.0");
+  const decision = { by: "alice", at: agent.clock.now().toISOString() };
+  await agent.ledger.update((state) => pauseDeployments(state, decision));
+  await agent.polls(3);
+  expect(agent.deployed).toEqual([]);
+  expect(agent.order.filter((step) => step === "choose")).toHaveLength(3);
+
+  await agent.ledger.update(resumeDeployments);
+  await agent.polls(1);
+  expect(agent.deployed).toHaveLength(1);
 });
 
 it("says once that the ledger cannot be written, and again when that is new", async () => {

@@ -5,7 +5,9 @@ import type { Logger } from "../base/logger.ts";
 import { backoffMs } from "../base/retry.ts";
 import type { Choice } from "./choose/choose.ts";
 import type { Observe } from "./event.ts";
-import { beginAttempt, failAttempt, isDue } from "./ledger/attempt.ts";
+import { isReleaseFault, logTailOf } from "./fault.ts";
+import { beginAttempt, failAttempt, isDue, type Target } from "./ledger/attempt.ts";
+import { heldReason, pauseAt, quarantine } from "./ledger/holds.ts";
 import type { Ledger } from "./ledger/ledger.ts";
 import { ReleaseRegistryError } from "./release.ts";
 
@@ -28,7 +30,11 @@ export interface FollowParts {
   logger: Logger;
   observe: Observe;
   intervalMs: number;
+  /** How often a release may fail by its own fault, before it is tried no more; 3. */
+  failureLimit?: number;
 }
+
+const defaultFailureLimit = 3;
 
 /** What has gone wrong since all was well. */
 interface Ailments {
@@ -137,6 +143,13 @@ async function deployIfNew(choice: Choice, parts: FollowParts, call: Call): Prom
   const target = { tag, identity: artifact.identity, artifact: artifact.name };
   const { active, attempt } = ledger.state;
   if (active && active.tag === tag && active.identity === artifact.identity) return true;
+  const pause = pauseAt(ledger.state, clock.now());
+  if (pause) {
+    logger.debug("Deploy skipped: deployments are paused", { tag, by: pause.by });
+    return true;
+  }
+  // Decided while the registry was asked: the next choice knows of it.
+  if (heldReason(ledger.state, target, clock.now())) return true;
   if (!isDue(ledger.state, target, clock.now())) {
     logger.debug("Deploy skipped", { tag, until: attempt?.retryAt, reason: attempt?.error });
     return false;
@@ -149,9 +162,27 @@ async function deployIfNew(choice: Choice, parts: FollowParts, call: Call): Prom
     return true;
   } catch (error) {
     if (isEchoOf(call.signal, error)) throw error;
-    await ledger.update((state) => failAttempt(state, error, clock.now(), askedMs(error)));
-    const { failures, retryAt } = ledger.state.attempt ?? {};
-    logger.error("Dewy run failure", { tag, error, failures, retryAt });
+    await noteFailure(target, error, parts);
     return false;
   }
+}
+
+async function noteFailure(target: Target, error: unknown, parts: FollowParts): Promise<void> {
+  const { ledger, clock, logger, observe, failureLimit = defaultFailureLimit } = parts;
+  const { tag } = target;
+  const details = { waitMs: askedMs(error), isFault: isReleaseFault(error) };
+  await ledger.update((state) => failAttempt(state, error, clock.now(), details));
+  const { failures, faults = 0, retryAt } = ledger.state.attempt ?? {};
+  if (faults < failureLimit) {
+    logger.error("Dewy run failure", { tag, error, failures, retryAt });
+    return;
+  }
+  const reason = messageOf(error);
+  const entry = { reason, failures: faults, logTail: logTailOf(error) };
+  const at = clock.now().toISOString();
+  await ledger.update((state) => quarantine(state, { ...target, ...entry, at }));
+  logger.error("Dewy run failure: the release is not tried again by itself", {
+    ...{ tag, error, failures, hint: "publish a newer one" },
+  });
+  observe({ type: "release quarantined", tag, reason, failures: faults });
 }

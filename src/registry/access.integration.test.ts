@@ -72,6 +72,20 @@ it("goes by its rules", async () => {
   expect(await denied.json()).toMatchObject({ errors: [{ code: "DENIED" }] });
 });
 
+it("goes by its rules below /api/v1 as well, and notes who it was", async () => {
+  const { as } = await openWith(rules);
+  await push(as, "alice", "team/a");
+  const repository = "/api/v1/repositories/team/a";
+  const history = `${repository}/tags/v1/history`;
+
+  expect((await as(undefined, history)).status).toBe(401);
+  expect((await as("bob", history)).status).toBe(403);
+  expect((await as("alice", repository, "DELETE")).status).toBe(403);
+  expect((await as("carol", repository, "DELETE")).status).toBe(202);
+  const told = await (await as("alice", history)).json();
+  expect(told).toMatchObject({ history: [{ actor: "carol" }, { actor: "alice" }] });
+});
+
 it("answers the same for what is not there and for what is not to be seen", async () => {
   const { as } = await openWith(rules);
   await push(as, "alice", "team/a");

@@ -88,12 +88,12 @@ export async function openRegistry(
       config.proxy && openImageMirror(config.proxy, { own, storage, environment, clock, logger });
     if (mirror) closers.push((call) => mirror.close(call));
     const { store, nameOf } = mirror ?? { store: own, nameOf: undefined };
-    const isOwn = mirror?.isOwn ?? (() => true);
-    const pulls = isReadonly ? undefined : lastPullsOn(storage, { isOwn, clock, logger });
-    closers.push(async () => pulls?.settled());
+    const isNoted = (repository: string) => !isReadonly && (mirror?.isOwn(repository) ?? true);
+    const pulls = lastPullsOn(storage, { isNoted, clock, logger });
+    closers.push(() => pulls.settled());
     const witness = observers.witnessOf(store);
     const log = config.log.accesslog.disabled ? undefined : accessLog;
-    const known = { gate, store, pulls, nameOf, witness, metrics, health, accessLog: log };
+    const known = { gate, store, history, pulls, nameOf, witness, metrics, health, accessLog: log };
     served.prependListener(apiListener({ ...settings, ...known, clock, logger, call }));
     const open = openAnswers(served);
     const address = await listen(served.server, config.http);

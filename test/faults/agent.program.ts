@@ -25,6 +25,7 @@ await runApp(
     cache: undefined,
     notifiers: [],
     scrubEnvironment: false,
+    failureLimit: 3,
     environment: process.env,
     userAgent: "dewy/test",
   },

@@ -14,6 +14,7 @@ export function fakeApp(name: string, changed: Partial<AppOptions> = {}): AppOpt
     cache: undefined,
     notifiers: [],
     scrubEnvironment: false,
+    failureLimit: 3,
     environment: { PATH: "/bin" },
     userAgent: "dewy/0.0.0",
     ...changed,

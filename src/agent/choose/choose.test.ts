@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { FakeClock } from "../../base/clock.fake.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
+import { pinRelease, quarantine, skipRelease } from "../ledger/holds.ts";
+import type { LedgerState } from "../ledger/ledger.ts";
 import { FakeReleaseRegistry } from "../release-registry.fake.ts";
 import { calendarVersions } from "./calendar-versions.ts";
-import { type ChoiceParts, type ChoiceRules, choose } from "./choose.ts";
+import { type ChoiceParts, type ChoiceRules, choose, type PassedOver } from "./choose.ts";
 import { readConstraint } from "./constraint.ts";
 
 const now = new Date("2026-01-01T12:00:00Z");
@@ -201,6 +203,80 @@ describe("choose", () => {
       tag: "v1.0.0",
       passedOver: [{ tag: "v1.1.0", reason: "no release any more" }],
     });
+  });
+});
+
+describe("choose, where releases are held", () => {
+  const at = now.toISOString();
+  const decision = { by: "alice", at };
+  const failed = { identity: good[0] as string, reason: "it died", at, failures: 3, logTail: [] };
+
+  function held(change: (state: LedgerState) => LedgerState) {
+    const host = setting();
+    for (const tag of ["v1.0.0", "v1.1.0", "v2.0.0"]) host.registry.publish(tag, good);
+    const passedOver: PassedOver[][] = [];
+    host.parts.holds = () => change({ version: 1, releases: [] });
+    host.parts.tellPassedOver = (releases) => void passedOver.push([...releases]);
+    return { ...host, passedOver };
+  }
+
+  it("passes over what is in quarantine, and says why", async () => {
+    const { ask, passedOver } = held((state) => quarantine(state, { ...failed, tag: "v2.0.0" }));
+
+    expect(await ask()).toMatchObject({ tag: "v1.1.0" });
+    const reason = `in quarantine since ${at}, failed 3 times: it died`;
+    expect(passedOver).toEqual([[{ tag: "v2.0.0", reason }]]);
+  });
+
+  it("takes the same tag with other bytes, and what is newer", async () => {
+    const host = held((state) =>
+      quarantine(state, { ...failed, tag: "v2.0.0", identity: "other" }),
+    );
+    expect(await host.ask()).toMatchObject({ tag: "v2.0.0" });
+
+    const { registry, ask } = held((state) => quarantine(state, { ...failed, tag: "v2.0.0" }));
+    registry.publish("v2.0.1", good);
+    expect(await ask()).toMatchObject({ tag: "v2.0.1", passedOver: [] });
+  });
+
+  it("passes over what was skipped, without asking for it", async () => {
+    const { ask, registry, passedOver } = held((state) =>
+      skipRelease(state, { ...decision, tag: "v2.0.0", reason: "slow" }),
+    );
+
+    expect(await ask()).toMatchObject({ tag: "v1.1.0" });
+    expect(registry.asked).toEqual(["v1.1.0"]);
+    expect(passedOver).toEqual([[{ tag: "v2.0.0", reason: `skipped by alice at ${at}: slow` }]]);
+  });
+
+  it("takes what is pinned, whatever is newer and whatever range it is in", async () => {
+    const { ask, passedOver } = held((state) => pinRelease(state, { ...decision, tag: "v1.0.0" }));
+    const constraint = await readConstraint("^2", "--constraint");
+
+    expect(await ask({ constraint })).toMatchObject({ tag: "v1.0.0" });
+    const reason = `v1.0.0 is pinned by alice at ${at}`;
+    expect(passedOver).toEqual([[{ tag: "v2.0.0", reason }]]);
+  });
+
+  it("leaves everything as it is while the pinned release is not there, and warns once", async () => {
+    const { ask, logger } = held((state) => pinRelease(state, { ...decision, tag: "v9.0.0" }));
+
+    expect([await ask(), await ask()]).toEqual([undefined, undefined]);
+    expect(logger.messages("warn")).toEqual(["the pinned release is not there"]);
+  });
+
+  it("leaves everything as it is when all there is is held, however much that is", async () => {
+    const host = setting();
+    let state: LedgerState = { version: 1, releases: [] };
+    for (let release = 0; release < 30; release++) {
+      host.registry.publish(`v1.0.${release}`, good);
+      state = quarantine(state, { ...failed, tag: `v1.0.${release}` });
+    }
+    host.parts.holds = () => state;
+
+    expect(await host.ask()).toBeUndefined();
+    host.registry.publish("v0.9.0", good);
+    expect(await host.ask()).toMatchObject({ tag: "v0.9.0" });
   });
 });
 

@@ -1,6 +1,8 @@
 import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
+import { phraseOf, pinAt, quarantineReason, skipReason } from "../ledger/holds.ts";
+import type { DecisionAboutRelease, LedgerState } from "../ledger/ledger.ts";
 import {
   compareVersions,
   semanticVersions,
@@ -47,6 +49,10 @@ export interface ChoiceParts {
   warned: Set<string>;
   /** What is in service. */
   activeTag?: () => string | undefined;
+  /** What is held: pinned, skipped, in quarantine. */
+  holds?: () => Readonly<LedgerState>;
+  /** Told each time what was passed over, and why, whatever comes of it. */
+  tellPassedOver?: (passedOver: readonly PassedOver[]) => void;
 }
 
 /** A release is announced before its files are all there; for so long that is nothing to speak of. */
@@ -54,9 +60,10 @@ export const graceMs = 30 * 60_000;
 const maximumLookBack = 10;
 
 /**
- * Chooses the newest version that has an artifact for this host. `undefined` while the only
- * releases there are may still be being uploaded, and when the one in service has lost its artifact:
- * whoever replaces a file deletes it first, and an older release must not run for that moment.
+ * Chooses the newest version that has an artifact for this host and is not held, or the one that is
+ * pinned. `undefined` while the only releases there are may still be being uploaded, when nothing but
+ * what is held is left, and when the one in service has lost its artifact: whoever replaces a file
+ * deletes it first, and an older release must not run for that moment.
  *
  * @throws {ReleaseRegistryError} `NOT_FOUND` when there is no version, or none of the newest ten
  *   has an artifact for us; and what the registry throws
@@ -67,20 +74,40 @@ export async function choose(
   parts: ChoiceParts,
   call: Call,
 ): Promise<Choice | undefined> {
-  const tags = await registry.tags(call);
-  const versions = newestFirst(tags, rules);
-  if (versions.length === 0) throw noVersion(registry, tags, rules);
-
-  const incomplete: Release[] = [];
   const passedOver: PassedOver[] = [];
-  for (const version of versions.slice(0, maximumLookBack)) {
+  try {
+    return await chosen(registry, rules, { ...parts, passedOver }, call);
+  } finally {
+    parts.tellPassedOver?.(passedOver);
+  }
+}
+
+type ChoosingParts = ChoiceParts & { passedOver: PassedOver[] };
+
+async function chosen(
+  registry: ReleaseRegistry,
+  rules: ChoiceRules,
+  parts: ChoosingParts,
+  call: Call,
+): Promise<Choice | undefined> {
+  const { passedOver } = parts;
+  const incomplete: Release[] = [];
+  let looked = 0;
+  for (const version of candidates(registry, await registry.tags(call), rules, parts)) {
+    if (looked === maximumLookBack) break;
     const { tag } = version;
     const release = await registry.release(tag, call);
     const artifact = release && artifactFor(release, rules);
+    const hold = artifact && holdOn(tag, artifact, parts);
+    if (hold !== undefined) {
+      passedOver.push({ tag, reason: hold });
+      continue;
+    }
     if (release && artifact) {
       for (const newer of incomplete) tell(newer, tag, rules, parts);
       return { tag, version, release, artifact, passedOver };
     }
+    looked++;
     if (release) incomplete.push(release);
     if (tag === parts.activeTag?.()) return stay(tag, parts);
     passedOver.push({ tag, reason: release ? reasonFor(release, rules) : "no release any more" });
@@ -90,7 +117,56 @@ export async function choose(
     parts.logger.debug("release is not complete yet", { tag: newest.tag });
     return undefined;
   }
+  if (looked === 0) return undefined;
   throw nothingComplete(registry, passedOver);
+}
+
+/** What may be chosen, best first: all but what is skipped, or only what is pinned. */
+function candidates(
+  registry: ReleaseRegistry,
+  tags: readonly string[],
+  rules: ChoiceRules,
+  parts: ChoosingParts,
+): readonly Version[] {
+  const { holds, passedOver, clock } = parts;
+  const state = holds?.();
+  const pin = state && pinAt(state, clock.now());
+  if (pin) return pinnedAmong(newestFirst(tags, rules), tags, pin, rules, parts);
+  const versions = newestFirst(tags, rules);
+  if (versions.length === 0) throw noVersion(registry, tags, rules);
+  if (!state) return versions;
+  return versions.filter(({ tag }) => {
+    const reason = skipReason(state, tag, clock.now());
+    if (reason !== undefined) passedOver.push({ tag, reason });
+    return reason === undefined;
+  });
+}
+
+/** Whatever slot or range it is in: it was a person who named it. */
+function pinnedAmong(
+  versions: readonly Version[],
+  tags: readonly string[],
+  pin: DecisionAboutRelease,
+  { versioning = semanticVersions }: ChoiceRules,
+  { passedOver, logger, warned }: ChoosingParts,
+): readonly Version[] {
+  const [first] = versions;
+  if (first && first.tag !== pin.tag) {
+    passedOver.push({ tag: first.tag, reason: `${pin.tag} is pinned ${phraseOf(pin)}` });
+  }
+  if (!tags.includes(pin.tag)) {
+    passedOver.push({ tag: pin.tag, reason: "pinned, and not in the registry" });
+    if (!warned.has(pin.tag)) logger.warn("the pinned release is not there", { tag: pin.tag });
+    warned.add(pin.tag);
+    return [];
+  }
+  const bare = { tag: pin.tag, numbers: [], preRelease: [], slot: undefined };
+  return [versioning.parse(pin.tag) ?? bare];
+}
+
+function holdOn(tag: string, { identity }: Artifact, { holds }: ChoiceParts): string | undefined {
+  const state = holds?.();
+  return state && quarantineReason(state, { tag, identity });
 }
 
 function stay(tag: string, { logger, warned }: ChoiceParts): undefined {

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
-import { type Call, isEchoOf, withTimeout } from "../../base/call.ts";
+import { type Call, isEchoOf, TimeoutError, withTimeout } from "../../base/call.ts";
 import { settlesWithin, systemClock } from "../../base/clock.ts";
 import { DewyError, messageOf, systemCodeOf } from "../../base/errors.ts";
 import { linesOf } from "../../base/lines.ts";
@@ -11,7 +11,10 @@ import { secretsIn } from "../child-environment.ts";
 import type { HookName, Observe } from "../event.ts";
 import { signalGroup } from "../supervisor/process-group.ts";
 
-export class HookError extends DewyError<"HOOK_FAILED"> {}
+export class HookError extends DewyError<"HOOK_FAILED" | "HOOK_NOT_STARTED"> {
+  /** The last lines it has written, without the agent's own secrets. */
+  logTail: readonly string[] = [];
+}
 
 /** When a hook runs, and the command line that `sh` is given. */
 export interface Hook {
@@ -42,6 +45,7 @@ const defaultTimeoutMs = 600_000;
 const longestLine = 2_000;
 /** A hook that writes without end must not fill the log. */
 const mostLines = 1_000;
+const longestTail = 50;
 /** What a hook leaves running in the background may keep its output open for ever. */
 const lastWordsMs = 500;
 /**
@@ -89,13 +93,13 @@ async function runToEnd(hook: Hook, facts: HookFacts, parts: HookParts, call: Ca
   const { name } = hook;
   const { logger, timeoutMs = defaultTimeoutMs } = parts;
   const { pid, exited, outputs, guard } = start(hook, facts, parts);
-  const budget = { lines: mostLines };
   const secrets = secretsIn(parts.environment);
+  const kept = { budget: { lines: mostLines }, secrets, tail: [] as string[] };
   const written = outputs.map(([stream, output]) =>
-    log({ hook: name, stream }, output, { budget, secrets }, logger),
+    log({ hook: name, stream }, output, kept, logger),
   );
 
-  await withTimeout(`the ${name} hook`, timeoutMs, call, async ({ signal }) => {
+  const ended = withTimeout(`the ${name} hook`, timeoutMs, call, async ({ signal }) => {
     const kill = () => pid !== undefined && signalGroup(pid, "SIGKILL");
     signal.addEventListener("abort", kill, { once: true });
     try {
@@ -109,6 +113,22 @@ async function runToEnd(hook: Hook, facts: HookFacts, parts: HookParts, call: Ca
       guard?.end("\n");
     }
   });
+  await ended.catch((error) => {
+    throw error instanceof HookError || error instanceof TimeoutError
+      ? withTail(error, kept.tail)
+      : error;
+  });
+}
+
+/** A hook that takes too long has failed like one that says so. */
+function withTail(error: HookError | TimeoutError, tail: readonly string[]): HookError {
+  const { message, hint = "look at what it wrote, in the log just above" } = error;
+  const failure =
+    error instanceof HookError
+      ? error
+      : new HookError("HOOK_FAILED", message, { cause: error, hint });
+  failure.logTail = tail;
+  return failure;
 }
 
 function start({ name, command }: Hook, facts: HookFacts, { directory, environment }: HookParts) {
@@ -138,19 +158,26 @@ function variablesFor({ tag, previousTag = "", releaseDirectory }: HookFacts) {
   };
 }
 
+interface KeptOutput {
+  budget: { lines: number };
+  secrets: readonly Secret[];
+  tail: string[];
+}
+
 /** Until the output ends, or is closed under it. */
 async function log(
   from: { hook: string; stream: string },
   output: Readable,
-  { budget, secrets }: { budget: { lines: number }; secrets: readonly Secret[] },
+  { budget, secrets, tail }: KeptOutput,
   logger: Logger,
 ): Promise<void> {
   try {
     for await (const line of linesOf(output, longestLine)) {
       budget.lines--;
-      if (budget.lines >= 0) {
-        logger.info("hook output", { ...from, line: concealed(line, secrets) });
-      }
+      const shown = concealed(line, secrets);
+      tail.push(shown);
+      if (tail.length > longestTail) tail.shift();
+      if (budget.lines >= 0) logger.info("hook output", { ...from, line: shown });
       if (budget.lines === -1) logger.warn("the rest of the hook's output is left out", from);
     }
   } catch (error) {
@@ -160,7 +187,7 @@ async function log(
 
 function unstarted(name: string, cause: unknown): HookError {
   const reason = systemCodeOf(cause) ?? messageOf(cause);
-  return new HookError("HOOK_FAILED", `the ${name} hook could not be started (${reason})`, {
+  return new HookError("HOOK_NOT_STARTED", `the ${name} hook could not be started (${reason})`, {
     cause,
     hint: "check the directory, and how many files and processes dewy may have",
   });

@@ -5,8 +5,14 @@ import type { AgentEvent, AppIdentity, Deployment } from "../event.ts";
 const Time = v.pipe(v.string(), v.isoTimestamp());
 const optionalText = v.optional(v.string());
 
-/** What is worth remembering: how a deployment ended, a hook that failed, an app that died. */
-const historyEvents = ["deployed", "deployment failed", "hook failed", "app died"] as const;
+/** What is worth remembering: how a deployment ended, a release that is not tried again, a hook that failed, an app that died. */
+const historyEvents = [
+  "deployed",
+  "deployment failed",
+  "release quarantined",
+  "hook failed",
+  "app died",
+] as const;
 
 /**
  * One line of `history.jsonl`: who deployed what, where and when, and how it ended. Times are ISO
@@ -77,6 +83,11 @@ function factsOf(event: AgentEvent, { tag }: KnownSoFar): Facts | undefined {
       const { deployment, failures, error } = event;
       const how = { failures, error: sentenceOf(error) };
       return { event: "deployment failed", by: "poll", ...factsAbout(deployment), ...how };
+    }
+    case "release quarantined": {
+      const { tag: failed, reason, failures } = event;
+      const how = { failures, error: oneLine(reason) };
+      return { event: "release quarantined", by: "poll", tag: failed, ...how };
     }
     case "hook ended": {
       if (event.error === undefined) return undefined;

@@ -58,7 +58,9 @@ describe("an attempt", () => {
   });
 
   it("waits as long as the registry asked for", () => {
-    const failed = failAttempt(beginAttempt(empty, target, start), new Error("no"), start, 900_000);
+    const failed = failAttempt(beginAttempt(empty, target, start), new Error("no"), start, {
+      waitMs: 900_000,
+    });
 
     expect(failed.attempt?.retryAt).toBe(later(900_000).toISOString());
   });

@@ -14,9 +14,10 @@ export interface Target {
 
 /** Notes that `target` is being tried; its earlier failures count on. */
 export function beginAttempt(state: Readonly<LedgerState>, target: Target, now: Date): LedgerState {
-  const failures = isSame(state.attempt, target) ? state.attempt.failures : 0;
+  const same = isSame(state.attempt, target) ? state.attempt : undefined;
   const { tag, identity, artifact } = target;
-  const attempt = { tag, identity, artifact, phase: "fetch" as const, failures };
+  const counts = { failures: same?.failures ?? 0, ...(same?.faults && { faults: same.faults }) };
+  const attempt = { tag, identity, artifact, phase: "fetch" as const, ...counts };
   return { ...state, attempt: { ...attempt, startedAt: now.toISOString() } };
 }
 
@@ -31,12 +32,19 @@ export function advanceAttempt(
   return { ...state, attempt: { ...state.attempt, phase, ...place } };
 }
 
-/** Notes that the attempt failed, and when it may be tried again; `waitMs` is the least time. */
+export interface FailureDetails {
+  /** The least time until it may be tried again. */
+  waitMs?: number;
+  /** Whether it was the release's own fault, and not that of the world around it. */
+  isFault?: boolean;
+}
+
+/** Notes that the attempt failed, and when it may be tried again. */
 export function failAttempt(
   state: Readonly<LedgerState>,
   error: unknown,
   now: Date,
-  waitMs = 0,
+  { waitMs = 0, isFault = false }: FailureDetails = {},
 ): LedgerState {
   if (!state.attempt) return state;
   const failures = state.attempt.failures + 1;
@@ -44,6 +52,7 @@ export function failAttempt(
   const attempt = {
     ...state.attempt,
     failures,
+    ...(isFault && { faults: (state.attempt.faults ?? 0) + 1 }),
     error: messageOf(error).slice(0, longestErrorText),
     retryAt: new Date(now.getTime() + pauseMs).toISOString(),
   };

@@ -27,6 +27,8 @@ const DeployedRelease = v.object({
 export const phases = ["fetch", "unpack", "switch", "start", "commit", "prune"] as const;
 const Phase = v.picklist(phases);
 
+const Count = v.pipe(v.number(), v.integer(), v.minValue(0));
+
 const Attempt = v.object({
   tag: v.string(),
   identity: v.string(),
@@ -34,7 +36,9 @@ const Attempt = v.object({
   directory: v.optional(v.string()),
   phase: Phase,
   startedAt: Time,
-  failures: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  failures: Count,
+  /** Those of the failures that were the release's own; ledgers of earlier versions do not tell. */
+  faults: v.optional(Count),
   error: v.optional(v.string()),
   retryAt: v.optional(Time),
 });
@@ -47,6 +51,25 @@ const Untold = v.object({
   committedAt: Time,
 });
 
+/** What a person has decided: who, when, why, and until when it holds where it does not for ever. */
+const Decision = v.object({
+  by: v.string(),
+  at: Time,
+  reason: v.optional(v.string()),
+  until: v.optional(Time),
+});
+const DecisionAboutRelease = v.object({ ...Decision.entries, tag: v.string() });
+
+const QuarantinedRelease = v.object({
+  tag: v.string(),
+  identity: v.string(),
+  reason: v.string(),
+  at: Time,
+  /** How often it was tried, and failed by its own fault. */
+  failures: Count,
+  logTail: v.array(v.string()),
+});
+
 const LedgerState = v.object({
   version: v.literal(1),
   desired: v.optional(v.object({ tag: v.string(), identity: v.string(), at: Time })),
@@ -55,6 +78,10 @@ const LedgerState = v.object({
   lastGood: v.optional(DeployedRelease),
   releases: v.array(DeployedRelease),
   untold: v.optional(Untold),
+  quarantined: v.optional(v.array(QuarantinedRelease)),
+  skipped: v.optional(v.array(DecisionAboutRelease)),
+  pinned: v.optional(DecisionAboutRelease),
+  paused: v.optional(Decision),
 });
 
 /** A release on disk. `directory` is absolute; `since` is an ISO time, when it became active. */
@@ -65,6 +92,10 @@ export type Attempt = v.InferOutput<typeof Attempt>;
 export type Phase = v.InferOutput<typeof Phase>;
 /** What a kill leaves to the next agent to tell. */
 export type Untold = v.InferOutput<typeof Untold>;
+export type Decision = v.InferOutput<typeof Decision>;
+export type DecisionAboutRelease = v.InferOutput<typeof DecisionAboutRelease>;
+/** A release that has failed as often as it may, and is not tried again by itself. */
+export type QuarantinedRelease = v.InferOutput<typeof QuarantinedRelease>;
 /** Three facts, never one: what the last poll chose, what is being tried, what is in service. */
 export type LedgerState = v.InferOutput<typeof LedgerState>;
 

@@ -60,6 +60,8 @@ function openTexts({ identity, clock, environment }: NoticeParts): (event: Agent
         return counted(errors.next(), sentenceOf(event.error, secrets));
       case "deployment failed":
         return counted(errors.next(), failureText(event, sentenceOf(event.error, secrets)));
+      case "release quarantined":
+        return { kind: "error", text: quarantineText(event, redacted(event.reason, secrets)) };
       case "app started":
         return appStarted(event, suffix, deaths.areTold());
       case "app died":
@@ -92,6 +94,11 @@ function failureText({ deployment }: EventOf<"deployment failed">, sentence: str
   const { tag, previousTag } = deployment;
   const stays = previousTag === undefined ? "" : `, \`${previousTag}\` stays in service`;
   return `deployment of \`${tag}\` failed${stays}: ${sentence}`;
+}
+
+function quarantineText({ tag, failures }: EventOf<"release quarantined">, why: string): string {
+  const times = failures === 1 ? "once" : `${failures} times`;
+  return `\`${tag}\` has failed ${times}, and is not tried again until a newer release appears: ${why}`;
 }
 
 function appStarted(

@@ -7,5 +7,6 @@ export class SupervisorError extends DewyError<
   | "COMMAND_NOT_FOUND"
   | "NOT_EXECUTABLE"
   | "START_FAILED"
+  | "SPAWN_FAILED"
   | "STOPPED"
 > {}

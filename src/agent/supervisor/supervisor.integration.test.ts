@@ -179,7 +179,7 @@ describe("a generation that does not stay up", () => {
     const supervisor = await supervisorIn("/nonexistent/app", { command: sleeper, logger });
 
     await expect(supervisor.start({ signal })).rejects.toMatchObject({
-      code: "START_FAILED",
+      code: "SPAWN_FAILED",
       message: expect.stringContaining("in /nonexistent/app"),
     });
   });

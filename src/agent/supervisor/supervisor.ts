@@ -37,7 +37,7 @@ export interface Supervisor {
    * Brings up a new generation beside the old one, and resolves once it has stayed up for the minimum
    * uptime. Waits for nobody that drains. When it rejects, the old generation has not been touched.
    *
-   * @throws {SupervisorError} `START_FAILED`, `COMMAND_NOT_FOUND`, `NOT_EXECUTABLE`, `STOPPED`
+   * @throws {SupervisorError} `START_FAILED`, `SPAWN_FAILED`, `COMMAND_NOT_FOUND`, `NOT_EXECUTABLE`, `STOPPED`
    */
   start(call: Call): Promise<Replacement>;
   /**

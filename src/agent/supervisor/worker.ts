@@ -51,7 +51,7 @@ export interface Worker {
  * line. When this process is killed meanwhile, the shell reads the end of the pipe and leaves. So
  * there is no moment at which a worker lives that no record names.
  *
- * @throws {SupervisorError} `COMMAND_NOT_FOUND`, `NOT_EXECUTABLE`, `START_FAILED`
+ * @throws {SupervisorError} `COMMAND_NOT_FOUND`, `NOT_EXECUTABLE`, `SPAWN_FAILED`
  */
 export async function startWorker(
   plan: WorkerPlan,
@@ -92,7 +92,7 @@ async function spawned(what: string, begin: () => ChildProcess) {
     child.stdin?.on("error", () => {}); // the shell has ended, which its exit tells
     return { child, pid: child.pid ?? Number.NaN };
   } catch (error) {
-    throw new SupervisorError("START_FAILED", `cannot start ${what}: ${messageOf(error)}`, {
+    throw new SupervisorError("SPAWN_FAILED", `cannot start ${what}: ${messageOf(error)}`, {
       cause: error,
       hint: "check that the directory exists, and that the limits on processes allow another one",
     });

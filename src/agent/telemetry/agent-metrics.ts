@@ -45,6 +45,11 @@ function openDeploymentInstruments() {
       help: "Deployments that failed.",
       unit: "",
     }),
+    quarantines: openCounter({
+      name: "dewy.releases.quarantined.total",
+      help: "Releases that failed as often as they may, and are not tried again by themselves.",
+      unit: "",
+    }),
     phaseDuration: openHistogram(
       {
         name: "dewy.deployment.phase.duration",
@@ -141,6 +146,7 @@ function beginAtZero(instruments: Instruments, { app, mode }: AppIdentity): void
   const command = mode;
   instruments.deployments.add({ app, command }, 0);
   instruments.deploymentErrors.add({ app, command }, 0);
+  instruments.quarantines.add({ app, command }, 0);
   instruments.polls.add({ app }, 0);
   instruments.pollErrors.add({ app }, 0);
   instruments.lastSuccessfulPoll.set({ app }, 0);
@@ -158,6 +164,8 @@ function countDeployment(event: AgentEvent, instruments: Instruments, identity: 
     inService(tag, instruments, app);
   } else if (event.type === "deployment failed") {
     instruments.deploymentErrors.add({ app, command }, 1);
+  } else if (event.type === "release quarantined") {
+    instruments.quarantines.add({ app, command }, 1);
   } else if (event.type === "phase ended") {
     const { phase, durationMs } = event;
     instruments.phaseDuration.record({ app, phase }, durationMs / 1000);

@@ -54,6 +54,7 @@ export function appOf(
     afterDeployHook: values.afterDeployHook,
     rollbackHook: values.rollbackHook,
     scrubEnvironment: values.scrubEnv,
+    failureLimit: values.failureLimit,
   };
 }
 

@@ -118,6 +118,20 @@ export const port = kind(
   { type: "integer", minimum: 0, maximum: 65_535 },
 );
 
+const count = "write a number from 1 to 1000";
+
+export const positive = kind(
+  v.pipe(
+    v.union([v.string(), v.number()], count),
+    v.transform(String),
+    v.regex(/^\d{1,4}$/, count),
+    v.transform(Number),
+    v.minValue(1, count),
+    v.maxValue(1_000, count),
+  ),
+  { type: "integer", minimum: 1, maximum: 1_000 },
+);
+
 export const choice = <const Words extends readonly [string, ...string[]]>(words: Words) =>
   kind(
     v.pipe(

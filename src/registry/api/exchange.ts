@@ -4,6 +4,7 @@ import type { Call } from "../../base/call.ts";
 import type { Grant } from "../auth/authenticator.ts";
 import type { ImageStore } from "../images/image-store.ts";
 import type { LastPulls } from "../images/last-pulls.ts";
+import type { TagHistory } from "../images/tag-history.ts";
 import { http2StreamOf } from "./http2-request.ts";
 
 export type Headers = Record<string, string | number | readonly string[]>;
@@ -32,8 +33,8 @@ export interface Inquiry {
 /** What the resources work on, and what they are allowed to. */
 export interface ApiParts {
   store: ImageStore;
-  /** Where pulls are noted; nowhere, when nothing may be written. */
-  pulls: Pick<LastPulls, "note"> | undefined;
+  history: Pick<TagHistory, "list">;
+  pulls: LastPulls;
   deletion: "allowed" | "refused";
   /** The most names one page of a listing holds. */
   maximumTags: number;

@@ -8,6 +8,7 @@ import {
   type Methods,
   warningOf,
 } from "./exchange.ts";
+import { unknownRepository } from "./repositories.ts";
 
 /** What Distribution gives a client that does not say how much it wants. */
 const ordinaryCatalogPage = 100;
@@ -26,8 +27,7 @@ export function tagsMethods(
       const request = { limit, last: query.get("last") ?? undefined };
       const page = await tags.list(repository, request, call);
       if (page === undefined) {
-        const detail = { name: repository };
-        throw new OciError("NAME_UNKNOWN", "there is no such repository", { detail });
+        throw unknownRepository(repository);
       }
       const link = linkTo(`/v2/${repository}/tags/list`, request, page);
       const headers = { ...link, ...warningOf(page.warning) };
@@ -60,14 +60,14 @@ function linkTo(path: string, { limit }: PageRequest, { names, more }: Page): He
   return { link: `<${path}?${new URLSearchParams({ last, n: String(limit) })}>; rel="next"` };
 }
 
-function numberIn(query: URLSearchParams): number | undefined {
+export function numberIn(query: URLSearchParams): number | undefined {
   const text = query.get("n");
   if (text === null || text === "") return undefined;
   if (!/^\d{1,9}$/.test(text)) throw invalidNumber(text);
   return Number(text);
 }
 
-function invalidNumber(n: unknown): OciError {
+export function invalidNumber(n: unknown): OciError {
   return new OciError("PAGINATION_NUMBER_INVALID", `not a number of results: ${n}`, {
     detail: { n },
   });

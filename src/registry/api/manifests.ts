@@ -35,7 +35,7 @@ export function manifestMethods(
           : await manifests.read(repository, target.digest, call);
       if (manifest === undefined) throw unknownManifest(repository, target);
       const { digest } = manifest;
-      if (request.method === "GET") pulls?.note({ repository, digest, tag: target.tag }, call);
+      if (request.method === "GET") pulls.note({ repository, digest, tag: target.tag }, call);
       return answerWith(manifest, inquiry);
     },
 
@@ -112,12 +112,12 @@ function targetOf(reference: string): Target {
     : { tag: checkedTag(reference) };
 }
 
-function checkedTag(tag: string): string {
+export function checkedTag(tag: string): string {
   if (isTag(tag)) return tag;
   throw new OciError("TAG_INVALID", `not a tag: ${tag}`, { detail: { tag } });
 }
 
-function unknownManifest(repository: string, { tag, digest }: Target): OciError {
+export function unknownManifest(repository: string, { tag, digest }: Partial<Target>): OciError {
   const detail = tag === undefined ? { Name: repository, Revision: digest } : { Tag: tag };
   return new OciError("MANIFEST_UNKNOWN", "the repository has no such manifest", { detail });
 }

@@ -5,7 +5,9 @@ import type { Answer, ApiParts, Inquiry, Methods } from "./exchange.ts";
 import { catalogMethods, tagsMethods } from "./listings.ts";
 import { manifestMethods } from "./manifests.ts";
 import { referrersMethods } from "./referrers.ts";
+import { repositoryMethods } from "./repositories.ts";
 import type { Route } from "./routes.ts";
+import { historyMethods } from "./tag-history.ts";
 import { tokenMethods } from "./token.ts";
 import { uploadMethods, uploadsMethods } from "./uploads.ts";
 
@@ -63,6 +65,10 @@ function methodsOf(route: Route, inquiry: Inquiry, parts: ApiParts & AdmissionPa
       return uploadMethods(route, inquiry, parts);
     case "referrers":
       return referrersMethods(route, inquiry, parts);
+    case "repository":
+      return repositoryMethods(route, inquiry, parts);
+    case "history":
+      return historyMethods(route, inquiry, parts);
   }
 }
 

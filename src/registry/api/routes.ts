@@ -1,6 +1,7 @@
 import { OciError } from "../../oci/error.ts";
 import { isRepository } from "../../oci/reference.ts";
 import { tokenPath } from "../auth/token-server.ts";
+import { type OwnRoute, ownPath, parseOwnRoute } from "./own-routes.ts";
 
 /** What a path names. Digests, tags and upload ids are as they came; nobody has checked them yet. */
 export type Route =
@@ -14,7 +15,8 @@ export type Route =
   | { kind: "blob"; repository: string; digest: string }
   | { kind: "uploads"; repository: string }
   | { kind: "upload"; repository: string; id: string }
-  | { kind: "referrers"; repository: string; digest: string };
+  | { kind: "referrers"; repository: string; digest: string }
+  | OwnRoute;
 
 /**
  * Reads the path of a request, below the prefix that is configured; `undefined` when nothing lives
@@ -28,17 +30,21 @@ export function parseRoute(encodedPath: string): Route | undefined {
   if (path === "/v2/" || path === "/v2") return { kind: "base" };
   if (path === "/v2/_catalog") return { kind: "catalog" };
   if (path === tokenPath) return { kind: "token" };
+  if (path?.startsWith(`${ownPath}/`)) return checked(parseOwnRoute(path));
   if (path === undefined || !path.startsWith("/v2/")) return undefined;
 
   const [, name = "", kind, target = ""] =
     /^\/v2\/(.+)\/(tags\/list|blobs\/uploads|manifests|blobs|referrers)(?:\/([^/]*))?$/.exec(
       path,
     ) ?? [];
-  const route = routeTo(kind, name, target);
-  if (route !== undefined && !isRepository(name)) {
-    throw new OciError("NAME_INVALID", `not a repository name: ${name}`, { detail: { name } });
-  }
-  return route;
+  return checked(routeTo(kind, name, target));
+}
+
+function checked(route: Route | undefined): Route | undefined {
+  if (route === undefined || !("repository" in route) || isRepository(route.repository))
+    return route;
+  const { repository: name } = route;
+  throw new OciError("NAME_INVALID", `not a repository name: ${name}`, { detail: { name } });
 }
 
 function routeTo(kind: string | undefined, repository: string, target: string): Route | undefined {

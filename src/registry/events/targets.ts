@@ -55,6 +55,8 @@ export async function targetsOf(
     case "blob":
       if (method === "DELETE") return answer.status === 202 ? [blobGone(route)] : [];
       return blobPulled(answered, route);
+    case "repository":
+      return answer.status === 202 ? [repositoryGone(route)] : [];
     case "upload":
     case "uploads":
       return blobArrived(answered, route, store);
@@ -104,6 +106,11 @@ function manifestGone({ tags }: Answered, { repository, reference }: ManifestRou
     : { repository, tag: reference };
   const withIt = tags.map((tag) => ({ repository, tag }));
   return [target, ...withIt].map((gone) => ({ action: "delete", target: gone }));
+}
+
+/** In one event, as Distribution tells it, whatever was in it. */
+function repositoryGone({ repository }: { repository: string }): Happening {
+  return { action: "delete", target: { repository } };
 }
 
 function blobGone({ repository, digest }: BlobRoute): Happening {

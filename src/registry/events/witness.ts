@@ -80,6 +80,7 @@ function possibleActions(route: Route, { request }: Inquiry): EventAction[] {
   const { method = "" } = request;
   if (route.kind === "uploads") return method === "POST" ? ["mount", "push"] : [];
   if (route.kind === "upload") return method === "PUT" ? ["push"] : [];
+  if (route.kind === "repository") return method === "DELETE" ? ["delete"] : [];
   if (route.kind !== "manifest" && route.kind !== "blob") return [];
   if (["GET", "HEAD"].includes(method)) return ["pull"];
   if (method === "PUT") return ["push"];

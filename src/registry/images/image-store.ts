@@ -16,7 +16,8 @@ import {
 import { type HoldCall, type Manifests, manifestsOn } from "./manifests.ts";
 import { type Referrers, referrersOn } from "./referrers.ts";
 import { RepositoryLocks } from "./repository-locks.ts";
-import type { TagHistory } from "./tag-history.ts";
+import { removeRepository } from "./repository-removal.ts";
+import type { ActorCall, TagHistory } from "./tag-history.ts";
 import { type Tags, tagsOn } from "./tags.ts";
 import { trashOn } from "./trash.ts";
 import { type Uploads, uploadsOn } from "./uploads.ts";
@@ -29,6 +30,12 @@ export interface ImageStore {
   tags: Tags;
   catalog: Catalog;
   referrers: Referrers;
+  repositories: Repositories;
+}
+
+export interface Repositories {
+  /** See `removeRepository`. */
+  delete(repository: string, call: ActorCall): Promise<boolean>;
 }
 
 export interface ImageStoreOptions {
@@ -94,6 +101,12 @@ export function imageStoreOn(
     },
     catalog: catalogOn(storage),
     referrers: referrersOn(storage, manifests),
+    repositories: {
+      delete: (repository, call) =>
+        locks.removing(repository, call, () =>
+          removeRepository(repository, { storage, leases, history }, call),
+        ),
+    },
   };
 
   /** Also the subject, which need not be there: a signature must not lose what it signs. */

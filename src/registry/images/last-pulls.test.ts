@@ -37,10 +37,10 @@ it("writes once a minute for each, whoever pulls", async () => {
   expect(clock.now().getTime() - (last?.getTime() ?? 0)).toBeLessThanOrEqual(60_000);
 });
 
-it("leaves out what is only mirrored", async () => {
+it("leaves out what it is told to", async () => {
   const { storage, clock } = openHere();
-  const isOwn = (repository: string) => repository !== "a/b";
-  const pulls = lastPullsOn(storage, { isOwn, clock, logger: new FakeLogger() });
+  const isNoted = (repository: string) => repository !== "a/b";
+  const pulls = lastPullsOn(storage, { isNoted, clock, logger: new FakeLogger() });
 
   pulls.note(byTag, call);
   await pulls.settled();

@@ -25,8 +25,8 @@ export interface LastPulls {
 }
 
 export interface LastPullsParts {
-  /** Only what was pushed here is worth it: a mirror keeps its own account. All, unless told. */
-  isOwn?: (repository: string) => boolean;
+  /** Whether pulls of it are noted; all are, unless told. */
+  isNoted?: (repository: string) => boolean;
   clock: Clock;
   logger: Logger;
 }
@@ -38,7 +38,7 @@ const mostAtOnce = 64;
 
 export function lastPullsOn(
   storage: StorageDriver,
-  { isOwn = () => true, clock, logger }: LastPullsParts,
+  { isNoted = () => true, clock, logger }: LastPullsParts,
 ): LastPulls {
   const noted = new Map<StoragePath, number>();
   const writing = new Set<Promise<void>>();
@@ -46,7 +46,7 @@ export function lastPullsOn(
 
   return {
     note({ repository, digest, tag }, call) {
-      if (!isOwn(repository)) return;
+      if (!isNoted(repository)) return;
       mark(pulledManifestPath(repository, digest), call);
       if (tag !== undefined) mark(pulledTagPath(repository, tag), call);
     },

@@ -55,8 +55,12 @@ export function layerLinkPath(repository: string, digest: Digest): StoragePath {
   return `${layersPath(repository)}/${placeOf(digest)}/link`;
 }
 
+export function manifestsPath(repository: string): StoragePath {
+  return `${repositoryPath(repository)}/_manifests`;
+}
+
 export function revisionsPath(repository: string): StoragePath {
-  return `${repositoryPath(repository)}/_manifests/revisions`;
+  return `${manifestsPath(repository)}/revisions`;
 }
 
 export function revisionLinkPath(repository: string, digest: Digest): StoragePath {
@@ -64,7 +68,7 @@ export function revisionLinkPath(repository: string, digest: Digest): StoragePat
 }
 
 export function tagsPath(repository: string): StoragePath {
-  return `${repositoryPath(repository)}/_manifests/tags`;
+  return `${manifestsPath(repository)}/tags`;
 }
 
 export function tagPath(repository: string, tag: string): StoragePath {

@@ -29,6 +29,8 @@ const handlers: Record<Route["kind"], string | undefined> = {
   uploads: "blob_upload",
   upload: "blob_upload_chunk",
   referrers: "referrers",
+  repository: "repository",
+  history: "tag_history",
 };
 
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);

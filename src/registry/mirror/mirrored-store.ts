@@ -101,6 +101,9 @@ export function mirroredStore(parts: MirroredStoreParts): ImageStore {
           : own.referrers.list(repository, subject, call);
       },
     },
+    repositories: {
+      delete: async (repository, call) => own.repositories.delete(checkedOwn(repository), call),
+    },
   };
 
   /** As Distribution refuses it. */

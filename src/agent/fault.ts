@@ -1,0 +1,26 @@
+import { DewyError } from "../base/errors.ts";
+import { ArchiveError } from "./deploy/archives/archive.ts";
+import { FetchError } from "./deploy/fetch-error.ts";
+import { HookError } from "./deploy/hook.ts";
+import { SupervisorError } from "./supervisor/supervisor-error.ts";
+
+const faults: readonly [abstract new (...values: never[]) => DewyError, readonly string[]][] = [
+  [FetchError, ["DIGEST_MISMATCH", "TOO_LARGE"]],
+  [ArchiveError, ["DAMAGED", "REFUSED", "TOO_LARGE"]],
+  [HookError, ["HOOK_FAILED"]],
+  [SupervisorError, ["START_FAILED", "COMMAND_NOT_FOUND", "NOT_EXECUTABLE"]],
+];
+
+/**
+ * Whether a deployment failed by the fault of its release, so that the next try will fail alike: and
+ * not by that of a registry, a network or a disk, which may be well again tomorrow.
+ */
+export function isReleaseFault(error: unknown): boolean {
+  if (!(error instanceof DewyError)) return false;
+  return faults.some(([kind, codes]) => error instanceof kind && codes.includes(error.code));
+}
+
+/** What was written last before it failed, as far as the error brings it along. */
+export function logTailOf(error: unknown): string[] {
+  return error instanceof HookError ? [...error.logTail] : [];
+}

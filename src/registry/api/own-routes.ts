@@ -1,0 +1,14 @@
+/** What is below `/api/v1`: what the distribution specification has no words for. */
+export type OwnRoute =
+  | { kind: "repository"; repository: string }
+  | { kind: "history"; repository: string; tag: string };
+
+export const ownPath = "/api/v1";
+
+/** The repository may be called anything, so paths are read from their end. */
+export function parseOwnRoute(path: string): OwnRoute | undefined {
+  const [, below = ""] = /^\/api\/v1\/repositories\/(.+)$/.exec(path) ?? [];
+  const [, named, tag] = /^(.+)\/tags\/([^/]+)\/history$/.exec(below) ?? [];
+  if (named !== undefined && tag !== undefined) return { kind: "history", repository: named, tag };
+  return below === "" ? undefined : { kind: "repository", repository: below };
+}

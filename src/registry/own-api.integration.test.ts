@@ -1,0 +1,110 @@
+import { expect, it, vi } from "vitest";
+import { blob, digest, openHere, push, pushImage, putManifest } from "./served-registry.fake.ts";
+
+const path = "/api/v1/repositories";
+
+it("deletes a repository", async () => {
+  const { address } = await openHere();
+  await pushImage(address, "team/app", "v1");
+
+  const gone = await fetch(`${address}${path}/team/app`, { method: "DELETE" });
+
+  expect(gone.status).toBe(202);
+  expect((await fetch(`${address}/v2/team/app/manifests/v1`)).status).toBe(404);
+  expect((await fetch(`${address}/v2/team/app/tags/list`)).status).toBe(404);
+  const again = await fetch(`${address}${path}/team/app`, { method: "DELETE" });
+  expect(again.status).toBe(404);
+  expect(await again.json()).toMatchObject({ errors: [{ code: "NAME_UNKNOWN" }] });
+});
+
+it("deletes nothing where deleting is not enabled", async () => {
+  const { address } = await openHere("  delete: {enabled: false}");
+  await push(address, "a", blob);
+
+  const refused = await fetch(`${address}${path}/a`, { method: "DELETE" });
+
+  expect(refused.status).toBe(405);
+  expect((await fetch(`${address}/v2/a/blobs/${digest}`)).status).toBe(200);
+});
+
+it("tells the history of a tag page by page, below its prefix", async () => {
+  const { address } = await openHere("", "prefix: /reg/");
+  const base = `${address}/reg`;
+  await push(base, "a/b", blob);
+  const digests = [];
+  for (const annotation of ["1", "2", "3"]) {
+    const put = await putManifest(base, "a/b/manifests/v1", manifestWith(annotation));
+    digests.unshift(put.headers.get("docker-content-digest"));
+  }
+
+  const whole = await historyAt(`${base}${path}/a/b/tags/v1/history`);
+  const first = await historyAt(`${base}${path}/a/b/tags/v1/history?n=2`);
+  const rest = await historyAt(/<(.*)>; rel="next"/.exec(first.link ?? "")?.[1] ?? "");
+
+  expect(whole.link).toBeNull();
+  expect(whole.body).toMatchObject({ name: "a/b", tag: "v1", lastPulled: null });
+  const told = whole.body.history.map(({ digest }) => digest);
+  expect(told).toEqual(digests);
+  expect(whole.body.history[0]).toMatchObject({
+    action: "push",
+    previous: digests[1],
+    actor: null,
+  });
+  expect([...first.body.history, ...rest.body.history]).toEqual(whole.body.history);
+});
+
+it("tells when a tag was pulled last, which no HEAD is", async () => {
+  const { address } = await openHere();
+  const { name } = await pushImage(address, "a", "v1");
+  const manifest = `${address}/v2/a/manifests/v1`;
+  const history = `${address}${path}/a/tags/v1/history`;
+  await fetch(manifest, { method: "HEAD" });
+  expect((await historyAt(history)).body.lastPulled).toBeNull();
+
+  await fetch(manifest);
+
+  await vi.waitFor(async () =>
+    expect((await historyAt(history)).body.lastPulled).toEqual(expect.any(String)),
+  );
+  await fetch(`${address}/v2/a/manifests/${name}`, { method: "DELETE" });
+  expect((await historyAt(history)).body.history[0]).toMatchObject({
+    action: "delete",
+    digest: null,
+    previous: name,
+  });
+});
+
+it.each([
+  [`${path}/a/tags/none/history`, 404, "MANIFEST_UNKNOWN"],
+  [`${path}/A/tags/v1/history`, 400, "NAME_INVALID"],
+  [`${path}/a/tags/-/history`, 400, "TAG_INVALID"],
+  [`${path}/a/tags/v1/history?n=0`, 400, "PAGINATION_NUMBER_INVALID"],
+  [`${path}/a/tags/v1/history?before=then`, 400, "PAGINATION_NUMBER_INVALID"],
+])("answers %s with %i", async (asked, status, code) => {
+  const { address } = await openHere();
+  await pushImage(address, "a", "v1");
+
+  const response = await fetch(`${address}${asked}`);
+
+  expect(response.status).toBe(status);
+  expect(await response.json()).toMatchObject({ errors: [{ code }] });
+});
+
+it("has nothing else below /api/v1", async () => {
+  const { address } = await openHere();
+
+  expect((await fetch(`${address}/api/v1/`)).status).toBe(404);
+  expect((await fetch(`${address}/api/v1/repositories/a`, { method: "PUT" })).status).toBe(405);
+});
+
+function manifestWith(annotation: string): string {
+  const config = { mediaType: "a/config", digest, size: blob.length };
+  return JSON.stringify({ schemaVersion: 2, config, layers: [], annotations: { annotation } });
+}
+
+async function historyAt(url: string) {
+  const response = await fetch(url);
+  expect(response.status).toBe(200);
+  const body = (await response.json()) as { lastPulled: unknown; history: { digest: string }[] };
+  return { link: response.headers.get("link"), body };
+}
