@@ -14,7 +14,10 @@ it("refuses to move or delete an immutable tag, and takes the same manifest agai
   const untagged = await remove(`${address}/v2/team/app/manifests/v1`);
   const removed = await remove(`${address}/v2/team/app/manifests/${name}`);
 
-  for (const response of [moved, alsoMoved, untagged, removed]) expect(response.status).toBe(403);
+  const gone = await remove(`${address}/api/v1/repositories/team/app`);
+
+  for (const response of [moved, alsoMoved, untagged, removed, gone])
+    expect(response.status).toBe(403);
   expect(await moved.json()).toEqual({
     errors: [
       {

@@ -1,14 +1,14 @@
 import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
-import { phraseOf, pinAt, quarantineReason, skipReason } from "../ledger/holds.ts";
-import type { DecisionAboutRelease, LedgerState } from "../ledger/ledger.ts";
 import {
   compareVersions,
   semanticVersions,
   type Version,
   type Versioning,
 } from "../../base/version.ts";
+import { phraseOf, pinAt, quarantineReason, skipReason } from "../ledger/holds.ts";
+import type { DecisionAboutRelease, LedgerState } from "../ledger/ledger.ts";
 import {
   type Artifact,
   type Release,

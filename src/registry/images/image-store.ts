@@ -103,9 +103,10 @@ export function imageStoreOn(
     referrers: referrersOn(storage, manifests),
     repositories: {
       delete: (repository, call) =>
-        locks.removing(repository, call, () =>
-          removeRepository(repository, { storage, leases, history }, call),
-        ),
+        locks.removing(repository, call, async () => {
+          await guard.checkRemoval(repository, call);
+          return removeRepository(repository, { storage, leases, history }, call);
+        }),
     },
   };
 
