@@ -36,6 +36,8 @@ export interface AppParts {
   onRestart: OnRestart;
   /** See `ServerModeParts`. */
   listen?: typeof openListeners;
+  /** See `ServerModeParts`. */
+  isLast: () => boolean;
   /** The name of this host, for the records of what was deployed. */
   host: string;
   /** Of Dewy. */

@@ -10,6 +10,7 @@ import { openGateFor } from "./auth/index.ts";
 import { clientAddressBehind } from "./auth/trusted-proxies.ts";
 import type { RegistryConfig } from "./config.ts";
 import { cacheNote } from "./config-cache.ts";
+import { openCollections } from "./garbage/collections.ts";
 import { startMaintenance } from "./garbage/maintenance.ts";
 import { immutableTagsOf } from "./garbage/retention.ts";
 import { imageStoreOn } from "./images/image-store.ts";
@@ -93,15 +94,29 @@ export async function openRegistry(
     closers.push(() => pulls.settled());
     const witness = observers.witnessOf(store);
     const log = config.log.accesslog.disabled ? undefined : accessLog;
-    const known = { gate, store, history, pulls, nameOf, witness, metrics, health, accessLog: log };
+    const { maintenance } = config.storage;
+    const collections = openCollections(maintenance.garbagecollect, { storage, clock, logger });
+    const known = {
+      gate,
+      store,
+      history,
+      pulls,
+      collections,
+      nameOf,
+      witness,
+      metrics,
+      health,
+      accessLog: log,
+    };
     served.prependListener(apiListener({ ...settings, ...known, clock, logger, call }));
     const open = openAnswers(served);
     const address = await listen(served.server, config.http);
-    const { maintenance } = config.storage;
     if (!isReadonly) {
-      const housekeeping = startMaintenance(maintenance, { storage, history, clock, logger });
+      const parts = { storage, history, collections, clock, logger };
+      const housekeeping = startMaintenance(maintenance, parts);
       closers.push(() => housekeeping.close());
     }
+    closers.push(() => collections.close());
     return {
       address,
       debugAddress,

@@ -19,6 +19,8 @@ export interface ServerModeOptions {
   directory: string;
   environment: Environment;
   drainMs: number;
+  /** Whether the app is left to the next agent when this process ends. */
+  handover: boolean;
 }
 
 export interface ServerModeParts {
@@ -30,6 +32,8 @@ export interface ServerModeParts {
   observe: Observe;
   /** Where the ports are not this app's alone to open and close. */
   listen?: typeof openListeners;
+  /** Whether this process ends, and not just this app. */
+  isLast: () => boolean;
 }
 
 /**
@@ -44,16 +48,18 @@ export async function openServerMode(
 ): Promise<RunningMode> {
   if (program === undefined) throw new ConfigError("there is no command to run");
   const { record, logger, clock, ledger } = parts;
-  const { drainMs } = options;
-  const { listeners } = await takeOver(
+  const { drainMs, handover } = options;
+  const { listeners, endPredecessors } = await takeOver(
     { ports, record, drainMs, logger, clock, listen: parts.listen },
     call,
   ).catch(refusePort);
+  if (handover && !listeners.outlive) throw notHandedOver(ports);
   const activeTag = () => ledger.state.active?.tag;
   const supervisor = openSupervisor({
     ...{ ...options, command: [program, ...args], listeners, record, logger, clock },
     onDeath: (how) => parts.observe({ type: "app died", how }),
     onReturn: (pid) => tellStarted("death", activeTag(), pid),
+    onService: () => void endPredecessors().catch(logPredecessors),
   });
   let started = false;
 
@@ -62,7 +68,8 @@ export async function openServerMode(
     keepRunning,
     restart,
     async close() {
-      await supervisor.stop();
+      if (handover && parts.isLast()) await supervisor.leave();
+      else await supervisor.stop();
       listeners.close();
     },
   };
@@ -101,6 +108,10 @@ export async function openServerMode(
     tellStarted(reason, tag, pid);
   }
 
+  function logPredecessors(error: unknown): void {
+    logger.error("Workers of an earlier run cannot be ended", { error });
+  }
+
   function tellStarted(reason: StartReason, tag: string | undefined, pid: number): void {
     parts.observe({ type: "app started", reason, tag, pid });
   }
@@ -110,6 +121,13 @@ export async function openServerMode(
     const { active } = ledger.state;
     return active?.directory === directory ? active.tag : undefined;
   }
+}
+
+function notHandedOver(ports: readonly number[]): ConfigError {
+  return new ConfigError(
+    `--handover: nobody keeps port ${ports.join(", ")} open between two agents`,
+    { hint: "start dewy from a socket unit of systemd with ListenStream= for each port" },
+  );
 }
 
 /** A port that cannot be had is a mistake in the command line, as far as this start is concerned. */

@@ -1,6 +1,7 @@
 import { OciError } from "../../oci/error.ts";
 import type { AdmissionParts } from "./admission.ts";
 import { blobMethods } from "./blobs.ts";
+import { collectionMethods, collectionsMethods } from "./collections.ts";
 import type { Answer, ApiParts, Inquiry, Methods } from "./exchange.ts";
 import { catalogMethods, tagsMethods } from "./listings.ts";
 import { manifestMethods } from "./manifests.ts";
@@ -69,6 +70,10 @@ function methodsOf(route: Route, inquiry: Inquiry, parts: ApiParts & AdmissionPa
       return repositoryMethods(route, inquiry, parts);
     case "history":
       return historyMethods(route, inquiry, parts);
+    case "collections":
+      return collectionsMethods(inquiry, parts);
+    case "collection":
+      return collectionMethods(route, parts);
   }
 }
 

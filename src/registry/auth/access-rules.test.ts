@@ -51,6 +51,14 @@ it("lets whoever may pull anything list the catalog, and shows no more of it", (
   expect(locked.grantTo(undefined).allows(catalog)).toBe(false);
 });
 
+it("lets those collect garbage who may do everything everywhere", () => {
+  const garbage: Wish = { type: "registry", name: "garbage", action: "*" };
+
+  expect(rules.grantTo("root").allows(garbage)).toBe(true);
+  expect(rules.grantTo("alice").allows(garbage)).toBe(false);
+  expect(rules.grantTo(undefined).allows(garbage)).toBe(false);
+});
+
 it("knows who may read everything", () => {
   expect(rules.grantTo("root").reach).toBe("everything");
   expect(rules.grantTo("alice").reach).toBe("some");

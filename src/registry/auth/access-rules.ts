@@ -54,14 +54,18 @@ export function accessRulesOf(rules: readonly AccessRule[]): AccessRules {
       const readsAll = own.some(
         ({ repository, actions }) => repository === "**" && includes(actions, pull("")),
       );
+      /** The whole registry is the business of those who may do everything everywhere. */
+      const ofRegistry = ({ name }: Wish) => {
+        if (name === "catalog") return own.some(({ actions }) => includes(actions, pull("")));
+        const isAdministrator = ({ repository, actions }: AccessRule) =>
+          repository === "**" && actions.includes("*");
+        return name === "garbage" && own.some(isAdministrator);
+      };
       return {
         user,
         reach: readsAll ? "everything" : "some",
         lists: (repository) => mayDo(pull(repository)),
-        allows: (wish) =>
-          wish.type === "repository"
-            ? mayDo(wish)
-            : wish.name === "catalog" && own.some(({ actions }) => includes(actions, pull(""))),
+        allows: (wish) => (wish.type === "repository" ? mayDo(wish) : ofRegistry(wish)),
       };
     },
   };

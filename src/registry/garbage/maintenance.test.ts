@@ -1,14 +1,12 @@
 import { expect, it, onTestFinished } from "vitest";
 import { FakeClock } from "../../base/clock.fake.ts";
-import type { Clock } from "../../base/clock.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
-import type { Logger } from "../../base/logger.ts";
 import { parseRegistryConfig } from "../config.ts";
 import { call } from "../images/pushed-image.fake.ts";
 import { tagHistoryOn } from "../images/tag-history.ts";
-import type { StorageDriver } from "../storage-driver.ts";
 import { openCollectedStore, pushBlob, pushManifest } from "./collected-store.fake.ts";
-import { startMaintenance } from "./maintenance.ts";
+import { type CollectionsParts, openCollections } from "./collections.ts";
+import { type Maintenance, type MaintenanceOptions, startMaintenance } from "./maintenance.ts";
 
 const hourMs = 3_600_000;
 
@@ -35,7 +33,7 @@ it("collects and purges in its own rhythm, and stops with the registry", async (
   const clock = new FakeClock(new Date(Date.now() + 200 * hourMs));
   const logger = new FakeLogger();
   const options = maintenanceIn("{garbagecollect: {enabled: true, interval: 30m}}");
-  const maintenance = startMaintenance(options, partsOn(storage, clock, logger));
+  const maintenance = started(options, { storage, clock, logger });
   onTestFinished(() => maintenance.close());
 
   await clock.advance(hourMs);
@@ -64,7 +62,7 @@ it("applies the retention rules before it collects", async () => {
   const options = maintenanceIn(
     "{garbagecollect: {enabled: true, interval: 30m}, retention: {rules: [{repositories: [a], keep: {tags: [v1]}}]}}",
   );
-  const maintenance = startMaintenance(options, partsOn(storage, clock, logger));
+  const maintenance = started(options, { storage, clock, logger });
   onTestFinished(() => maintenance.close());
 
   await clock.advance(hourMs);
@@ -87,7 +85,7 @@ it("says that rules are not applied when it does not collect", async () => {
   const clock = new FakeClock(new Date());
   const options = maintenanceIn("{retention: {rules: [{repositories: [a], keep: {newest: 1}}]}}");
 
-  const maintenance = startMaintenance(options, partsOn(storage, clock, logger));
+  const maintenance = started(options, { storage, clock, logger });
   await maintenance.close();
 
   expect(logger.messages("warn")).toEqual([
@@ -111,7 +109,7 @@ it("tries again after a failure, which it reports", async () => {
       return storage.setAside(...names);
     },
   };
-  const maintenance = startMaintenance(options, partsOn(failing, clock, logger));
+  const maintenance = started(options, { storage: failing, clock, logger });
   onTestFinished(() => maintenance.close());
 
   await clock.advance(hourMs);
@@ -127,8 +125,19 @@ it("tries again after a failure, which it reports", async () => {
     .toContain("garbage collection ended");
 });
 
-function partsOn(storage: StorageDriver, clock: Clock, logger: Logger) {
-  return { storage, history: tagHistoryOn(storage, { clock, logger }), clock, logger };
+function started(options: MaintenanceOptions, parts: CollectionsParts): Maintenance {
+  const collections = openCollections(options.garbagecollect, parts);
+  const maintenance = startMaintenance(options, {
+    ...parts,
+    history: tagHistoryOn(parts.storage, parts),
+    collections,
+  });
+  return {
+    async close() {
+      await collections.close();
+      await maintenance.close();
+    },
+  };
 }
 
 function maintenanceIn(text: string) {

@@ -31,6 +31,8 @@ const handlers: Record<Route["kind"], string | undefined> = {
   referrers: "referrers",
   repository: "repository",
   history: "tag_history",
+  collections: "garbage_collections",
+  collection: "garbage_collection",
 };
 
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
