@@ -10,6 +10,7 @@ import { type AppCache, type CacheDriver, type Outage, openAppCache } from "./ca
 import { childEnvironment } from "./child-environment.ts";
 import { type ChoiceParts, type ChoiceRules, choose } from "./choose/choose.ts";
 import { rulesOf } from "./choose/rules.ts";
+import { type AppControl, openAppControl } from "./control/app-control.ts";
 import { type DeployParts, deploy } from "./deploy/deploy.ts";
 import { type HookParts, runHook } from "./deploy/hook.ts";
 import { recover } from "./deploy/recover.ts";
@@ -59,15 +60,19 @@ export async function runApp(options: AppOptions, parts: AppParts, call: Call): 
   try {
     const rules = await rulesOf(source.rules, options, thisHost());
     const cache = await parts.caches.of(options.cache);
-    return await withKept(directory, parts, call, (kept) =>
-      withCache(options, { ...parts, ...kept, ...source, rules }, cache, call),
-    );
+    return await withKept(directory, parts, call, (kept) => {
+      const asked = { ...options, registryName: source.registry.name };
+      const control = openAppControl(asked, { ...parts, ...kept });
+      const { observe } = control;
+      const own = { ...parts, ...kept, ...source, rules, control, observe };
+      return withCache(options, own, cache, call);
+    });
   } finally {
     await source.registry.close();
   }
 }
 
-type KeptParts = AppParts & Kept & { rules: ChoiceRules };
+type KeptParts = AppParts & Kept & { rules: ChoiceRules; control: AppControl };
 
 async function withCache(
   options: AppOptions,
@@ -108,7 +113,7 @@ async function withMode(options: AppOptions, parts: CachedParts, call: Call): Pr
 
 async function followed(
   options: AppOptions,
-  { rules, mode, cache, ...parts }: CachedParts & { mode: RunningMode },
+  { rules, mode, cache, control, ...parts }: CachedParts & { mode: RunningMode },
   call: Call,
 ): Promise<never> {
   const { clock, logger, observe, ledger } = parts;
@@ -129,6 +134,7 @@ async function followed(
   observe({ type: "started", ...about, tag: activeTag() });
   await recover(parts);
   const tellLeft = onceUntold(reporting);
+  const socket = await control.listen();
   const forget = parts.onRestart(once(alone, () => restarted(mode, logger, call)));
   try {
     return await follow(
@@ -136,6 +142,7 @@ async function followed(
         ...{ ledger, clock, logger, observe, intervalMs: options.intervalMs },
         failureLimit: options.failureLimit,
         choose: (each) => choose(registry, rules, choosing, each),
+        rest: control.rest,
         outage: () => asError(registry.outage),
         deploy: (choice, each) =>
           withReport(choice, reporting, () => deploy(choice, deployParts, each), each),
@@ -148,6 +155,7 @@ async function followed(
     );
   } finally {
     forget();
+    await socket.close();
   }
 }
 

@@ -32,6 +32,8 @@ export interface FollowParts {
   intervalMs: number;
   /** How often a release may fail by its own fault, before it is tried no more; 3. */
   failureLimit?: number;
+  /** Between two polls, for as long as it is told or until somebody asks for one. */
+  rest?(ms: number, call: Call): Promise<void>;
 }
 
 const defaultFailureLimit = 3;
@@ -59,7 +61,7 @@ export async function follow(parts: FollowParts, call: Call): Promise<never> {
   for (;;) {
     await parts.keepRunning(call);
     const waitMs = await poll(parts, ailments, call);
-    await parts.clock.sleep(waitMs, call);
+    await (parts.rest ? parts.rest(waitMs, call) : parts.clock.sleep(waitMs, call));
   }
 }
 

@@ -44,6 +44,14 @@ function commandsWith(start: StartApps): Record<string, Entry> {
       summary: "publish files as a release to an OCI registry",
       load: async () => (await import("./commands/push.ts")).push,
     },
+    status: {
+      summary: "show what is in service, and how it is",
+      load: async () => (await import("./commands/status.ts")).status,
+    },
+    why: {
+      summary: "say why this release runs, why not another one, and what comes next",
+      load: async () => (await import("./commands/status.ts")).why,
+    },
     history: {
       summary: "show what was deployed, when and how it ended",
       load: async () => (await import("./commands/history.ts")).history,
