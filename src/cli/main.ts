@@ -60,6 +60,10 @@ function commandsWith(start: StartApps): Record<string, Entry> {
       summary: "serve an OCI image registry",
       load: async () => (await import("./commands/registry-serve.ts")).registryServe,
     },
+    "registry config check": {
+      summary: "check a config.yml, and the files and directories it names",
+      load: async () => (await import("./commands/registry-config.ts")).registryConfigCheck,
+    },
     "registry garbage-collect": {
       summary: "delete what no manifest names; the registry may go on serving",
       load: async () =>
@@ -100,6 +104,7 @@ function commandsWith(start: StartApps): Record<string, Entry> {
 /** What the first words of longer commands are about. */
 const families: Record<string, string> = {
   registry: "the image registry",
+  "registry config": "config.yml",
   "registry token": "passwords for machines, which expire",
   config: "dewy.yaml",
 };
