@@ -66,7 +66,7 @@ export function accessRulesOf(rules: readonly AccessRule[]): AccessRules {
         if (name === "catalog") return own.some(({ actions }) => includes(actions, pull("")));
         const isAdministrator = ({ repository, actions }: AccessRule) =>
           repository === "**" && actions.includes("*");
-        return name === "garbage" && own.some(isAdministrator);
+        return isForAdministrators(name) && own.some(isAdministrator);
       };
       return {
         user: person?.user,
@@ -87,4 +87,8 @@ function appliesTo({ users, groups, anonymous }: AccessRule, person: Person | un
 function includes(actions: AccessRule["actions"], { action }: Wish): boolean {
   if (actions.includes("*") || actions.includes(action)) return true;
   return action === "pull" && actions.includes("push");
+}
+
+function isForAdministrators(name: string): boolean {
+  return name === "garbage" || name === "quotas";
 }
