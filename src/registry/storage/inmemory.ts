@@ -71,9 +71,13 @@ export function openInmemoryStorage(now: () => Date): StorageDriver {
     },
 
     async setAside(from, to) {
-      if (!files.has(checked(from))) return false;
-      rename(from, to);
-      return true;
+      const inside = (name: string) => name === checked(from) || name.startsWith(`${from}/`);
+      const moved = [...files].filter(([name]) => inside(name));
+      for (const [name, file] of moved) {
+        files.delete(name);
+        files.set(checked(`${to}${name.slice(from.length)}`), file);
+      }
+      return moved.length > 0;
     },
 
     async touch(path) {
