@@ -73,7 +73,7 @@ export async function openRegistry(
     const watched = { storage, addressOf, clock, logger, environment };
     const observers = await openObservers(config, watched, call);
     closers.push((call) => observers.close(call));
-    const gate = await openGateFor(config.auth, { clock, logger }, call);
+    const gate = await openGateFor(config.auth, { clock, logger, environment }, call);
     closers.push(() => gate.close());
     const served = await openServer(config.http, { clock, logger });
     closers.push(() => served.release());
