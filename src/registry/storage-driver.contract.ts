@@ -151,6 +151,16 @@ export function storageDriverContract(name: string, open: () => Promise<StorageD
       expect(await names(storage.list("/a", { signal }))).toEqual(["two"]);
     });
 
+    it("sets a directory aside with all below it", async ({ signal }) => {
+      await storage.write("/a/v1/one/link", Buffer.from("x"), { signal });
+
+      expect(await storage.setAside("/a/v1/one", "/b/one", { signal })).toBe(true);
+      expect(await storage.setAside("/a/v1/one", "/b/one", { signal })).toBe(false);
+
+      expect(await names(storage.list("/a", { signal }))).toEqual([]);
+      expect(await names(storage.list("/b/one", { signal }))).toEqual(["link"]);
+    });
+
     it("writes into directories that are taken away again and again", async ({ signal }) => {
       for (let round = 0; round < 50; round++) {
         await storage.append("/from", chunks("x"), { at: 0, signal });

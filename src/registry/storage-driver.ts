@@ -55,8 +55,8 @@ export interface StorageDriver {
   /** Renames a file, over another one if need be. @throws {StorageError} `NOT_FOUND` */
   move(from: StoragePath, to: StoragePath, call: Call): Promise<void>;
   /**
-   * Renames a file without waiting until that is certain; `false` when there is none. Nothing empty
-   * is left behind, and of two who rename the same file one gets `true`.
+   * Renames a file or a directory without waiting until that is certain; `false` when there is none. Nothing empty
+   * is left behind, and of two who rename the same one gets `true`.
    */
   setAside(from: StoragePath, to: StoragePath, call: Call): Promise<boolean>;
   /** Makes `modified` of a file the present time; `false` when there is none. */

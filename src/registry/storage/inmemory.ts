@@ -73,11 +73,13 @@ export function openInmemoryStorage(now: () => Date): StorageDriver {
     },
 
     async setAside(from, to) {
-      const file = files.get(checked(from));
-      if (file === undefined) return false;
-      files.set(checked(to), file);
-      files.delete(from);
-      return true;
+      const inside = (name: string) => name === checked(from) || name.startsWith(`${from}/`);
+      const moved = [...files].filter(([name]) => inside(name));
+      for (const [name, file] of moved) {
+        files.delete(name);
+        files.set(checked(`${to}${name.slice(from.length)}`), file);
+      }
+      return moved.length > 0;
     },
 
     async touch(path) {
