@@ -1,18 +1,12 @@
 import * as v from "valibot";
 import { isRepository } from "../../oci/reference.ts";
+import { globPattern } from "../repository-glob.ts";
 import type { Grant, Wish } from "./authenticator.ts";
-import { globOf } from "./globs.ts";
 
 /** What may be done in a repository; `push` includes `pull`. */
 export const RuleAction = v.picklist(
   ["pull", "push", "delete", "*"],
   "write pull, push, delete or *",
-);
-
-/** `*` stands for any letters but `/`, `**` for any at all. */
-export const RepositoryGlob = v.pipe(
-  v.string("write a repository, such as team/*"),
-  v.regex(/^[a-z0-9._/*-]+$/, "write a repository, such as team/*, in lower case"),
 );
 
 const RuleRepository = v.pipe(
@@ -79,7 +73,7 @@ export interface AccessRules {
 }
 
 export function accessRulesOf(rules: readonly AccessRule[]): AccessRules {
-  const compiled = rules.map((rule) => ({ ...rule, pattern: globOf(rule.repository) }));
+  const compiled = rules.map((rule) => ({ ...rule, pattern: globPattern(rule.repository) }));
 
   return {
     groups: new Set(rules.flatMap(({ groups }) => groups)),
@@ -98,7 +92,7 @@ export function accessRulesOf(rules: readonly AccessRule[]): AccessRules {
         if (name === "catalog") return own.some(({ actions }) => includes(actions, pull("")));
         const isAdministrator = ({ repository, actions }: AccessRule) =>
           repository === "**" && actions.includes("*");
-        return name === "garbage" && own.some(isAdministrator);
+        return isForAdministrators(name) && own.some(isAdministrator);
       };
       return {
         user: person?.user,
@@ -119,7 +113,7 @@ function appliesTo(
   if (groups.some((group) => person.groups?.includes(group))) return true;
   const wanted = Object.entries(claims ?? {});
   const has = ([name, glob]: [string, string]) =>
-    (person.claims?.[name] ?? []).some((text) => globOf(glob).test(text));
+    (person.claims?.[name] ?? []).some((text) => globPattern(glob).test(text));
   return wanted.length > 0 && wanted.every(has);
 }
 
@@ -143,10 +137,14 @@ function filled<Rule extends AccessRule & { pattern: RegExp }>(
     if (more.length > 0 || !isRepository(part)) isWhole = false;
     return part;
   });
-  return isWhole ? [{ ...rule, repository, pattern: globOf(repository) }] : [];
+  return isWhole ? [{ ...rule, repository, pattern: globPattern(repository) }] : [];
 }
 
 function includes(actions: AccessRule["actions"], { action }: Wish): boolean {
   if (actions.includes("*") || actions.includes(action)) return true;
   return action === "pull" && actions.includes("push");
+}
+
+function isForAdministrators(name: string): boolean {
+  return name === "garbage" || name === "quotas";
 }

@@ -3,10 +3,10 @@ import * as v from "valibot";
 import { orAborted } from "../../base/call.ts";
 import type { Environment } from "../../base/environment.ts";
 import { openHttpClient } from "../../base/http-client.ts";
+import { globPattern } from "../repository-glob.ts";
 import type { AccessRules, Person } from "./access-rules.ts";
 import { type Account, type Accounts, refused } from "./accounts.ts";
 import { AuthError } from "./authenticator.ts";
-import { globOf } from "./globs.ts";
 import type { AccountParts } from "./htpasswd.ts";
 import { issuerKeysOf } from "./oidc-keys.ts";
 import type { OidcProvider } from "./oidc-options.ts";
@@ -116,7 +116,7 @@ export async function openOidc(
   function personIn(claims: Claims): Required<Person> | string {
     const { usernameclaim, usernameprefix, groupsclaim, requiredclaims } = provider;
     for (const [name, glob] of Object.entries(requiredclaims)) {
-      if (!textsOf(claimOf(claims, name)).some((text) => globOf(glob).test(text))) {
+      if (!textsOf(claimOf(claims, name)).some((text) => globPattern(glob).test(text))) {
         return `its claim ${name} is not ${glob}`;
       }
     }
