@@ -8,7 +8,8 @@ import type { AppOptions, OnRestart } from "./app-options.ts";
 import type { CachePool } from "./cache-pool.ts";
 import { type AppCache, type CacheDriver, type Outage, openAppCache } from "./caches/index.ts";
 import { childEnvironment } from "./child-environment.ts";
-import { type ChoiceParts, type ChoiceRules, choose } from "./choose/choose.ts";
+import { type ChoiceParts, type ChoiceRules, choose, type PassedOver } from "./choose/choose.ts";
+import { pinnedOnDisk } from "./choose/pinned-on-disk.ts";
 import { rulesOf } from "./choose/rules.ts";
 import { type AppControl, openAppControl } from "./control/app-control.ts";
 import { type DeployParts, deploy } from "./deploy/deploy.ts";
@@ -134,14 +135,23 @@ async function followed(
   observe({ type: "started", ...about, tag: activeTag() });
   await recover(parts);
   const tellLeft = onceUntold(reporting);
-  const socket = await control.listen();
+  const socket = await control.listen(async (state, each) => {
+    let passedOver: readonly PassedOver[] = [];
+    const tellPassedOver = (releases: readonly PassedOver[]) => {
+      passedOver = releases;
+    };
+    const looking = { ...choosing, holds: () => state, tellPassedOver };
+    return { choice: await choose(registry, rules, looking, each), passedOver };
+  });
   const forget = parts.onRestart(once(alone, () => restarted(mode, logger, call)));
   try {
     return await follow(
       {
         ...{ ledger, clock, logger, observe, intervalMs: options.intervalMs },
         failureLimit: options.failureLimit,
-        choose: (each) => choose(registry, rules, choosing, each),
+        choose: async (each) =>
+          (await pinnedOnDisk(parts)) ?? (await choose(registry, rules, choosing, each)),
+        isUrgent: control.isUrgent,
         rest: control.rest,
         outage: () => asError(registry.outage),
         deploy: (choice, each) =>

@@ -89,7 +89,10 @@ it.each([
     "http:\n  adr: :1\n",
     "config.yml:5:3: http.adr: this registry knows no such key; did you mean addr",
   ],
-  ["auth: {}\n", "config.yml:4:1: auth: choose one of: htpasswd, token, silly, none"],
+  [
+    "auth: {}\n",
+    "config.yml:4:1: auth: choose one of: htpasswd, ldap (or several of these), token, silly, none",
+  ],
   [
     "http:\n  addr: '5000'\n",
     "config.yml:5:3: http.addr: write an address as :5000 or 127.0.0.1:5000",
@@ -166,7 +169,9 @@ it("reads who may do what, and what is spoken", () => {
 
   expect(auth).toEqual({
     htpasswd: { realm: "r", path: "p" },
-    access: [{ repository: "team/*", actions: ["pull"], users: ["*"], anonymous: false }],
+    access: [
+      { repository: "team/*", actions: ["pull"], users: ["*"], groups: [], anonymous: false },
+    ],
     failedlogins: { disabled: false, attempts: 10 },
     trustedproxies: [],
   });

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { Auth } from "./auth/index.ts";
 import { DescriptorCache } from "./config-cache.ts";
-import { parseDocument, type Source } from "./config-document.ts";
+import { type Placed, parseDocument, type Source } from "./config-document.ts";
 import { Health } from "./config-health.ts";
 import { Http } from "./config-http.ts";
 import { Notifications } from "./config-notifications.ts";
@@ -115,7 +115,13 @@ export type RegistryConfig = Omit<v.InferOutput<typeof RegistryFile>, "storage">
  * @throws {ConfigError} one line for each mistake: `FILE:LINE:COLUMN: path: what is wrong`.
  */
 export function parseRegistryConfig(source: Source): RegistryConfig {
-  return decided(parseDocument(RegistryFile, source));
+  return placedRegistryConfig(source).value;
+}
+
+/** The same, with the place of each key. */
+export function placedRegistryConfig(source: Source): Placed<RegistryConfig> {
+  const { value, placeOf } = parseDocument(RegistryFile, source);
+  return { value: decided(value), placeOf };
 }
 
 /**
@@ -126,13 +132,18 @@ export function defaultRegistryConfig(
   directory: string,
   environment: Source["environment"] = {},
 ): RegistryConfig {
+  return parseRegistryConfig(defaultSource(directory, environment));
+}
+
+/** What it would be as a file. */
+export function defaultSource(directory: string, environment: Source["environment"]): Source {
   const file = {
     version: 0.1,
     storage: { filesystem: { rootdirectory: directory }, delete: { enabled: true } },
     http: { addr: "127.0.0.1:5000" },
   };
   const text = JSON.stringify(file); // which is YAML as well
-  return parseRegistryConfig({ file: "defaults", text, environment });
+  return { file: "defaults", text, environment };
 }
 
 function decided({ storage, ...rest }: v.InferOutput<typeof RegistryFile>): RegistryConfig {

@@ -73,16 +73,16 @@ export async function openRegistry(
     const watched = { storage, addressOf, clock, logger, environment };
     const observers = await openObservers(config, watched, call);
     closers.push((call) => observers.close(call));
-    const gate = await openGateFor(config.auth, { clock, logger }, call);
+    const gate = await openGateFor(config.auth, { clock, logger, environment }, call);
     closers.push(() => gate.close());
     const served = await openServer(config.http, { clock, logger });
     closers.push(() => served.release());
-    const { metrics, health, debugAddress } = observers;
+    const { metrics, health, counts, debugAddress } = observers;
     const history = tagHistoryOn(storage, { clock, logger });
     const validation = validationOf(config);
     const own = imageStoreOn(observers.storage, { clock, validation, history });
-    const mirror =
-      config.proxy && openImageMirror(config.proxy, { own, storage, environment, clock, logger });
+    const mirrored = { own, storage, counts, environment, clock, logger };
+    const mirror = config.proxy && openImageMirror(config.proxy, mirrored);
     if (mirror) closers.push((call) => mirror.close(call));
     const { store, nameOf } = mirror ?? { store: own, nameOf: undefined };
     const isNoted = (repository: string) => !isReadonly && (mirror?.isOwn(repository) ?? true);

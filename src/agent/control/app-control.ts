@@ -3,6 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Mode, Observe } from "../event.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import { controlOf, type Look } from "./commands.ts";
 import { type ControlSocket, openControlSocket } from "./control-socket.ts";
 import { openRhythm } from "./rhythm.ts";
 import { openSituationBoard } from "./situation-board.ts";
@@ -29,7 +30,9 @@ export interface AppControl {
   observe: Observe;
   /** Between two polls. */
   rest(ms: number, call: Call): Promise<void>;
-  listen(): Promise<ControlSocket>;
+  /** Whether somebody wants a release at once, whatever else was decided. */
+  isUrgent(): boolean;
+  listen(look: Look): Promise<ControlSocket>;
 }
 
 export function openAppControl(
@@ -42,13 +45,26 @@ export function openAppControl(
     state: () => ledger.state,
     nextPollAt: () => rhythm.nextAt,
   });
+  let urgent = 0;
   return {
     observe(event) {
       board.observe(event);
       observe(event);
     },
     rest: (ms, call) => rhythm.rest(ms, call),
-    listen: () =>
-      openControlSocket(directory, { status: async () => board.situation() }, { clock, logger }),
+    isUrgent: () => urgent > 0,
+    listen(look) {
+      const parts = { ledger, clock, logger, rhythm, look, urgently, situation: board.situation };
+      return openControlSocket(directory, controlOf(parts), { clock, logger });
+    },
   };
+
+  async function urgently<Result>(work: () => Promise<Result>): Promise<Result> {
+    urgent++;
+    try {
+      return await work();
+    } finally {
+      urgent--;
+    }
+  }
 }

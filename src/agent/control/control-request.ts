@@ -8,18 +8,59 @@ import type { Situation } from "./situation.ts";
 
 const longestBody = 64 * 1024;
 
+const Tag = v.pipe(v.string(), v.minLength(1, "name a release by its tag"), v.maxLength(256));
+/** Who decides, and why. */
+const by = {
+  by: v.pipe(v.string(), v.minLength(1), v.maxLength(128)),
+  reason: v.optional(v.pipe(v.string(), v.maxLength(1_000))),
+};
+
 /** What may be asked of an agent, each with the body that it takes. */
 export const requests = {
   status: v.strictObject({}),
+  plan: v.strictObject({}),
+  deploy: v.strictObject({ tag: v.optional(Tag), now: v.optional(v.boolean(), false), ...by }),
+  rollback: v.strictObject({ tag: v.optional(Tag), ...by }),
+  pin: v.strictObject({ tag: Tag, ...by }),
+  unpin: v.strictObject({}),
+  pause: v.strictObject({
+    forMs: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(366 * 86_400_000))),
+    ...by,
+  }),
+  resume: v.strictObject({}),
+  skip: v.strictObject({ tag: Tag, ...by }),
+  retry: v.strictObject({ tag: v.optional(Tag) }),
 } as const satisfies Record<string, v.GenericSchema>;
 
 export type RequestName = keyof typeof requests;
 export type RequestOf<Name extends RequestName> = v.InferOutput<(typeof requests)[Name]>;
 
+/** What came of a decision. */
+export const Outcome = v.object({
+  /** In a sentence or two. */
+  said: v.string(),
+  /** The release in service, where the request was about that. */
+  tag: v.optional(v.string()),
+});
+export type Outcome = v.InferOutput<typeof Outcome>;
+
+/** What would happen now. */
+export const Plan = v.object({
+  action: v.picklist(["none", "wait", "deploy"]),
+  said: v.string(),
+  tag: v.optional(v.string()),
+  activeTag: v.optional(v.string()),
+  artifact: v.optional(v.string()),
+  sizeBytes: v.optional(v.number()),
+  passedOver: v.array(v.object({ tag: v.string(), reason: v.string() })),
+});
+export type Plan = v.InferOutput<typeof Plan>;
+
 /** What each request is answered with. */
-export interface Answers {
+export type Answers = { [Name in Exclude<RequestName, "status" | "plan">]: Outcome } & {
   status: Situation;
-}
+  plan: Plan;
+};
 
 export type Control = {
   [Name in RequestName]: (request: RequestOf<Name>, call: Call) => Promise<Answers[Name]>;

@@ -74,7 +74,7 @@ describe("the control socket", () => {
   });
 
   it.each([
-    ["POST /v1/nothing", "", 404, "there is only /v1/status"],
+    ["POST /v1/nothing", "", 404, "there is only /v1/status, /v1/plan"],
     ["PUT /v1/status", "", 405, "only GET and POST"],
     ["POST /v1/status", "{", 400, "the body is not JSON"],
     ["POST /v1/status", '{"tag":1}', 400, "tag: there is no such key"],
@@ -107,12 +107,12 @@ async function prepare(name = "web") {
   const directory = join(parent, name);
   await mkdir(join(directory, ".dewy"), { recursive: true });
   const logger = new FakeLogger();
-  const usual: Control = { status: async () => situation };
+  const usual: Partial<Control> = { status: async () => situation };
   return {
     directory,
     logger,
     async open(control: Partial<Control> = {}) {
-      const all = { ...usual, ...control };
+      const all = { ...usual, ...control } as Control;
       const socket = await openControlSocket(directory, all, { clock: systemClock, logger });
       onTestFinished(() => socket.close());
       return socket;

@@ -49,6 +49,20 @@ describe("explain", () => {
       ],
     ],
     [
+      "is held by people",
+      {
+        ...base,
+        pinned: { tag: "v1.0.0", by: "alice", at, reason: "v2 is slow" },
+        paused: { by: "bob", at, until: "2026-11-30T06:00:00.000Z" },
+      },
+      [
+        `v1.0.0 is active since ${at}.`,
+        `v1.0.0 is pinned by alice since ${at} (v2 is slow): nothing else is deployed.`,
+        `Deployments are paused by bob since ${at}, until 2026-11-30T06:00:00.000Z.`,
+        "The registry is asked again after 2026-11-29T06:00:10.000Z.",
+      ],
+    ],
+    [
       "has no agent",
       { app: "web", directory: "/srv/web", active },
       [

@@ -7,6 +7,7 @@ export type ShowTime = (time: string) => string;
 export function explain(situation: Situation, show: ShowTime): string[] {
   return [
     inService(situation, show),
+    ...decided(situation, show),
     ...attempted(situation, show),
     ...passedOver(situation),
     ...next(situation, show),
@@ -14,7 +15,7 @@ export function explain(situation: Situation, show: ShowTime): string[] {
 }
 
 function inService(
-  { active, agent, mode, running, poll, attempt }: Situation,
+  { active, agent, mode, running, poll, attempt, pinned }: Situation,
   show: ShowTime,
 ): string {
   if (!active) {
@@ -26,8 +27,17 @@ function inService(
   const stopped = agent && mode === "server" && !running ? ", and its process does not run" : "";
   const start = `${tag} is active since ${show(since)}${stopped}`;
   if (!agent) return `${start}; no agent runs here now.`;
-  if (poll?.tag !== tag) return `${start}.`;
+  if (poll?.tag !== tag || pinned) return `${start}.`;
   return `${start}: it is the newest release that may run here.`;
+}
+
+function decided({ pinned, paused }: Situation, show: ShowTime): string[] {
+  const because = ({ by, at, reason, until }: NonNullable<typeof paused>) =>
+    `by ${by} since ${show(at)}${until ? `, until ${show(until)}` : ""}${reason ? ` (${reason})` : ""}`;
+  return [
+    ...(pinned ? [`${pinned.tag} is pinned ${because(pinned)}: nothing else is deployed.`] : []),
+    ...(paused ? [`Deployments are paused ${because(paused)}.`] : []),
+  ];
 }
 
 function attempted({ attempt, active }: Situation, show: ShowTime): string[] {

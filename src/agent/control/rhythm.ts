@@ -13,6 +13,8 @@ export interface Rhythm {
   readonly nextAt: Date | undefined;
   /** Between two passes; shorter when somebody waits for one. */
   rest(ms: number, call: Call): Promise<void>;
+  /** Ends the rest. */
+  nudge(): void;
   /** Resolves when a pass that began after this call has ended. */
   pass(call: Call): Promise<void>;
 }
@@ -34,6 +36,11 @@ export function openRhythm(clock: Clock): Rhythm {
       call.signal.throwIfAborted();
       if (waiting.length > 0) return;
       await restFor(ms, call);
+    },
+
+    nudge() {
+      resting?.abort();
+      resting = undefined;
     },
 
     pass({ signal }) {

@@ -2,6 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { PassedOver } from "../choose/choose.ts";
 import type { AgentEvent, Mode } from "../event.ts";
+import { pauseAt, pinAt, skipReason } from "../ledger/holds.ts";
 import type { DeployedRelease, LedgerState } from "../ledger/ledger.ts";
 import type { Situation } from "./situation.ts";
 
@@ -46,7 +47,7 @@ export function openSituationBoard(parts: SituationParts): SituationBoard {
     situation: () => {
       const nextPollAt = parts.nextPollAt()?.toISOString();
       return {
-        ...recorded(known, parts.state()),
+        ...recorded(known, parts.state(), clock.now()),
         agent: { pid: process.pid, version, since },
         ...(running && { running }),
         ...(poll && { poll }),
@@ -59,13 +60,21 @@ export function openSituationBoard(parts: SituationParts): SituationBoard {
 /** What the ledger alone tells, which is all there is when no agent runs. */
 export function recorded(
   known: Pick<Situation, "app" | "directory" | "mode" | "registry">,
-  { active, lastGood, attempt }: Readonly<LedgerState>,
+  state: Readonly<LedgerState>,
+  now: Date,
 ): Situation {
+  const { active, lastGood, attempt, quarantined } = state;
+  const [pinned, paused] = [pinAt(state, now), pauseAt(state, now)];
+  const skipped = state.skipped?.filter(({ tag }) => skipReason(state, tag, now) !== undefined);
   return {
     ...known,
     ...(active && { active: taggedOf(active) }),
     ...(lastGood && { lastGood: taggedOf(lastGood) }),
     ...(attempt && { attempt: attemptOf(attempt) }),
+    ...(pinned && { pinned }),
+    ...(paused && { paused }),
+    ...(skipped && { skipped }),
+    ...(quarantined && { quarantined: quarantined.map(({ identity: _, ...entry }) => entry) }),
   };
 }
 

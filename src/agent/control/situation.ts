@@ -2,6 +2,14 @@ import * as v from "valibot";
 
 const Time = v.pipe(v.string(), v.isoTimestamp());
 
+const Decision = v.object({
+  by: v.string(),
+  at: Time,
+  reason: v.optional(v.string()),
+  until: v.optional(Time),
+});
+const DecisionAboutRelease = v.object({ ...Decision.entries, tag: v.string() });
+
 const Tagged = v.object({ tag: v.string(), since: Time, directory: v.string() });
 
 /** What the running agent knows of one app, as it says it to whoever asks. Times are in ISO 8601. */
@@ -39,5 +47,18 @@ export const Situation = v.object({
     }),
   ),
   nextPollAt: v.optional(Time),
+  /** What people have decided, as far as it holds. */
+  pinned: v.optional(DecisionAboutRelease),
+  paused: v.optional(Decision),
+  skipped: v.optional(v.array(DecisionAboutRelease)),
+  /** What has failed too often, and is not tried again by itself. */
+  quarantined: v.optional(
+    v.array(
+      v.object({
+        ...{ tag: v.string(), reason: v.string(), at: Time, failures: v.number() },
+        logTail: v.array(v.string()),
+      }),
+    ),
+  ),
 });
 export type Situation = v.InferOutput<typeof Situation>;

@@ -72,8 +72,13 @@ function stateOf({ agent, mode, running, active }: Situation): string {
   return running ? `pid ${running.pid}` : "not running";
 }
 
-function remarkOn({ attempt, poll }: Situation): string {
-  if (attempt?.error) return `${attempt.tag} failed: ${attempt.error}`;
-  if (attempt) return `deploying ${attempt.tag}: ${attempt.phase}`;
-  return poll?.error ?? "";
+function remarkOn({ attempt, poll, pinned, paused }: Situation): string {
+  const held = [...(paused ? ["paused"] : []), ...(pinned ? [`${pinned.tag} pinned`] : [])];
+  return [...held, ...troubleOf({ attempt, poll })].join("; ");
+}
+
+function troubleOf({ attempt, poll }: Pick<Situation, "attempt" | "poll">): string[] {
+  if (attempt?.error) return [`${attempt.tag} failed: ${attempt.error}`];
+  if (attempt) return [`deploying ${attempt.tag}: ${attempt.phase}`];
+  return poll?.error ? [poll.error] : [];
 }

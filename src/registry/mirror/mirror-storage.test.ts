@@ -10,6 +10,7 @@ import { imageStoreOn } from "../images/image-store.ts";
 import { openInmemoryStorage } from "../storage/inmemory.ts";
 import { type ReadRange, type StorageDriver, StorageError } from "../storage-driver.ts";
 import { openImageMirror } from "./image-mirror.ts";
+import { noCounts } from "./mirror-counts.ts";
 import { sendPart, serveFakeUpstream } from "./upstream.fake.ts";
 
 const layer = randomBytes(300_000);
@@ -81,7 +82,8 @@ async function openOn(capacity: number, options: object = {}, broken: Partial<St
   const text = JSON.stringify({ version: 0.1, storage: { inmemory: {} }, proxy });
   const config = parseRegistryConfig({ file: "config.yml", text, environment: {} });
   if (config.proxy === undefined) throw new Error("no proxy");
-  const mirror = openImageMirror(config.proxy, { own, storage, environment: {}, clock, logger });
+  const parts = { own, storage, counts: noCounts(), environment: {}, clock, logger };
+  const mirror = openImageMirror(config.proxy, parts);
   onTestFinished(() => mirror.close({ signal: AbortSignal.timeout(5_000) }));
   return { upstream, mirror, logger };
 }

@@ -6,6 +6,7 @@ import { syncDirectory, writeFileWhole } from "../../base/atomic-file.ts";
 import type { Bytes } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
 import { systemCodeOf } from "../../base/errors.ts";
+import { checkMayWrite } from "../../base/may-write.ts";
 import {
   checkStoragePath,
   type ReadRange,
@@ -152,13 +153,32 @@ async function checkDirectory(directory: string, mode: "read" | "write"): Promis
     const inside = `${directory}/.`; // a file is refused here, also one that may be executed
     await access(inside, constants.R_OK | constants.X_OK | needs);
   } catch (error) {
-    const failure = failureAt("/", error);
-    throw new StorageError(
-      failure instanceof StorageError && failure.code === "READ_ONLY" ? "READ_ONLY" : "UNAVAILABLE",
-      `the storage directory ${directory} cannot be used: ${systemCodeOf(error) ?? "unknown"}`,
-      { cause: error, hint: hintFor(error, mode) },
-    );
+    throw unusable(directory, mode, error);
   }
+}
+
+/**
+ * Whether the storage could be opened; makes nothing.
+ *
+ * @throws {StorageError} `READ_ONLY` or `UNAVAILABLE`
+ */
+export async function checkFilesystemStorage(
+  { rootdirectory }: FilesystemOptions,
+  { access: mode }: { access: "read" | "write" },
+): Promise<void> {
+  if (mode === "read") return await checkDirectory(rootdirectory, mode);
+  await checkMayWrite(rootdirectory).catch((error: unknown) => {
+    throw unusable(rootdirectory, mode, error);
+  });
+}
+
+function unusable(directory: string, mode: "read" | "write", error: unknown): StorageError {
+  const failure = failureAt("/", error);
+  return new StorageError(
+    failure instanceof StorageError && failure.code === "READ_ONLY" ? "READ_ONLY" : "UNAVAILABLE",
+    `the storage directory ${directory} cannot be used: ${systemCodeOf(error) ?? "unknown"}`,
+    { cause: error, hint: hintFor(error, mode) },
+  );
 }
 
 function hintFor(error: unknown, mode: "read" | "write"): string {
