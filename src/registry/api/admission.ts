@@ -47,6 +47,7 @@ function isForAll({ kind }: Route): boolean {
 export function wishesFor(route: Route, method: string): Wish[] {
   if (route.kind === "root" || route.kind === "base" || route.kind === "token") return [];
   if (route.kind === "catalog") return [{ type: "registry", name: "catalog", action: "*" }];
+  if (route.kind === "quotas") return [{ type: "registry", name: "quotas", action: "*" }];
   if (route.kind === "collections" || route.kind === "collection") {
     return [{ type: "registry", name: "garbage", action: "*" }];
   }

@@ -2,6 +2,7 @@
 export type OwnRoute =
   | { kind: "repository"; repository: string }
   | { kind: "history"; repository: string; tag: string }
+  | { kind: "quotas" }
   | { kind: "collections" }
   | { kind: "collection"; id: string };
 
@@ -10,6 +11,7 @@ const collectionsPath = `${ownPath}/garbage/collections`;
 
 /** The repository may be called anything, so paths are read from their end. */
 export function parseOwnRoute(path: string): OwnRoute | undefined {
+  if (path === `${ownPath}/quotas`) return { kind: "quotas" };
   if (path === collectionsPath) return { kind: "collections" };
   const [, id] = /^\/api\/v1\/garbage\/collections\/([^/]+)$/.exec(path) ?? [];
   if (id !== undefined) return { kind: "collection", id };

@@ -5,6 +5,7 @@ import { collectionMethods, collectionsMethods } from "./collections.ts";
 import type { Answer, ApiParts, Inquiry, Methods } from "./exchange.ts";
 import { catalogMethods, tagsMethods } from "./listings.ts";
 import { manifestMethods } from "./manifests.ts";
+import { quotasMethods } from "./quotas.ts";
 import { referrersMethods } from "./referrers.ts";
 import { repositoryMethods } from "./repositories.ts";
 import type { Route } from "./routes.ts";
@@ -70,6 +71,8 @@ function methodsOf(route: Route, inquiry: Inquiry, parts: ApiParts & AdmissionPa
       return repositoryMethods(route, inquiry, parts);
     case "history":
       return historyMethods(route, inquiry, parts);
+    case "quotas":
+      return quotasMethods(parts);
     case "collections":
       return collectionsMethods(inquiry, parts);
     case "collection":

@@ -31,6 +31,7 @@ const handlers: Record<Route["kind"], string | undefined> = {
   referrers: "referrers",
   repository: "repository",
   history: "tag_history",
+  quotas: "quotas",
   collections: "garbage_collections",
   collection: "garbage_collection",
 };
