@@ -12,6 +12,7 @@ import type { RegistryConfig } from "./config.ts";
 import { cacheNote } from "./config-cache.ts";
 import { openCollections } from "./garbage/collections.ts";
 import { startMaintenance } from "./garbage/maintenance.ts";
+import { immutableTagsOf } from "./garbage/retention.ts";
 import { imageStoreOn } from "./images/image-store.ts";
 import { lastPullsOn } from "./images/last-pulls.ts";
 import { tagHistoryOn } from "./images/tag-history.ts";
@@ -81,8 +82,7 @@ export async function openRegistry(
     closers.push(() => served.release());
     const { metrics, health, counts, debugAddress } = observers;
     const history = tagHistoryOn(storage, { clock, logger });
-    const validation = validationOf(config);
-    const unlimited = imageStoreOn(observers.storage, { clock, validation, history });
+    const unlimited = imageStoreOn(observers.storage, { clock, history, ...rulesOf(config) });
     const quotas = openQuotas(isReadonly ? [] : config.quotas, { storage, clock, logger });
     closers.push(() => quotas.close());
     const own =
@@ -116,7 +116,7 @@ export async function openRegistry(
     const open = openAnswers(served);
     const address = await listen(served.server, config.http);
     if (!isReadonly) {
-      const housekeeping = startMaintenance(maintenance, { ...parts, collections });
+      const housekeeping = startMaintenance(maintenance, { ...parts, history, collections });
       closers.push(() => housekeeping.close());
     }
     closers.push(() => collections.close());
@@ -152,6 +152,10 @@ function settingsOf({ http, storage, tags, catalog, auth }: RegistryConfig) {
   } as const;
 }
 
-function validationOf({ validation }: RegistryConfig) {
-  return validation.disabled ? undefined : { urls: validation.manifests.urls };
+/** What the image store refuses. */
+function rulesOf({ validation, storage: { maintenance } }: RegistryConfig) {
+  return {
+    validation: validation.disabled ? undefined : { urls: validation.manifests.urls },
+    immutable: immutableTagsOf(maintenance.retention.rules),
+  };
 }

@@ -5,6 +5,7 @@ import type { Manifest } from "../../oci/manifest.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import { type Blobs, blobsOn } from "./blobs.ts";
 import { type Catalog, catalogOn } from "./catalog.ts";
+import { type ImmutableTags, tagGuardOn } from "./immutable-tags.ts";
 import { Leases } from "./leases.ts";
 import {
   holdReferences,
@@ -47,12 +48,13 @@ export interface ImageStoreOptions {
   validation: { urls: UrlRules } | undefined;
   /** Where changes of tags are noted, if anywhere. */
   history?: TagHistory | undefined;
+  immutable?: ImmutableTags | undefined;
 }
 
 /** The image store that keeps everything on `storage`, in Distribution's layout. */
 export function imageStoreOn(
   storage: StorageDriver,
-  { clock, validation, history }: ImageStoreOptions,
+  { clock, validation, history, immutable }: ImageStoreOptions,
 ): ImageStore {
   const leases = new Leases(storage, trashOn(storage), clock);
   const blobs = blobsOn(storage, leases);
@@ -70,6 +72,7 @@ export function imageStoreOn(
     },
   });
   const locks = new RepositoryLocks();
+  const guard = tagGuardOn({ storage, tags, immutable });
   return {
     blobs: {
       ...blobs,
@@ -80,23 +83,35 @@ export function imageStoreOn(
     manifests: {
       ...manifests,
       write: (repository, put, call) =>
-        locks.adding(repository, call, () => manifests.write(repository, put, call)),
+        guard.isNeeded(repository, put.tags)
+          ? locks.removing(repository, call, async () => {
+              await guard.checkPut(repository, put, call);
+              return manifests.write(repository, put, call);
+            })
+          : locks.adding(repository, call, () => manifests.write(repository, put, call)),
       delete: (repository, digest, call) =>
-        locks.removing(repository, call, () => manifests.delete(repository, digest, call)),
+        locks.removing(repository, call, async () => {
+          await guard.checkDeletion(repository, digest, call);
+          return manifests.delete(repository, digest, call);
+        }),
     },
     tags: {
       ...tags,
       delete: (repository, tag, call) =>
-        locks.removing(repository, call, () => tags.delete(repository, tag, call)),
+        locks.removing(repository, call, async () => {
+          await guard.checkUntagging(repository, tag, call);
+          return tags.delete(repository, tag, call);
+        }),
     },
     catalog: catalogOn(storage),
     referrers: referrersOn(storage, manifests),
     repositories: {
       summary: (repository, call) => summaryOf(repository, storage, call),
       delete: (repository, call) =>
-        locks.removing(repository, call, () =>
-          removeRepository(repository, { storage, leases, history }, call),
-        ),
+        locks.removing(repository, call, async () => {
+          await guard.checkRemoval(repository, call);
+          return removeRepository(repository, { storage, leases, history }, call);
+        }),
     },
   };
 
