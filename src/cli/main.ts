@@ -105,6 +105,10 @@ function commandsWith(start: StartApps): Record<string, Entry> {
       load: async () =>
         (await import("./commands/registry-garbage-collect.ts")).registryGarbageCollect,
     },
+    "registry retention": {
+      summary: "remove the tags that no retention rule keeps; the registry may go on serving",
+      load: async () => (await import("./commands/registry-retention.ts")).registryRetention,
+    },
     "registry scrub": {
       summary: "read every blob and report those that have rotted",
       load: async () => (await import("./commands/registry-scrub.ts")).registryScrub,

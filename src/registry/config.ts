@@ -7,6 +7,7 @@ import { Http } from "./config-http.ts";
 import { Notifications } from "./config-notifications.ts";
 import { maintenanceEntries } from "./garbage/options.ts";
 import { ProxyOptions } from "./mirror/proxy-options.ts";
+import { QuotaRules } from "./quotas/options.ts";
 import { type StorageChoice, storageOptions } from "./storage/index.ts";
 
 const YesOrNo = v.boolean("write true or false");
@@ -100,6 +101,8 @@ export const RegistryFile = v.strictObject({
   tags: v.optional(v.strictObject({ maxtags: v.optional(Count, 1000) }), {}),
   validation: v.optional(Validation, {}),
   proxy: v.optional(ProxyOptions),
+  /** Ours: see `docs/image-registry-api.md`. */
+  quotas: v.optional(QuotaRules, []),
 });
 
 /** Everything decided: each value is what the file said, or its default. */

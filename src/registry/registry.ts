@@ -12,11 +12,14 @@ import type { RegistryConfig } from "./config.ts";
 import { cacheNote } from "./config-cache.ts";
 import { openCollections } from "./garbage/collections.ts";
 import { startMaintenance } from "./garbage/maintenance.ts";
+import { immutableTagsOf } from "./garbage/retention.ts";
 import { imageStoreOn } from "./images/image-store.ts";
 import { lastPullsOn } from "./images/last-pulls.ts";
 import { tagHistoryOn } from "./images/tag-history.ts";
 import { openImageMirror } from "./mirror/image-mirror.ts";
 import { openObservers } from "./observers.ts";
+import { limitedStore } from "./quotas/limited-store.ts";
+import { openQuotas } from "./quotas/quotas.ts";
 import { drain, openAnswers } from "./server-drain.ts";
 import { listen } from "./server-listen.ts";
 import { openServer } from "./server-open.ts";
@@ -79,8 +82,11 @@ export async function openRegistry(
     closers.push(() => served.release());
     const { metrics, health, counts, debugAddress } = observers;
     const history = tagHistoryOn(storage, { clock, logger });
-    const validation = validationOf(config);
-    const own = imageStoreOn(observers.storage, { clock, validation, history });
+    const unlimited = imageStoreOn(observers.storage, { clock, history, ...rulesOf(config) });
+    const quotas = openQuotas(isReadonly ? [] : config.quotas, { storage, clock, logger });
+    closers.push(() => quotas.close());
+    const own =
+      config.quotas.length === 0 ? unlimited : limitedStore({ store: unlimited, storage, quotas });
     const mirrored = { own, storage, counts, environment, clock, logger };
     const mirror = config.proxy && openImageMirror(config.proxy, mirrored);
     if (mirror) closers.push((call) => mirror.close(call));
@@ -91,13 +97,15 @@ export async function openRegistry(
     const witness = observers.witnessOf(store);
     const log = config.log.accesslog.disabled ? undefined : accessLog;
     const { maintenance } = config.storage;
-    const collections = openCollections(maintenance.garbagecollect, { storage, clock, logger });
+    const ended = () => quotas.recount();
+    const parts = { storage, clock, logger };
+    const collections = openCollections(maintenance.garbagecollect, { ...parts, ended });
     const known = {
       gate,
       store,
       history,
       pulls,
-      collections,
+      ...{ collections, quotas },
       nameOf,
       witness,
       metrics,
@@ -108,8 +116,7 @@ export async function openRegistry(
     const open = openAnswers(served);
     const address = await listen(served.server, config.http);
     if (!isReadonly) {
-      const parts = { storage, collections, clock, logger };
-      const housekeeping = startMaintenance(maintenance, parts);
+      const housekeeping = startMaintenance(maintenance, { ...parts, history, collections });
       closers.push(() => housekeeping.close());
     }
     closers.push(() => collections.close());
@@ -145,6 +152,10 @@ function settingsOf({ http, storage, tags, catalog, auth }: RegistryConfig) {
   } as const;
 }
 
-function validationOf({ validation }: RegistryConfig) {
-  return validation.disabled ? undefined : { urls: validation.manifests.urls };
+/** What the image store refuses. */
+function rulesOf({ validation, storage: { maintenance } }: RegistryConfig) {
+  return {
+    validation: validation.disabled ? undefined : { urls: validation.manifests.urls },
+    immutable: immutableTagsOf(maintenance.retention.rules),
+  };
 }

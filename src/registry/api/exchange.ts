@@ -6,6 +6,7 @@ import type { Collections } from "../garbage/collections.ts";
 import type { ImageStore } from "../images/image-store.ts";
 import type { LastPulls } from "../images/last-pulls.ts";
 import type { TagHistory } from "../images/tag-history.ts";
+import type { Quotas } from "../quotas/quotas.ts";
 import { http2StreamOf } from "./http2-request.ts";
 
 export type Headers = Record<string, string | number | readonly string[]>;
@@ -37,6 +38,7 @@ export interface ApiParts {
   history: Pick<TagHistory, "list">;
   pulls: LastPulls;
   collections: Collections;
+  quotas: Pick<Quotas, "states">;
   deletion: "allowed" | "refused";
   /** The most names one page of a listing holds. */
   maximumTags: number;

@@ -55,8 +55,8 @@ it("lets whoever may pull anything list the catalog, and shows no more of it", (
   expect(locked.grantTo(undefined).allows(catalog)).toBe(false);
 });
 
-it("lets those collect garbage who may do everything everywhere", () => {
-  const garbage: Wish = { type: "registry", name: "garbage", action: "*" };
+it.each(["garbage", "quotas"])("leaves %s to those who may do everything everywhere", (name) => {
+  const garbage: Wish = { type: "registry", name, action: "*" };
 
   expect(rules.grantTo({ user: "root" }).allows(garbage)).toBe(true);
   expect(rules.grantTo({ user: "alice" }).allows(garbage)).toBe(false);

@@ -1,16 +1,11 @@
 import * as v from "valibot";
+import { globPattern, RepositoryGlob } from "../repository-glob.ts";
 import type { Grant, Wish } from "./authenticator.ts";
 
 /** What may be done in a repository; `push` includes `pull`. */
 export const RuleAction = v.picklist(
   ["pull", "push", "delete", "*"],
   "write pull, push, delete or *",
-);
-
-/** `*` stands for any letters but `/`, `**` for any at all. */
-export const RepositoryGlob = v.pipe(
-  v.string("write a repository, such as team/*"),
-  v.regex(/^[a-z0-9._/*-]+$/, "write a repository, such as team/*, in lower case"),
 );
 
 const Names = v.array(
@@ -55,7 +50,7 @@ export interface AccessRules {
 }
 
 export function accessRulesOf(rules: readonly AccessRule[]): AccessRules {
-  const compiled = rules.map((rule) => ({ ...rule, pattern: patternOf(rule.repository) }));
+  const compiled = rules.map((rule) => ({ ...rule, pattern: globPattern(rule.repository) }));
 
   return {
     grantTo(person) {
@@ -71,7 +66,7 @@ export function accessRulesOf(rules: readonly AccessRule[]): AccessRules {
         if (name === "catalog") return own.some(({ actions }) => includes(actions, pull("")));
         const isAdministrator = ({ repository, actions }: AccessRule) =>
           repository === "**" && actions.includes("*");
-        return name === "garbage" && own.some(isAdministrator);
+        return isForAdministrators(name) && own.some(isAdministrator);
       };
       return {
         user: person?.user,
@@ -94,10 +89,6 @@ function includes(actions: AccessRule["actions"], { action }: Wish): boolean {
   return action === "pull" && actions.includes("push");
 }
 
-function patternOf(glob: string): RegExp {
-  const source = glob.replace(/\*{2,}|[*.]/g, (found) => {
-    if (found === ".") return "\\.";
-    return found === "*" ? "[^/]*" : ".*";
-  });
-  return new RegExp(`^${source}$`);
+function isForAdministrators(name: string): boolean {
+  return name === "garbage" || name === "quotas";
 }

@@ -5,7 +5,8 @@ import * as v from "valibot";
 import { createFileWhole, giveTo, syncDirectory } from "../../base/atomic-file.ts";
 import { DewyError, messageOf, systemCodeOf } from "../../base/errors.ts";
 import { Secret } from "../../base/secret.ts";
-import { RepositoryGlob, RuleAction } from "./access-rules.ts";
+import { RepositoryGlob } from "../repository-glob.ts";
+import { RuleAction } from "./access-rules.ts";
 
 /** What no user of an htpasswd file should be called like. */
 export const robotPrefix = "robot$";

@@ -60,6 +60,8 @@ export interface Collections {
 }
 
 export interface CollectionsParts {
+  /** Told when one has taken something away. */
+  ended?(): void;
   storage: StorageDriver;
   clock: Clock;
   logger: Logger;
@@ -70,7 +72,7 @@ const mostItems = 1_000;
 
 export function openCollections(
   options: GarbageCollectOptions,
-  { storage, clock, logger }: CollectionsParts,
+  { ended: tellEnded, storage, clock, logger }: CollectionsParts,
 ): Collections {
   const stop = new AbortController();
   const known: CollectionState[] = [];
@@ -145,6 +147,7 @@ export function openCollections(
       throw error;
     } finally {
       state.endedAt = clock.now();
+      if (!dryRun) tellEnded?.();
     }
   }
 

@@ -1,19 +1,25 @@
 import { type Call, isEchoOf } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
+import type { TagHistory } from "../images/tag-history.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import type { Collections } from "./collections.ts";
 import { GarbageError } from "./garbage-error.ts";
 import type { GarbageCollectOptions, UploadPurgingOptions } from "./options.ts";
+import { notePullsSince } from "./pull-times.ts";
 import { purgeUploads } from "./purge-uploads.ts";
+import type { RetentionOptions } from "./retention-options.ts";
+import { noteOfRetention, retainOnSchedule } from "./scheduled-retention.ts";
 
 export interface MaintenanceOptions {
   uploadpurging: UploadPurgingOptions;
   garbagecollect: GarbageCollectOptions;
+  retention: RetentionOptions;
 }
 
 export interface MaintenanceParts {
   storage: StorageDriver;
+  history: TagHistory;
   collections: Pick<Collections, "run">;
   clock: Clock;
   logger: Logger;
@@ -27,21 +33,32 @@ export interface Maintenance {
 /** Replicas that were started together should not all begin together. */
 const longestJitterMs = 3_600_000;
 
-/** Purges uploads and collects garbage, each in its own rhythm, for as long as the registry serves. */
+/**
+ * Purges uploads and collects garbage, each in its own rhythm, for as long as the registry serves.
+ * Before each collection the tags go that no rule keeps.
+ */
 export function startMaintenance(
-  { uploadpurging, garbagecollect }: MaintenanceOptions,
+  { uploadpurging, garbagecollect, retention }: MaintenanceOptions,
   parts: MaintenanceParts,
 ): Maintenance {
-  const { clock, logger } = parts;
+  const { storage, clock, logger } = parts;
   const stop = new AbortController();
   const call = { signal: stop.signal };
+  const note = noteOfRetention(retention, garbagecollect);
+  if (note !== undefined) logger.warn(note);
   const loops = [
+    notePullsSince(storage, call).catch((error: unknown) => {
+      logger.warn("it cannot be noted since when pulls are known", { error });
+    }),
     uploadpurging.enabled &&
       repeat("uploads could not be purged", uploadpurging.interval, () =>
         purge(uploadpurging, parts, call),
       ),
     garbagecollect.enabled &&
-      repeat("garbage could not be collected", garbagecollect.interval, () => collect(parts)),
+      repeat("garbage could not be collected", garbagecollect.interval, async () => {
+        await retainOnSchedule(retention, { dryRun: garbagecollect.dryrun }, parts, call);
+        await collect(parts);
+      }),
   ];
   return {
     async close() {
