@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
+import { semanticVersions } from "../../base/version.ts";
 import { digestOf } from "../../oci/digest.ts";
 import type { LedgerState } from "../ledger/ledger.ts";
 import { fakeArtifact } from "../release-registry.fake.ts";
-import { semanticVersions } from "./version.ts";
 import { waitFor } from "./wait.ts";
 import { parseWindow } from "./window.ts";
 
