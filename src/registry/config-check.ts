@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import type { Clock } from "../base/clock.ts";
+import type { Environment } from "../base/environment.ts";
 import { DewyError, lineOf, messageOf, systemCodeOf } from "../base/errors.ts";
 import { checkMayWrite } from "../base/may-write.ts";
 import { checkAuthFiles } from "./auth/auth-files.ts";
@@ -17,7 +18,7 @@ import { checkStorage } from "./storage/index.ts";
  */
 export async function mistakesIn(
   config: RegistryConfig,
-  { clock }: { clock: Clock },
+  parts: { clock: Clock; environment: Environment },
 ): Promise<Mistake[]> {
   const mistakes: Mistake[] = [];
   const look: Look = async (path, work) => {
@@ -25,8 +26,8 @@ export async function mistakesIn(
     mistakes.push(...sentences.map((sentence) => mistakeOf(path, sentence)));
   };
   await look("storage.filesystem.rootdirectory", () => storageMistakes(config));
-  if (config.auth) await checkAuthFiles(config.auth, look);
-  if (config.http.tls) await look("http.tls", () => certificateMistakes(config.http, clock));
+  if (config.auth) await checkAuthFiles(config.auth, parts, look);
+  if (config.http.tls) await look("http.tls", () => certificateMistakes(config.http, parts.clock));
   if (config.http.net === "unix") await look("http.addr", () => socketMistakes(config.http));
   const queue = config.notifications.endpoints.some(({ disabled }) => !disabled)
     ? queueDirectoryOf(config)

@@ -84,6 +84,22 @@ it.each([
   expect(noted.join()).toMatch(new RegExp(`config.yml:\\d+:\\d+: auth.token.${key}: .*${reason}`));
 });
 
+it("looks into what a directory of users needs, and where its tokens are signed", async () => {
+  await write("key.pem", "none");
+
+  const { status, noted } = await check(`
+auth:
+  ldap: {urls: ["ldaps://ldap.test"], basedn: dc=test, binddn: cn=a, bindpasswordfile: /nowhere}
+  tokenserver: {enabled: true, issuer: i, service: s, key: ${at("key.pem")}}
+`);
+
+  expect(status).toBe(2);
+  expect(noted).toEqual([
+    expect.stringMatching(/config.yml:5:3: auth.ldap: .*bindpasswordfile \/nowhere cannot be read/),
+    expect.stringMatching(/config.yml:6:55: auth.tokenserver.key: .*not a private key/),
+  ]);
+});
+
 it("says when a certificate is over", async () => {
   const { pem } = issue({ from: new Date("2020-01-01"), to: new Date("2020-02-01") });
   await write("domain.crt", pem.cert);

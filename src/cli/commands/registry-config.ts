@@ -30,14 +30,14 @@ export const registryConfigCheck = command({
   },
 });
 
-const kinds = ["htpasswd", "token", "silly"] as const;
+const kinds = ["htpasswd", "ldap", "token", "silly"] as const;
 
 function summaryOf({ http, storage, auth, proxy }: RegistryConfig): string {
   const { choice } = storage;
   return [
     `${http.addr} ${http.tls ? "with" : "without"} TLS`,
     choice.driver === "filesystem" ? choice.options.rootdirectory : choice.driver,
-    kinds.find((kind) => auth?.[kind]) ?? "open to everybody",
+    kinds.filter((kind) => auth?.[kind]).join(" and ") || "open to everybody",
     ...(proxy ? ["a mirror"] : []),
   ].join(", ");
 }

@@ -3,7 +3,7 @@ import { orAborted } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Environment } from "../../base/environment.ts";
 import { DewyError, messageOf } from "../../base/errors.ts";
-import type { Logger } from "../../base/logger.ts";
+import { type Logger, silentLogger } from "../../base/logger.ts";
 import { Secret } from "../../base/secret.ts";
 import { readTlsFiles } from "../../base/tls-files.ts";
 import { type Account, type Accounts, refused } from "./accounts.ts";
@@ -74,6 +74,14 @@ export async function openLdap(
   function accountOf({ name: user, groups, credential }: DirectoryUser): Account {
     return { user, grant: rules?.grantTo({ user, groups }) ?? unlimitedGrant(user), credential };
   }
+}
+
+/** Whether a directory could be asked, as far as its files and filters tell. @throws {AuthError} */
+export async function checkLdap(
+  options: LdapOptions,
+  parts: { clock: Clock; environment: Environment },
+): Promise<void> {
+  await directoryFor(options, { ...parts, logger: silentLogger });
 }
 
 async function directoryFor(

@@ -62,7 +62,10 @@ export async function openPeople(
 }
 
 /** Nowhere, without a place that is named and a file that they could be beside. */
-function pathsOfRobots(robots: RobotOptions | undefined, htpasswd: HtpasswdOptions | undefined) {
+export function pathsOfRobots(
+  robots: RobotOptions | undefined,
+  htpasswd: HtpasswdOptions | undefined,
+) {
   if (robots?.path === undefined && htpasswd === undefined) return undefined;
   return robotPathsOf(robots?.path, htpasswd?.path ?? "");
 }

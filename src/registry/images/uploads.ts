@@ -6,7 +6,7 @@ import { algorithmOf, type Digest, type DigestAlgorithm } from "../../oci/digest
 import { OciError } from "../../oci/error.ts";
 import { type StorageDriver, StorageError } from "../storage-driver.ts";
 import type { Leases } from "./leases.ts";
-import { writeLink } from "./link.ts";
+import { linkAt } from "./link.ts";
 import {
   blobDataPath,
   layerLinkPath,
@@ -147,10 +147,10 @@ export function uploadsOn(storage: StorageDriver, clock: Clock, leases: Leases):
     return hash.digest();
   }
 
-  /** Data before link: killed in between, there are bytes nobody sees, never a link to nothing. */
+  /** Data before link: killed in between, there are bytes nobody sees. A link to nothing is no blob. */
   async function publish({ repository, id }: Upload, digest: Digest, call: Call): Promise<void> {
-    await storage.move(uploadDataPath(repository, id), blobDataPath(digest), call);
-    await writeLink(storage, layerLinkPath(repository, digest), digest, call);
+    const data = { path: blobDataPath(digest), from: uploadDataPath(repository, id) };
+    await storage.place([data, linkAt(layerLinkPath(repository, digest), digest)], call);
     // Its last byte may have come long ago, which a collection takes for its last use.
     await leases.renew(blobDataPath(digest), call);
   }

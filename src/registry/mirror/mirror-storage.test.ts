@@ -8,6 +8,7 @@ import { parseRegistryConfig } from "../config.ts";
 import type { Blob } from "../images/blobs.ts";
 import { imageStoreOn } from "../images/image-store.ts";
 import { openInmemoryStorage } from "../storage/inmemory.ts";
+import { placingThrough } from "../storage-driver.fake.ts";
 import { type ReadRange, type StorageDriver, StorageError } from "../storage-driver.ts";
 import { openImageMirror } from "./image-mirror.ts";
 import { noCounts } from "./mirror-counts.ts";
@@ -103,16 +104,16 @@ function smallStorage(capacity: number): StorageDriver {
     for await (const name of storage.list(path, { signal })) bytes += await used(`${path}/${name}`);
     return bytes;
   };
+  const placing = placingThrough(storage, async (path, put) => {
+    if (capacity === 0 && path.endsWith("/data")) throw full();
+    await put();
+  });
   return {
-    ...storage,
+    ...placing,
     async append(path, source, call) {
       const bytes = await collect(source, 1e6);
       if (bytes.length > 1000 && (await used("/mirror")) + bytes.length > capacity) throw full();
       return await storage.append(path, streamOf(bytes), call);
-    },
-    async write(path, bytes, call) {
-      if (capacity === 0 && path.endsWith("/data")) throw full();
-      await storage.write(path, bytes, call);
     },
   };
 }
