@@ -1,5 +1,6 @@
 import type { Environment } from "../base/environment.ts";
 import type { LogLevel } from "../base/logger.ts";
+import type { Window } from "./choose/window.ts";
 import type { Mode } from "./event.ts";
 
 /** What one app is to be, complete: defaults are filled in, and each value is checked for its form. */
@@ -37,6 +38,10 @@ export interface AppOptions {
   scrubEnvironment: boolean;
   /** How often a release may fail by its own fault, before it is tried no more. */
   failureLimit: number;
+  /** When releases may be installed; at any time when there is none. */
+  windows?: readonly Window[] | undefined;
+  /** How old a release has to be. */
+  minimumAgeMs?: number | undefined;
   environment: Environment;
   /** How requests introduce themselves. */
   userAgent: string;

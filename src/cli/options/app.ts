@@ -56,6 +56,7 @@ export function appOf(
     rollbackHook: values.rollbackHook,
     scrubEnvironment: values.scrubEnv,
     failureLimit: values.failureLimit,
+    ...{ windows: values.window ?? [], minimumAgeMs: values.minAge },
   };
 }
 
