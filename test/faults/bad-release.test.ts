@@ -29,7 +29,7 @@ interface Fault {
   reason: RegExp;
   health?: Partial<HealthOptions>;
   hook?: string;
-  served?: string;
+  isTampered?: boolean;
 }
 
 const faults: Fault[] = [
@@ -87,7 +87,7 @@ const faults: Fault[] = [
     what: "has another digest than was announced",
     body: serving,
     reason: /expected sha256:.*, received sha256:/,
-    served: "#!/bin/sh\nexit 0",
+    isTampered: true,
   },
 ];
 
@@ -97,7 +97,7 @@ it.each(faults)(
     const host = await openHost(fault);
     await until(() => host.answers("v1.0.0"));
 
-    await host.publish("v2.0.0", fault.body, fault.served);
+    await host.publish("v2.0.0", fault.body, fault.isTampered);
     await until(async () => (await host.ledger()).quarantined?.length === 1);
 
     const { active, quarantined = [] } = await host.ledger();
@@ -106,6 +106,7 @@ it.each(faults)(
       { tag: "v2.0.0", failures: 1, reason: expect.stringMatching(fault.reason) },
     ]);
     expect(quarantined[0]?.logTail).toEqual(fault.hook ? ["no such table"] : []);
+    await until(async () => (await host.history()).at(-1)?.[0] === "release quarantined");
     expect(await host.history()).toEqual([
       ["deployed", "v1.0.0"],
       ...(fault.hook ? [["hook failed", "v2.0.0"]] : []),
@@ -135,7 +136,7 @@ it("takes a release into service once it has baked", async () => {
   expect(host.logger.messages("info")).toContain(
     "Bake: watching the new release beside the old one",
   );
-}, 25_000);
+}, 60_000);
 
 async function openHost({ health: asked, hook }: Pick<Fault, "health" | "hook">) {
   const directory = await mkdtemp(join(tmpdir(), "dewy-bad-release-"));
@@ -179,10 +180,10 @@ async function openHost({ health: asked, hook }: Pick<Fault, "health" | "hook">)
       }
       return told;
     },
-    async publish(tag: string, body: string, served?: string) {
+    async publish(tag: string, body: string, isTampered = false) {
       github.publish(tag, { app: appOf(tag, body) });
       const [asset] = github.releases[0]?.assets ?? [];
-      if (asset && served !== undefined) asset.served = served;
+      if (asset && isTampered) asset.served = asset.content.replace("servers", "SERVERS");
     },
   };
   await host.publish("v1.0.0", serving);

@@ -54,7 +54,8 @@ export async function activate(
 
     await phases.enter("start");
     started = await parts.start({ signal: call.signal, tag });
-    await started.bake?.(call);
+    // The first one is watched in vain: there is nothing to go back to.
+    if (before !== undefined) await started.bake?.(call);
 
     await phases.enter("commit");
     await commit(release, started, parts);
