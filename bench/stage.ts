@@ -34,7 +34,8 @@ export interface Stage {
   registry: string;
   /** Pushes the sample app, some of its files replaced; resolves to the command line that did it. */
   push(version: string, files?: Readonly<Record<string, string>>): Promise<string>;
-  startAgent(port: number, options?: readonly string[]): Running;
+  /** @param fd a socket that listens on the port, handed over as systemd would */
+  startAgent(port: number, options?: readonly string[], fd?: number): Running;
   close(): Promise<void>;
 }
 
@@ -57,13 +58,14 @@ export async function openStage(): Promise<Stage> {
       return pushing.commandLine;
     },
 
-    startAgent(port, options = ["-i", "1", "-l", "info"]) {
+    startAgent(port, options = ["-i", "1", "-l", "info"], fd = undefined) {
       const root = join(directory, "app");
       const from = `img://${registry}/sample-app`;
       const to = ["--", process.execPath, "current/server.js"];
       const agent = run(
         ["server", "--registry", from, "-p", String(port), "-d", root, ...options, ...to],
         directory,
+        fd,
       );
       running.push(agent);
       return agent;
@@ -85,14 +87,19 @@ export async function openStage(): Promise<Stage> {
   }
 }
 
-/** Runs the built program. */
-export function run(args: readonly string[], directory: string): Running {
-  const child = spawn(process.execPath, [program, ...args], {
+const handingOver = 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"';
+
+/** Runs the built program; on a socket that it inherits, as by sd_listen_fds(3), if there is one. */
+export function run(args: readonly string[], directory: string, fd?: number): Running {
+  const command = [process.execPath, program, ...args];
+  const [file = "", ...rest] =
+    fd === undefined ? command : ["/bin/sh", "-c", handingOver, "dewy", ...command];
+  const child = spawn(file, rest, {
     cwd: directory,
-    stdio: ["ignore", "ignore", "pipe"],
+    stdio: ["ignore", "ignore", "pipe", ...(fd === undefined ? [] : [fd])],
   });
   let log = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     log = (log + text).slice(-100_000);
   });
   return {

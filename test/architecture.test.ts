@@ -37,6 +37,7 @@ const homeOf: Record<string, string | string[]> = {
   ioredis: "agent/caches/redis-connection.ts",
   jose: "registry/auth/token-verifier.ts",
   bcryptjs: "registry/auth/bcrypt.ts",
+  ldapts: "registry/auth/ldap-connection.ts",
   yauzl: "agent/deploy/archives/zip.ts",
   fzstd: "agent/deploy/archives/decoder-library.ts",
   "xz-decompress": "agent/deploy/archives/decoder-library.ts",
@@ -74,7 +75,8 @@ describe("architecture", () => {
   });
 
   it("loads an SDK only when it is needed", () => {
-    const atStart = /^import (?!type )[^;]*"(?:@aws-sdk\/|google-auth-library|nodemailer|ioredis)/m;
+    const atStart =
+      /^import (?!type )[^;]*"(?:@aws-sdk\/|google-auth-library|nodemailer|ioredis|ldapts)/m;
 
     expect(built.filter(({ text }) => atStart.test(text)).map(({ file }) => file)).toEqual([]);
   });
@@ -85,7 +87,7 @@ describe("architecture", () => {
 
   it("keeps drivers behind their tables", () => {
     const drivers =
-      /^(?:agent\/(?:registries|notifiers|caches)|registry\/storage)\/(?!index)|^registry\/auth\/(?:htpasswd|token|silly)\.ts/;
+      /^(?:agent\/(?:registries|notifiers|caches)|registry\/storage)\/(?!index)|^registry\/auth\/(?:htpasswd|ldap|token|silly)\.ts/;
     const wrong = built.flatMap(({ file, imports }) =>
       imports.local
         .filter((to) => drivers.test(to) && dirname(file) !== dirname(to))

@@ -34,7 +34,7 @@ const began = performance.now();
 const app: AppOptions = {
   ...{ name: "app", mode: "assets", registry, directory, ports: [], command: [] },
   ...{ intervalMs: 10_000, drainMs: 0, cache: undefined, notifiers: [], scrubEnvironment: false },
-  ...{ failureLimit: 3, environment: process.env, userAgent: "dewy/bench" },
+  ...{ failureLimit: 3, handover: false, environment: process.env, userAgent: "dewy/bench" },
 };
 await agent.run(app, logger, stop).catch((error: unknown) => {
   if (!stop.signal.aborted) throw error;

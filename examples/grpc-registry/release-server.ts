@@ -13,8 +13,8 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { artifactFor } from "../../src/agent/choose/artifact.ts";
-import { compareVersions, semanticVersions } from "../../src/agent/choose/version.ts";
 import { RegistryService } from "../../src/agent/registries/grpc-schema.ts";
+import { compareVersions, semanticVersions } from "../../src/base/version.ts";
 
 export interface ReleaseServerOptions {
   /** Holds a directory per release: `v1.2.3/app_linux_amd64.tar.gz`. */

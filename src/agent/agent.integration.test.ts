@@ -80,6 +80,7 @@ function optionsOf(
       notifiers: [notifier],
       scrubEnvironment: false,
       failureLimit: 3,
+      handover: false,
       environment,
       userAgent: "dewy/test",
     },

@@ -59,6 +59,7 @@ export async function openAgent(
     async run(app, logger, each) {
       const identity: AppIdentity = { app: app.name, host: hostname(), mode: app.mode };
       const own = { ...parts, logger, http, caches, identity, host: identity.host };
+      const isLast = () => call.signal.aborted;
       const { directory } = app;
       const notifiers = await openNotifiers(app.notifiers, { ...own, directory });
       const history = openHistory(directory, own);
@@ -67,7 +68,7 @@ export async function openAgent(
       );
       const observe = toAll([...observers, history.observe, notifiers.observe]);
       try {
-        await runApp(app, { ...own, observe }, each);
+        await runApp(app, { ...own, observe, isLast }, each);
       } finally {
         board.forget(app.name);
         systemd?.forget(app.name);

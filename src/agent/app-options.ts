@@ -19,6 +19,8 @@ export interface AppOptions {
   intervalMs: number;
   /** How long a replaced process may take to finish its requests. */
   drainMs: number;
+  /** Whether the process is left to the next agent to end, when this one is told to. */
+  handover: boolean;
   /** The URL of a cache that is shared with other hosts; `undefined` for the disk alone. */
   cache: string | undefined;
   /** URLs of whom to tell, in the order they were given. */

@@ -135,6 +135,7 @@ async function openHost(changes: Partial<AppOptions>, files: Readonly<Record<str
     directory,
     intervalMs: 50,
     drainMs: 1000,
+    handover: false,
     cache: undefined,
     notifiers: [],
     scrubEnvironment: false,
@@ -161,6 +162,7 @@ async function openHost(changes: Partial<AppOptions>, files: Readonly<Record<str
         {
           ...{ clock: systemClock, logger, http, caches, version: "test", host: "test" },
           observe: (event) => events.push(event),
+          isLast: () => true,
           onRestart: (listener) => {
             listeners.add(listener);
             return () => listeners.delete(listener);

@@ -8,8 +8,10 @@ import type { AppOptions, OnRestart } from "./app-options.ts";
 import type { CachePool } from "./cache-pool.ts";
 import { type AppCache, type CacheDriver, type Outage, openAppCache } from "./caches/index.ts";
 import { childEnvironment } from "./child-environment.ts";
-import { type ChoiceParts, type ChoiceRules, choose } from "./choose/choose.ts";
+import { type ChoiceParts, type ChoiceRules, choose, type PassedOver } from "./choose/choose.ts";
+import { pinnedOnDisk } from "./choose/pinned-on-disk.ts";
 import { rulesOf } from "./choose/rules.ts";
+import { type AppControl, openAppControl } from "./control/app-control.ts";
 import { type DeployParts, deploy } from "./deploy/deploy.ts";
 import { type HookParts, runHook } from "./deploy/hook.ts";
 import { recover } from "./deploy/recover.ts";
@@ -36,6 +38,8 @@ export interface AppParts {
   onRestart: OnRestart;
   /** See `ServerModeParts`. */
   listen?: typeof openListeners;
+  /** See `ServerModeParts`. */
+  isLast: () => boolean;
   /** The name of this host, for the records of what was deployed. */
   host: string;
   /** Of Dewy. */
@@ -57,15 +61,19 @@ export async function runApp(options: AppOptions, parts: AppParts, call: Call): 
   try {
     const rules = await rulesOf(source.rules, options, thisHost());
     const cache = await parts.caches.of(options.cache);
-    return await withKept(directory, parts, call, (kept) =>
-      withCache(options, { ...parts, ...kept, ...source, rules }, cache, call),
-    );
+    return await withKept(directory, parts, call, (kept) => {
+      const asked = { ...options, registryName: source.registry.name };
+      const control = openAppControl(asked, { ...parts, ...kept });
+      const { observe } = control;
+      const own = { ...parts, ...kept, ...source, rules, control, observe };
+      return withCache(options, own, cache, call);
+    });
   } finally {
     await source.registry.close();
   }
 }
 
-type KeptParts = AppParts & Kept & { rules: ChoiceRules };
+type KeptParts = AppParts & Kept & { rules: ChoiceRules; control: AppControl };
 
 async function withCache(
   options: AppOptions,
@@ -106,7 +114,7 @@ async function withMode(options: AppOptions, parts: CachedParts, call: Call): Pr
 
 async function followed(
   options: AppOptions,
-  { rules, mode, cache, ...parts }: CachedParts & { mode: RunningMode },
+  { rules, mode, cache, control, ...parts }: CachedParts & { mode: RunningMode },
   call: Call,
 ): Promise<never> {
   const { clock, logger, observe, ledger } = parts;
@@ -127,13 +135,24 @@ async function followed(
   observe({ type: "started", ...about, tag: activeTag() });
   await recover(parts);
   const tellLeft = onceUntold(reporting);
+  const socket = await control.listen(async (state, each) => {
+    let passedOver: readonly PassedOver[] = [];
+    const tellPassedOver = (releases: readonly PassedOver[]) => {
+      passedOver = releases;
+    };
+    const looking = { ...choosing, holds: () => state, tellPassedOver };
+    return { choice: await choose(registry, rules, looking, each), passedOver };
+  });
   const forget = parts.onRestart(once(alone, () => restarted(mode, logger, call)));
   try {
     return await follow(
       {
         ...{ ledger, clock, logger, observe, intervalMs: options.intervalMs },
         failureLimit: options.failureLimit,
-        choose: (each) => choose(registry, rules, choosing, each),
+        choose: async (each) =>
+          (await pinnedOnDisk(parts)) ?? (await choose(registry, rules, choosing, each)),
+        isUrgent: control.isUrgent,
+        rest: control.rest,
         outage: () => asError(registry.outage),
         deploy: (choice, each) =>
           withReport(choice, reporting, () => deploy(choice, deployParts, each), each),
@@ -146,6 +165,7 @@ async function followed(
     );
   } finally {
     forget();
+    await socket.close();
   }
 }
 

@@ -30,8 +30,12 @@ export interface FollowParts {
   logger: Logger;
   observe: Observe;
   intervalMs: number;
+  /** Whether a person wants a release at once, in spite of a pause and of what has failed. */
+  isUrgent?(): boolean;
   /** How often a release may fail by its own fault, before it is tried no more; 3. */
   failureLimit?: number;
+  /** Between two polls, for as long as it is told or until somebody asks for one. */
+  rest?(ms: number, call: Call): Promise<void>;
 }
 
 const defaultFailureLimit = 3;
@@ -59,7 +63,7 @@ export async function follow(parts: FollowParts, call: Call): Promise<never> {
   for (;;) {
     await parts.keepRunning(call);
     const waitMs = await poll(parts, ailments, call);
-    await parts.clock.sleep(waitMs, call);
+    await (parts.rest ? parts.rest(waitMs, call) : parts.clock.sleep(waitMs, call));
   }
 }
 
@@ -143,14 +147,15 @@ async function deployIfNew(choice: Choice, parts: FollowParts, call: Call): Prom
   const target = { tag, identity: artifact.identity, artifact: artifact.name };
   const { active, attempt } = ledger.state;
   if (active && active.tag === tag && active.identity === artifact.identity) return true;
-  const pause = pauseAt(ledger.state, clock.now());
+  const isUrgent = parts.isUrgent?.() ?? false;
+  const pause = isUrgent ? undefined : pauseAt(ledger.state, clock.now());
   if (pause) {
     logger.debug("Deploy skipped: deployments are paused", { tag, by: pause.by });
     return true;
   }
   // Decided while the registry was asked: the next choice knows of it.
   if (heldReason(ledger.state, target, clock.now())) return true;
-  if (!isDue(ledger.state, target, clock.now())) {
+  if (!isUrgent && !isDue(ledger.state, target, clock.now())) {
     logger.debug("Deploy skipped", { tag, until: attempt?.retryAt, reason: attempt?.error });
     return false;
   }

@@ -8,14 +8,11 @@ const draftEnding = /^[0-9a-f-]{36}\.tmp$/;
 
 /**
  * Writes a file so that readers, and the next boot, see the old bytes or the new, never a mix.
- *
- * `parents` are directories that got a name for its sake: they are synced beside its own, which
- * costs the disk one wait instead of two.
  */
 export async function writeFileWhole(
   path: string,
   bytes: string | Uint8Array,
-  { mode = 0o644, parents = [] }: { mode?: number; parents?: readonly string[] } = {},
+  { mode = 0o644 }: { mode?: number } = {},
 ): Promise<void> {
   const draft = `${path}.${randomUUID()}.tmp`;
   try {
@@ -25,7 +22,7 @@ export async function writeFileWhole(
     await rm(draft, { force: true });
     throw error;
   }
-  await Promise.all([dirname(path), ...parents].map(syncDirectory));
+  await syncDirectory(dirname(path));
 }
 
 /**

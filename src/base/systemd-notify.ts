@@ -4,7 +4,10 @@ import { systemCodeOf } from "./errors.ts";
 import type { Logger } from "./logger.ts";
 
 /** What systemd tells a service about itself; not meant for the processes it starts. */
-const ownVariables = ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"];
+const ownVariables = [
+  ...["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"],
+  ...["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"],
+];
 
 /** `environment` for a child: what it says to systemd would be taken for the agent's own words. */
 export function withoutServiceManager(environment: Environment): Environment {

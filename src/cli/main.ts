@@ -44,6 +44,50 @@ function commandsWith(start: StartApps): Record<string, Entry> {
       summary: "publish files as a release to an OCI registry",
       load: async () => (await import("./commands/push.ts")).push,
     },
+    status: {
+      summary: "show what is in service, and how it is",
+      load: async () => (await import("./commands/status.ts")).status,
+    },
+    why: {
+      summary: "say why this release runs, why not another one, and what comes next",
+      load: async () => (await import("./commands/status.ts")).why,
+    },
+    plan: {
+      summary: "say what would be deployed now, and change nothing",
+      load: async () => (await import("./commands/decide.ts")).plan,
+    },
+    deploy: {
+      summary: "deploy the newest release now, or the one that is named",
+      load: async () => (await import("./commands/decide.ts")).deploy,
+    },
+    rollback: {
+      summary: "go back to the last good release, or to the one that is named",
+      load: async () => (await import("./commands/decide.ts")).rollback,
+    },
+    pin: {
+      summary: "keep to one release, whatever is published",
+      load: async () => (await import("./commands/decide.ts")).pin,
+    },
+    unpin: {
+      summary: "follow the newest release again",
+      load: async () => (await import("./commands/decide.ts")).unpin,
+    },
+    pause: {
+      summary: "deploy nothing for a while",
+      load: async () => (await import("./commands/decide.ts")).pause,
+    },
+    resume: {
+      summary: "end a pause",
+      load: async () => (await import("./commands/decide.ts")).resume,
+    },
+    skip: {
+      summary: "never deploy this release",
+      load: async () => (await import("./commands/decide.ts")).skip,
+    },
+    retry: {
+      summary: "try a release again that failed or was skipped",
+      load: async () => (await import("./commands/decide.ts")).retry,
+    },
     history: {
       summary: "show what was deployed, when and how it ended",
       load: async () => (await import("./commands/history.ts")).history,
@@ -52,10 +96,18 @@ function commandsWith(start: StartApps): Record<string, Entry> {
       summary: "serve an OCI image registry",
       load: async () => (await import("./commands/registry-serve.ts")).registryServe,
     },
+    "registry config check": {
+      summary: "check a config.yml, and the files and directories it names",
+      load: async () => (await import("./commands/registry-config.ts")).registryConfigCheck,
+    },
     "registry garbage-collect": {
       summary: "delete what no manifest names; the registry may go on serving",
       load: async () =>
         (await import("./commands/registry-garbage-collect.ts")).registryGarbageCollect,
+    },
+    "registry retention": {
+      summary: "remove the tags that no retention rule keeps; the registry may go on serving",
+      load: async () => (await import("./commands/registry-retention.ts")).registryRetention,
     },
     "registry scrub": {
       summary: "read every blob and report those that have rotted",
@@ -88,6 +140,7 @@ function commandsWith(start: StartApps): Record<string, Entry> {
 /** What the first words of longer commands are about. */
 const families: Record<string, string> = {
   registry: "the image registry",
+  "registry config": "config.yml",
   "registry token": "passwords for machines, which expire",
   config: "dewy.yaml",
 };

@@ -1,11 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { ConfigError, DewyError, messageOf } from "../base/errors.ts";
-import {
-  defaultRegistryConfig,
-  parseRegistryConfig,
-  type RegistryConfig,
-} from "../registry/config.ts";
+import { defaultSource, placedRegistryConfig, type RegistryConfig } from "../registry/config.ts";
+import type { Placed } from "../registry/config-document.ts";
 import type { CommandContext } from "./command.ts";
 
 /**
@@ -16,15 +13,24 @@ import type { CommandContext } from "./command.ts";
  */
 export async function registryConfigOf(
   operand: string | undefined,
-  { environment, directory }: Pick<CommandContext, "environment" | "directory">,
+  context: Pick<CommandContext, "environment" | "directory">,
 ): Promise<RegistryConfig> {
+  return (await placedConfigOf(operand, context)).value;
+}
+
+/** The same, with what it is called and the place of each key. @throws {ConfigError} */
+export async function placedConfigOf(
+  operand: string | undefined,
+  { environment, directory }: Pick<CommandContext, "environment" | "directory">,
+): Promise<Placed<RegistryConfig> & { file: string }> {
   const file = operand ?? (environment.REGISTRY_CONFIGURATION_PATH || undefined);
   if (file === undefined) {
-    return defaultRegistryConfig(join(directory, ".dewy", "registry"), environment);
+    const source = defaultSource(join(directory, ".dewy", "registry"), environment);
+    return { ...placedRegistryConfig(source), file: source.file };
   }
   try {
     const text = await readFile(resolve(directory, file), "utf8");
-    return parseRegistryConfig({ file, text, environment });
+    return { ...placedRegistryConfig({ file, text, environment }), file };
   } catch (error) {
     if (error instanceof DewyError) throw error;
     throw new ConfigError(`the config file ${file} cannot be read: ${messageOf(error)}`, {

@@ -5,6 +5,8 @@ import type { AppOptions } from "../agent/app-options.ts";
 import { runApps } from "../agent/apps/apps.ts";
 import { reloadFrom } from "../agent/apps/reload.ts";
 import { openSharedPorts } from "../agent/apps/shared-ports.ts";
+import { handedSockets } from "../agent/supervisor/handed-sockets.ts";
+import { openListeners } from "../agent/supervisor/listeners.ts";
 import { type Call, isEchoOf } from "../base/call.ts";
 import type { Logger } from "../base/logger.ts";
 import { openLogger } from "../base/pino-logger.ts";
@@ -17,7 +19,8 @@ export async function startApps(plan: Plan, context: CommandContext): Promise<vo
   keepYoungGenerationSmall();
   const { logLevel: level, logFormat: format } = plan.process;
   const logger = openLogger({ level, format });
-  const ports = openSharedPorts();
+  const handed = handedSockets(context.environment, process.pid);
+  const ports = openSharedPorts(openListeners, handed);
   const parts = { ...context, logger, listen: ports.listen, version: version() };
   const agent = await openAgent(plan.process, parts, context);
   try {

@@ -11,22 +11,29 @@ export interface Source {
   environment: Readonly<Record<string, string | undefined>>;
 }
 
+/** What a file says, and where it says it. */
+export interface Placed<Value> {
+  value: Value;
+  /** The variable that set what is at `path`, or `file:line:column` of it. */
+  placeOf(path: readonly string[]): string;
+}
+
 /** Reads YAML against a schema. @throws {ConfigError} with a line for each mistake */
 export function parseDocument<const S extends v.GenericSchema>(
   schema: S,
   { file, text, environment }: Source,
-): v.InferOutput<S> {
+): Placed<v.InferOutput<S>> {
   const document = readYaml(file, text);
   const { value, overrides } = overridden(document.content, environment);
   const result = v.safeParse(schema, value);
-  if (result.success) return result.output;
+  const placeOf = (path: readonly string[]) => overrides.nameOf(path) ?? document.placeOf(path);
+  if (result.success) return { value: result.output, placeOf };
   const problems = problemsOf(result.issues, schema, "this registry knows no such key");
   throw new ConfigError(
     problems
-      .map(({ path, sentence }) => {
-        const where = overrides.nameOf(path) ?? document.placeOf(path);
-        return `${where}: ${path.join(".") || "(top level)"}: ${sentence}`;
-      })
+      .map(
+        ({ path, sentence }) => `${placeOf(path)}: ${path.join(".") || "(top level)"}: ${sentence}`,
+      )
       .join("\n"),
   );
 }

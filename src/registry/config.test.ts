@@ -89,7 +89,10 @@ it.each([
     "http:\n  adr: :1\n",
     "config.yml:5:3: http.adr: this registry knows no such key; did you mean addr",
   ],
-  ["auth: {}\n", "config.yml:4:1: auth: choose one of: htpasswd, token, silly, none"],
+  [
+    "auth: {}\n",
+    "config.yml:4:1: auth: choose one of: htpasswd, ldap (or several of these), token, silly, none",
+  ],
   [
     "http:\n  addr: '5000'\n",
     "config.yml:5:3: http.addr: write an address as :5000 or 127.0.0.1:5000",
@@ -142,7 +145,10 @@ it.each([
     "http.tls.ciphersuites.0: choose one of: TLS_AES_128_GCM_SHA256",
   ],
   [`${tls}, clientauth: request-client-cert}\n`, "clientauth: set http.tls.clientcas as well"],
-  [`${tls}, letsencrypt: {}}\n`, "http.tls.letsencrypt: this registry knows no such key"],
+  [
+    `${tls}, letsencrypt: {email: a@b.c}}\n`,
+    "http.tls.letsencrypt: this registry fetches no certificates itself: name the files",
+  ],
 ])("refuses %j", (addition, message) => {
   expect(() => read(`${smallest}${addition}`)).toThrow(message);
 });
@@ -166,7 +172,9 @@ it("reads who may do what, and what is spoken", () => {
 
   expect(auth).toEqual({
     htpasswd: { realm: "r", path: "p" },
-    access: [{ repository: "team/*", actions: ["pull"], users: ["*"], anonymous: false }],
+    access: [
+      { repository: "team/*", actions: ["pull"], users: ["*"], groups: [], anonymous: false },
+    ],
     failedlogins: { disabled: false, attempts: 10 },
     trustedproxies: [],
   });

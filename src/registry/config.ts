@@ -1,12 +1,13 @@
 import * as v from "valibot";
 import { Auth } from "./auth/index.ts";
 import { DescriptorCache } from "./config-cache.ts";
-import { parseDocument, type Source } from "./config-document.ts";
+import { type Placed, parseDocument, type Source } from "./config-document.ts";
 import { Health } from "./config-health.ts";
 import { Http } from "./config-http.ts";
 import { Notifications } from "./config-notifications.ts";
 import { maintenanceEntries } from "./garbage/options.ts";
 import { ProxyOptions } from "./mirror/proxy-options.ts";
+import { QuotaRules } from "./quotas/options.ts";
 import { type StorageChoice, storageOptions } from "./storage/index.ts";
 
 const YesOrNo = v.boolean("write true or false");
@@ -100,6 +101,8 @@ export const RegistryFile = v.strictObject({
   tags: v.optional(v.strictObject({ maxtags: v.optional(Count, 1000) }), {}),
   validation: v.optional(Validation, {}),
   proxy: v.optional(ProxyOptions),
+  /** Ours: see `docs/image-registry-api.md`. */
+  quotas: v.optional(QuotaRules, []),
 });
 
 /** Everything decided: each value is what the file said, or its default. */
@@ -115,7 +118,13 @@ export type RegistryConfig = Omit<v.InferOutput<typeof RegistryFile>, "storage">
  * @throws {ConfigError} one line for each mistake: `FILE:LINE:COLUMN: path: what is wrong`.
  */
 export function parseRegistryConfig(source: Source): RegistryConfig {
-  return decided(parseDocument(RegistryFile, source));
+  return placedRegistryConfig(source).value;
+}
+
+/** The same, with the place of each key. */
+export function placedRegistryConfig(source: Source): Placed<RegistryConfig> {
+  const { value, placeOf } = parseDocument(RegistryFile, source);
+  return { value: decided(value), placeOf };
 }
 
 /**
@@ -126,13 +135,18 @@ export function defaultRegistryConfig(
   directory: string,
   environment: Source["environment"] = {},
 ): RegistryConfig {
+  return parseRegistryConfig(defaultSource(directory, environment));
+}
+
+/** What it would be as a file. */
+export function defaultSource(directory: string, environment: Source["environment"]): Source {
   const file = {
     version: 0.1,
     storage: { filesystem: { rootdirectory: directory }, delete: { enabled: true } },
     http: { addr: "127.0.0.1:5000" },
   };
   const text = JSON.stringify(file); // which is YAML as well
-  return parseRegistryConfig({ file: "defaults", text, environment });
+  return { file: "defaults", text, environment };
 }
 
 function decided({ storage, ...rest }: v.InferOutput<typeof RegistryFile>): RegistryConfig {

@@ -19,6 +19,8 @@ import { type Health, startHealth } from "./health/health.ts";
 import type { ImageStore } from "./images/image-store.ts";
 import { type HttpMetrics, openHttpMetrics } from "./metrics/http-metrics.ts";
 import { measuredStorage } from "./metrics/measured-storage.ts";
+import { type MirrorCounts, noCounts } from "./mirror/mirror-counts.ts";
+import { mirrorMetrics } from "./mirror/mirror-metrics.ts";
 import type { StorageDriver } from "./storage-driver.ts";
 
 export interface ObserverParts {
@@ -37,6 +39,8 @@ export interface Observers {
   storage: StorageDriver;
   metrics: HttpMetrics | undefined;
   health: Health;
+  /** Where a mirror counts. */
+  counts: MirrorCounts;
   witnessOf(store: ImageStore): Witness | undefined;
   /** Where the debug server is reached, if there is one. */
   debugAddress: string | undefined;
@@ -66,6 +70,7 @@ export async function openObservers(
   const notifications = await openNotifications(config.notifications, queued, call);
   const http = openHttpClient({ userAgent: "dewy", environment });
   const health = startHealth(checksOf(config.health, { storage, driver, http }), parts);
+  const counts = noCounts();
   const startedAt = clock.now();
   const close = async (call: Call) => {
     await health.close();
@@ -75,7 +80,7 @@ export async function openObservers(
   try {
     const debug = addr === undefined ? undefined : await openDebug(addr);
     return {
-      ...{ storage, metrics, health },
+      ...{ storage, metrics, health, counts },
       witnessOf: (store) => notifications && witness(config, notifications, store, parts),
       debugAddress: debug?.address,
       async close(call) {
@@ -97,7 +102,8 @@ export async function openObservers(
   function read(): Metric[] {
     return [metrics, measured]
       .flatMap((one) => one?.read() ?? [])
-      .concat(notifications?.metrics() ?? []);
+      .concat(notifications?.metrics() ?? [])
+      .concat(config.proxy ? mirrorMetrics(counts) : []);
   }
 }
 

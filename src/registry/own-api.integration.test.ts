@@ -1,4 +1,5 @@
 import { expect, it, vi } from "vitest";
+import { digestOf } from "../oci/digest.ts";
 import { blob, digest, openHere, push, pushImage, putManifest } from "./served-registry.fake.ts";
 
 const path = "/api/v1/repositories";
@@ -15,6 +16,31 @@ it("deletes a repository", async () => {
   const again = await fetch(`${address}${path}/team/app`, { method: "DELETE" });
   expect(again.status).toBe(404);
   expect(await again.json()).toMatchObject({ errors: [{ code: "NAME_UNKNOWN" }] });
+});
+
+it("tells what is in each repository, page by page", async () => {
+  const { address } = await openHere();
+  const { bytes } = await pushImage(address, "a", "v1");
+  await pushImage(address, "b/c", "v1", "tag=v2");
+  await push(address, "d", Buffer.from("six ab"));
+
+  const first = await fetch(`${address}${path}?n=2`);
+  const next = /<(.*)>; rel="next"/.exec(first.headers.get("link") ?? "")?.[1] ?? "";
+  const rest = await fetch(next);
+
+  const size = blob.length + bytes.length;
+  const lastPush = expect.stringMatching(/^\d{4}-.*Z$/);
+  expect(await first.json()).toEqual({
+    repositories: [
+      { name: "a", tags: 1, size, lastPush },
+      { name: "b/c", tags: 2, size, lastPush },
+    ],
+  });
+  expect(await rest.json()).toEqual({
+    repositories: [{ name: "d", tags: 0, size: 6, lastPush: null }],
+  });
+  expect(rest.headers.get("link")).toBeNull();
+  expect((await fetch(`${address}${path}?n=101`)).status).toBe(400);
 });
 
 it("deletes nothing where deleting is not enabled", async () => {
@@ -90,6 +116,44 @@ it.each([
   expect(await response.json()).toMatchObject({ errors: [{ code }] });
 });
 
+const collections = "/api/v1/garbage/collections";
+const maintenance = "{garbagecollect: {grace: 0s}}";
+
+it("collects garbage when it is asked to, and tells what came of it", async () => {
+  const { address } = await openHere(`  maintenance: ${maintenance}`);
+  await pushImage(address, "team/app", "v1");
+  await push(address, "team/app", Buffer.from("orphan"));
+  const orphan = `${address}/v2/team/app/blobs/${digestOf("orphan")}`;
+  await vi.waitFor(async () => {
+    const dry = await collected(address, { dryRun: true });
+    expect(dry).toMatchObject({ status: "ended", dryRun: true, repositories: 1, itemsLeftOut: 0 });
+    expect(dry.items.map(({ kind }) => kind)).toContain("layer link");
+  });
+  expect((await fetch(orphan)).status).toBe(200);
+
+  await vi.waitFor(async () => {
+    const wet = await collected(address, {});
+    expect(wet).toMatchObject({ status: "ended", dryRun: false, actor: null, problem: null });
+    expect((await fetch(orphan)).status).toBe(404);
+  });
+
+  expect((await fetch(`${address}/v2/team/app/manifests/v1`)).status).toBe(200);
+});
+
+it.each([
+  ["POST", collections, '{"dryrun": true}', 400],
+  ["POST", collections, "{", 400],
+  ["POST", collections, " ".repeat(5_000), 413],
+  ["GET", `${collections}/current`, undefined, 404],
+  ["GET", collections, undefined, 405],
+])("answers %s %s %j with %i", async (method, asked, body, status) => {
+  const { address } = await openHere();
+
+  const response = await fetch(`${address}${asked}`, { method, ...(body && { body }) });
+
+  expect(response.status).toBe(status);
+});
+
 it("has nothing else below /api/v1", async () => {
   const { address } = await openHere();
 
@@ -100,6 +164,27 @@ it("has nothing else below /api/v1", async () => {
 function manifestWith(annotation: string): string {
   const config = { mediaType: "a/config", digest, size: blob.length };
   return JSON.stringify({ schemaVersion: 2, config, layers: [], annotations: { annotation } });
+}
+
+/** Resolves to the collection when it has ended. */
+async function collected(address: string, wish: object) {
+  const body = JSON.stringify(wish);
+  const begun = await fetch(`${address}${collections}`, { method: "POST", body });
+  expect(begun.status).toBe(202);
+  const location = begun.headers.get("location") ?? "";
+  const { id } = (await begun.json()) as { id: string };
+  expect(location).toBe(`${address}${collections}/${id}`);
+  return await vi.waitFor(async () => {
+    const state = (await (await fetch(location)).json()) as Collected;
+    expect(state.status).not.toBe("running");
+    expect(await (await fetch(`${address}${collections}/current`)).json()).toEqual(state);
+    return state;
+  });
+}
+
+interface Collected {
+  status: string;
+  items: { kind: string }[];
 }
 
 async function historyAt(url: string) {

@@ -10,12 +10,16 @@ import { openGateFor } from "./auth/index.ts";
 import { clientAddressBehind } from "./auth/trusted-proxies.ts";
 import type { RegistryConfig } from "./config.ts";
 import { cacheNote } from "./config-cache.ts";
+import { openCollections } from "./garbage/collections.ts";
 import { startMaintenance } from "./garbage/maintenance.ts";
+import { immutableTagsOf } from "./garbage/retention.ts";
 import { imageStoreOn } from "./images/image-store.ts";
 import { lastPullsOn } from "./images/last-pulls.ts";
 import { tagHistoryOn } from "./images/tag-history.ts";
 import { openImageMirror } from "./mirror/image-mirror.ts";
 import { openObservers } from "./observers.ts";
+import { limitedStore } from "./quotas/limited-store.ts";
+import { openQuotas } from "./quotas/quotas.ts";
 import { drain, openAnswers } from "./server-drain.ts";
 import { listen } from "./server-listen.ts";
 import { openServer } from "./server-open.ts";
@@ -72,16 +76,19 @@ export async function openRegistry(
     const watched = { storage, addressOf, clock, logger, environment };
     const observers = await openObservers(config, watched, call);
     closers.push((call) => observers.close(call));
-    const gate = await openGateFor(config.auth, { clock, logger }, call);
+    const gate = await openGateFor(config.auth, { clock, logger, environment }, call);
     closers.push(() => gate.close());
     const served = await openServer(config.http, { clock, logger });
     closers.push(() => served.release());
-    const { metrics, health, debugAddress } = observers;
+    const { metrics, health, counts, debugAddress } = observers;
     const history = tagHistoryOn(storage, { clock, logger });
-    const validation = validationOf(config);
-    const own = imageStoreOn(observers.storage, { clock, validation, history });
-    const mirror =
-      config.proxy && openImageMirror(config.proxy, { own, storage, environment, clock, logger });
+    const unlimited = imageStoreOn(observers.storage, { clock, history, ...rulesOf(config) });
+    const quotas = openQuotas(isReadonly ? [] : config.quotas, { storage, clock, logger });
+    closers.push(() => quotas.close());
+    const own =
+      config.quotas.length === 0 ? unlimited : limitedStore({ store: unlimited, storage, quotas });
+    const mirrored = { own, storage, counts, environment, clock, logger };
+    const mirror = config.proxy && openImageMirror(config.proxy, mirrored);
     if (mirror) closers.push((call) => mirror.close(call));
     const { store, nameOf } = mirror ?? { store: own, nameOf: undefined };
     const isNoted = (repository: string) => !isReadonly && (mirror?.isOwn(repository) ?? true);
@@ -89,15 +96,30 @@ export async function openRegistry(
     closers.push(() => pulls.settled());
     const witness = observers.witnessOf(store);
     const log = config.log.accesslog.disabled ? undefined : accessLog;
-    const known = { gate, store, history, pulls, nameOf, witness, metrics, health, accessLog: log };
+    const { maintenance } = config.storage;
+    const ended = () => quotas.recount();
+    const parts = { storage, clock, logger };
+    const collections = openCollections(maintenance.garbagecollect, { ...parts, ended });
+    const known = {
+      gate,
+      store,
+      history,
+      pulls,
+      ...{ collections, quotas },
+      nameOf,
+      witness,
+      metrics,
+      health,
+      accessLog: log,
+    };
     served.prependListener(apiListener({ ...settings, ...known, clock, logger, call }));
     const open = openAnswers(served);
     const address = await listen(served.server, config.http);
-    const { maintenance } = config.storage;
     if (!isReadonly) {
-      const housekeeping = startMaintenance(maintenance, { storage, clock, logger });
+      const housekeeping = startMaintenance(maintenance, { ...parts, history, collections });
       closers.push(() => housekeeping.close());
     }
+    closers.push(() => collections.close());
     return {
       address,
       debugAddress,
@@ -130,6 +152,10 @@ function settingsOf({ http, storage, tags, catalog, auth }: RegistryConfig) {
   } as const;
 }
 
-function validationOf({ validation }: RegistryConfig) {
-  return validation.disabled ? undefined : { urls: validation.manifests.urls };
+/** What the image store refuses. */
+function rulesOf({ validation, storage: { maintenance } }: RegistryConfig) {
+  return {
+    validation: validation.disabled ? undefined : { urls: validation.manifests.urls },
+    immutable: immutableTagsOf(maintenance.retention.rules),
+  };
 }

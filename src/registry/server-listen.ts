@@ -36,7 +36,7 @@ export async function listen(
 }
 
 /** Node binds what is left of a longer path once the system's limit has cut it off. */
-function checkSocketPath(path: string): void {
+export function checkSocketPath(path: string): void {
   if (Buffer.byteLength(path) <= longestSocketPath) return;
   throw new RegistryError(
     "CANNOT_LISTEN",

@@ -50,12 +50,12 @@ export async function readCertificates(tls: Tls): Promise<Certificates> {
     honorCipherOrder: true,
   };
   try {
-    createSecureContext(context);
     const certificate = new X509Certificate(cert);
     // Keys of different kinds OpenSSL would take, and then fail at each handshake.
     if (!certificate.checkPrivateKey(createPrivateKey(key))) {
       throw new Error("the key is not the certificate's");
     }
+    createSecureContext(context);
     return { stamp, context, validUntil: new Date(certificate.validTo) };
   } catch (error) {
     const files = `${tls.certificate} and ${tls.key}`;

@@ -114,17 +114,32 @@ export function storageDriverContract(name: string, open: () => Promise<StorageD
       expect(await names(storage.list("/nowhere", { signal }))).toEqual([]);
     });
 
-    it("moves a file, over another one too", async ({ signal }) => {
+    it("places a file that is elsewhere, over another one too, and one that names it", async ({
+      signal,
+    }) => {
       await storage.write("/from", Buffer.from("new"), { signal });
       await storage.write("/some/where/data", Buffer.from("old"), { signal });
 
-      await storage.move("/from", "/some/where/data", { signal });
+      const data = { path: "/some/where/data", from: "/from" } as const;
+      await storage.place([data, { path: "/link", bytes: Buffer.from("data") }], { signal });
 
       expect(await storage.stat("/from", { signal })).toBeUndefined();
       expect(await text(await storage.read("/some/where/data", { signal }))).toBe("new");
-      await expect(storage.move("/from", "/to", { signal })).rejects.toMatchObject({
-        code: "NOT_FOUND",
-      });
+      expect(await text(await storage.read("/link", { signal }))).toBe("data");
+    });
+
+    it("places nothing that follows what cannot be placed", async ({ signal }) => {
+      const files = [
+        { path: "/one", bytes: Buffer.from("x") },
+        { path: "/to", from: "/nowhere" },
+        { path: "/links/two", bytes: Buffer.from("x") },
+      ] as const;
+
+      await expect(storage.place(files, { signal })).rejects.toMatchObject({ code: "NOT_FOUND" });
+
+      expect(await storage.stat("/one", { signal })).toBeDefined();
+      expect(await storage.stat("/to", { signal })).toBeUndefined();
+      expect(await names(storage.list("/links", { signal }))).toEqual([]);
     });
 
     it("sets a file aside, over another one, and leaves no directory behind", async ({
@@ -151,12 +166,22 @@ export function storageDriverContract(name: string, open: () => Promise<StorageD
       expect(await names(storage.list("/a", { signal }))).toEqual(["two"]);
     });
 
+    it("sets a directory aside with all below it", async ({ signal }) => {
+      await storage.write("/a/v1/one/link", Buffer.from("x"), { signal });
+
+      expect(await storage.setAside("/a/v1/one", "/b/one", { signal })).toBe(true);
+      expect(await storage.setAside("/a/v1/one", "/b/one", { signal })).toBe(false);
+
+      expect(await names(storage.list("/a", { signal }))).toEqual([]);
+      expect(await names(storage.list("/b/one", { signal }))).toEqual(["link"]);
+    });
+
     it("writes into directories that are taken away again and again", async ({ signal }) => {
       for (let round = 0; round < 50; round++) {
         await storage.append("/from", chunks("x"), { at: 0, signal });
         await Promise.all([
           storage.write("/a/ab/data", Buffer.from("x"), { signal }),
-          storage.move("/from", "/a/cd/data", { signal }),
+          storage.place([{ path: "/a/cd/data", from: "/from" }], { signal }),
           storage.setAside("/a/ab/data", "/t/ab", { signal }),
           storage.setAside("/a/cd/data", "/t/cd", { signal }),
         ]);

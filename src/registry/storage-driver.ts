@@ -16,10 +16,13 @@ export interface ReadRange {
   to?: number;
 }
 
+/** A file with these bytes, or the one that is at `from` until then. */
+export type Placement = { path: StoragePath } & ({ bytes: Uint8Array } | { from: StoragePath });
+
 /**
  * Keeps files by path. Everything the image registry knows is kept through one of these.
  *
- * `write`, `move` and `delete` resolve when a power failure can no longer undo them; `append` and
+ * `write`, `place` and `delete` resolve when a power failure can no longer undo them; `append` and
  * `discard` do not wait for that.
  */
 export interface StorageDriver {
@@ -52,11 +55,18 @@ export interface StorageDriver {
   stat(path: StoragePath, call: Call): Promise<StoredFile | undefined>;
   /** The names directly below `path`, in no order. Nothing when there is nothing. */
   list(path: StoragePath, call: Call): AsyncIterable<string>;
-  /** Renames a file, over another one if need be. @throws {StorageError} `NOT_FOUND` */
-  move(from: StoragePath, to: StoragePath, call: Call): Promise<void>;
   /**
-   * Renames a file without waiting until that is certain; `false` when there is none. Nothing empty
-   * is left behind, and of two who rename the same file one gets `true`.
+   * Puts files in their places, each in one step as `write` does, and none before the one that it
+   * follows. That takes hardly longer than it does for one. A power failure before it resolves may
+   * leave any of them in place, so a file that replaces an older one is not placed together with what
+   * it names.
+   *
+   * @throws {StorageError} `NOT_FOUND`; those before the one that failed may be in place.
+   */
+  place(files: readonly Placement[], call: Call): Promise<void>;
+  /**
+   * Renames a file or a directory without waiting until that is certain; `false` when there is none. Nothing empty
+   * is left behind, and of two who rename the same one gets `true`.
    */
   setAside(from: StoragePath, to: StoragePath, call: Call): Promise<boolean>;
   /** Makes `modified` of a file the present time; `false` when there is none. */

@@ -17,10 +17,14 @@ export interface ServedRegistry {
   log(): string;
 }
 
-/** Runs `dewy registry serve` as people do, storing in `directory`; it ends with the test. */
+/**
+ * Runs `dewy registry serve` as people do, storing in `directory`; it ends with the test. `more` is
+ * what else its configuration says.
+ */
 export async function serveRegistry(
   directory: string,
   maintenance = "{}",
+  more = "",
 ): Promise<ServedRegistry> {
   const file = join(await temporaryDirectory("config"), "config.yml");
   await writeFile(
@@ -32,6 +36,7 @@ storage:
   delete: {enabled: true}
   maintenance: ${maintenance}
 http: {addr: "127.0.0.1:0"}
+${more}
 `,
   );
   const stdio = ["ignore", "ignore", "pipe"] as const;

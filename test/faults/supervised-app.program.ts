@@ -12,7 +12,8 @@ const drainMs = 2_000;
 
 const record = await openWorkerRecord(join(directory, ".dewy/workers.json"), logger);
 const options = { ports: [Number(port)], record, drainMs, logger };
-const { listeners, orphans } = await takeOver(options, call);
+const { listeners, endPredecessors } = await takeOver(options, call);
+const orphans = await endPredecessors();
 const supervisor = openSupervisor({
   command: [process.execPath, "app.mjs"],
   directory,

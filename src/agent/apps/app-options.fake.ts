@@ -11,6 +11,7 @@ export function fakeApp(name: string, changed: Partial<AppOptions> = {}): AppOpt
     directory: `/nowhere/${name}`,
     intervalMs: 10_000,
     drainMs: 30_000,
+    handover: false,
     cache: undefined,
     notifiers: [],
     scrubEnvironment: false,

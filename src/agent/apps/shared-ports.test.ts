@@ -17,8 +17,30 @@ describe("the ports of several apps", () => {
       if (taken !== undefined) throw new Error(`${taken} is in use`);
       opened.push(...wanted);
       const sockets = wanted.map((port) => ({ port, fd: port, close: () => closed.push(port) }));
-      return { sockets, close: () => {} };
+      return { sockets, outlive: false, close: () => {} };
     });
+  });
+
+  it("that the process was started with are never opened or closed", async () => {
+    const socket = { port: 2, fd: 3, close: () => closed.push(2) };
+    ports = openSharedPorts(
+      async (wanted) => {
+        opened.push(...wanted);
+        const own = wanted.map((port) => ({ port, fd: port, close: () => closed.push(port) }));
+        return { sockets: own, outlive: own.length === 0, close: () => {} };
+      },
+      [socket],
+    );
+
+    const some = await ports.listen([1, 2], call);
+    some.close();
+    ports.release(() => false);
+    const all = await ports.listen([2], call);
+
+    expect(opened).toEqual([1]);
+    expect(closed).toEqual([1]);
+    expect([some.outlive, all.outlive]).toEqual([false, true]);
+    expect(all.sockets).toEqual([socket]);
   });
 
   it("are closed when their app closes them", async () => {

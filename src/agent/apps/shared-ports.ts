@@ -7,7 +7,7 @@ import type { ListeningSocket } from "../supervisor/listening-socket.ts";
  * between: who connects meanwhile waits in the kernel, and is not refused.
  */
 export interface SharedPorts {
-  /** As `openListeners`; a port that was left open is taken over. */
+  /** As `openListeners`; a port that was handed over or left open is taken. */
   listen(ports: readonly number[], call: Call): Promise<Listeners>;
   /** Leaves `ports` open when the app that has them closes them; each until somebody listens on it. */
   hold(ports: readonly number[]): void;
@@ -15,7 +15,11 @@ export interface SharedPorts {
   release(isWanted: (port: number) => boolean): void;
 }
 
-export function openSharedPorts(open: typeof openListeners = openListeners): SharedPorts {
+/** @param handed sockets that this process was started with: never closed, and anybody's to use */
+export function openSharedPorts(
+  open: typeof openListeners = openListeners,
+  handed: readonly ListeningSocket[] = [],
+): SharedPorts {
   const held = new Set<number>();
   const leftOpen = new Map<number, ListeningSocket>();
 
@@ -32,6 +36,7 @@ export function openSharedPorts(open: typeof openListeners = openListeners): Sha
       for (const port of ports) held.delete(port);
       return {
         sockets,
+        outlive: sockets.every((socket) => handed.includes(socket)),
         close() {
           for (const socket of sockets) leave(socket);
         },
@@ -55,7 +60,7 @@ export function openSharedPorts(open: typeof openListeners = openListeners): Sha
   function takeOf(ports: readonly number[]): ReadonlyMap<number, ListeningSocket> {
     const taken = new Map<number, ListeningSocket>();
     for (const port of ports) {
-      const socket = leftOpen.get(port);
+      const socket = handed.find((each) => each.port === port) ?? leftOpen.get(port);
       if (socket) taken.set(port, socket);
       leftOpen.delete(port);
     }
@@ -63,6 +68,7 @@ export function openSharedPorts(open: typeof openListeners = openListeners): Sha
   }
 
   function leave(socket: ListeningSocket): void {
+    if (handed.includes(socket)) return;
     if (held.has(socket.port)) leftOpen.set(socket.port, socket);
     else socket.close();
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { compareVersions, type Version } from "../../base/version.ts";
 import { calendarVersions } from "./calendar-versions.ts";
-import { compareVersions, type Version } from "./version.ts";
 
 describe("calendarVersions", () => {
   it.each([

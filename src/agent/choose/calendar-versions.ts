@@ -1,5 +1,5 @@
 import { ConfigError } from "../../base/errors.ts";
-import { suffixPattern, type Version, type Versioning, versionIn } from "./version.ts";
+import { suffixPattern, type Version, type Versioning, versionIn } from "../../base/version.ts";
 
 interface Specifier {
   name: string;

@@ -1,6 +1,12 @@
 import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
+import {
+  compareVersions,
+  semanticVersions,
+  type Version,
+  type Versioning,
+} from "../../base/version.ts";
 import { phraseOf, pinAt, quarantineReason, skipReason } from "../ledger/holds.ts";
 import type { DecisionAboutRelease, LedgerState } from "../ledger/ledger.ts";
 import {
@@ -11,7 +17,6 @@ import {
 } from "../release.ts";
 import { type ArtifactRules, artifactFor } from "./artifact.ts";
 import type { Constraint } from "./constraint.ts";
-import { compareVersions, semanticVersions, type Version, type Versioning } from "./version.ts";
 
 /** Made by `rulesOf`. */
 export interface ChoiceRules extends ArtifactRules {

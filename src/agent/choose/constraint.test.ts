@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import satisfies from "semver/functions/satisfies.js";
 import { describe, expect, it } from "vitest";
+import { semanticVersions, type Version } from "../../base/version.ts";
 import { readConstraint } from "./constraint.ts";
-import { semanticVersions, type Version } from "./version.ts";
 
 describe("readConstraint", () => {
   it.each([

@@ -1,5 +1,5 @@
 import { ConfigError } from "../../base/errors.ts";
-import { compareVersions, semanticVersions, type Version } from "./version.ts";
+import { compareVersions, semanticVersions, type Version } from "../../base/version.ts";
 
 /** A range of versions, none outside of which is chosen. */
 export interface Constraint {

@@ -1,10 +1,10 @@
 import { ConfigError } from "../../base/errors.ts";
+import { semanticVersions } from "../../base/version.ts";
 import type { QueryRules } from "../registries/index.ts";
 import type { ArtifactRules } from "./artifact.ts";
 import { calendarVersions } from "./calendar-versions.ts";
 import type { ChoiceRules } from "./choose.ts";
 import { readConstraint } from "./constraint.ts";
-import { semanticVersions } from "./version.ts";
 
 /** What the command line says about which release to choose. */
 export interface ChoiceFlags {

@@ -44,9 +44,15 @@ export async function deploy(
   const phases = trackPhases(choice.tag, parts);
   try {
     const previousTag = parts.ledger.state.active?.tag;
-    const release = await prepare(choice, phases, parts, call);
+    const before = await onDisk(choice, parts);
+    const release = before ?? (await prepare(choice, phases, parts, call));
     const facts = { tag: release.tag, previousTag, releaseDirectory: release.directory };
-    await takeIntoService(release, facts, phases, parts, call);
+    try {
+      await takeIntoService(release, facts, phases, parts, call);
+    } catch (error) {
+      if (!before) await discard(release.directory, parts);
+      throw error;
+    }
     phases.end();
     await afterwards("after-deploy", facts, parts, call);
     await phases.enter("prune");
@@ -55,6 +61,22 @@ export async function deploy(
   } finally {
     phases.end();
   }
+}
+
+/** The same bytes, deployed earlier and still there: nothing has to be fetched or unpacked. */
+async function onDisk(
+  { tag, artifact }: Choice,
+  { ledger, releases, clock, logger }: DeployParts,
+): Promise<DeployedRelease | undefined> {
+  const { active, releases: known } = ledger.state;
+  for (const release of known) {
+    if (release.tag !== tag || release.identity !== artifact.identity) continue;
+    if (release.directory === active?.directory) continue;
+    if (!(await releases.isComplete(release.directory))) continue;
+    logger.info("Release is still there", { tag, path: release.directory });
+    return { ...release, since: clock.now().toISOString() };
+  }
+  return undefined;
 }
 
 /** A complete directory under `releases/`, which nothing points to yet. */
@@ -101,7 +123,6 @@ async function takeIntoService(
     });
   } catch (error) {
     if (isChanged) await rolledBack(facts, parts, call);
-    await discard(release.directory, parts);
     throw error;
   }
 }

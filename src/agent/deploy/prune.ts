@@ -30,8 +30,11 @@ export async function makeRoom(
 
 /** What is left over costs disk and nothing else: a failure is logged, and the next one tries again. */
 export async function prune({ ledger, releases, store, logger }: PruneParts): Promise<void> {
-  const { active, lastGood } = ledger.state;
-  const protect = [active, lastGood].flatMap((release) => (release ? [release.directory] : []));
+  const { active, lastGood, pinned, releases: known } = ledger.state;
+  const held = known.find(({ tag }) => tag === pinned?.tag);
+  const protect = [active, lastGood, held].flatMap((release) =>
+    release ? [release.directory] : [],
+  );
   try {
     const removed = await releases.prune({ keep: releasesKept, protect });
     const left = await releases.list();

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import * as v from "valibot";
 import { removeDrafts, writeFileWhole } from "../../base/atomic-file.ts";
 import type { Clock } from "../../base/clock.ts";
-import { DewyError, messageOf, systemCodeOf } from "../../base/errors.ts";
+import { ConfigError, DewyError, messageOf, systemCodeOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { makeDirectory } from "../../base/make-directory.ts";
 import { parse } from "../../base/schema.ts";
@@ -138,6 +138,18 @@ export async function openLedger(
       return result;
     },
   };
+}
+
+/** What the ledger at `path` holds now, for who only looks at it. @throws {ConfigError} when it is broken */
+export async function readLedger(path: string): Promise<LedgerState> {
+  try {
+    return parse(LedgerState, JSON.parse(await readFile(path, "utf8")), (key) => key || "ledger");
+  } catch (error) {
+    if (systemCodeOf(error) === "ENOENT") return emptyState;
+    const hint =
+      "look at it as the user that the agent runs as; a broken one is begun anew by dewy";
+    throw new ConfigError(`${path} cannot be read: ${messageOf(error)}`, { cause: error, hint });
+  }
 }
 
 async function readState(path: string, logger: Logger, clock: Clock): Promise<LedgerState> {

@@ -24,6 +24,8 @@ export interface ServerModeOptions {
   drainMs: number;
   /** How a new release proves itself; without it, by staying up for a second. */
   health?: HealthOptions | undefined;
+  /** Whether the app is left to the next agent when this process ends. */
+  handover: boolean;
 }
 
 export interface ServerModeParts {
@@ -35,6 +37,8 @@ export interface ServerModeParts {
   observe: Observe;
   /** Where the ports are not this app's alone to open and close. */
   listen?: typeof openListeners;
+  /** Whether this process ends, and not just this app. */
+  isLast: () => boolean;
 }
 
 /**
@@ -49,18 +53,20 @@ export async function openServerMode(
 ): Promise<RunningMode> {
   if (program === undefined) throw new ConfigError("there is no command to run");
   const { record, logger, clock, ledger } = parts;
-  const { drainMs } = options;
-  const { listeners } = await takeOver(
+  const { drainMs, handover } = options;
+  const { listeners, endPredecessors } = await takeOver(
     { ports, record, drainMs, logger, clock, listen: parts.listen },
     call,
   ).catch(refusePort);
   const proving = openProving({ ...options, ports: servedOn(ports, listeners), health }, parts);
+  if (handover && !listeners.outlive) throw notHandedOver(ports);
   const activeTag = () => ledger.state.active?.tag;
   const supervisor = openSupervisor({
     ...{ ...options, command: [program, ...args], listeners, record, logger, clock },
     minimumUptimeMs: health?.minimumUptimeMs ?? 1_000,
     onDeath: (how) => parts.observe({ type: "app died", how }),
     onReturn: (pid) => tellStarted("death", activeTag(), pid),
+    onService: () => void endPredecessors().catch(logPredecessors),
   });
   let started = false;
 
@@ -69,7 +75,8 @@ export async function openServerMode(
     keepRunning,
     restart,
     async close() {
-      await supervisor.stop();
+      if (handover && parts.isLast()) await supervisor.leave();
+      else await supervisor.stop();
       listeners.close();
     },
   };
@@ -132,6 +139,10 @@ export async function openServerMode(
     tellStarted(reason, tag, pid);
   }
 
+  function logPredecessors(error: unknown): void {
+    logger.error("Workers of an earlier run cannot be ended", { error });
+  }
+
   function tellStarted(reason: StartReason, tag: string | undefined, pid: number): void {
     parts.observe({ type: "app started", reason, tag, pid });
   }
@@ -146,6 +157,13 @@ export async function openServerMode(
 /** Port 0 stands for whichever was free. */
 function servedOn(ports: readonly number[], { sockets }: Listeners): readonly number[] {
   return ports.map((port, place) => sockets[place]?.port ?? port);
+}
+
+function notHandedOver(ports: readonly number[]): ConfigError {
+  return new ConfigError(
+    `--handover: nobody keeps port ${ports.join(", ")} open between two agents`,
+    { hint: "start dewy from a socket unit of systemd with ListenStream= for each port" },
+  );
 }
 
 /** A port that cannot be had is a mistake in the command line, as far as this start is concerned. */

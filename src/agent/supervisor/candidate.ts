@@ -32,7 +32,7 @@ interface Decisions {
 
 export class Candidate implements Replacement {
   readonly failed: Promise<SupervisorError | undefined>;
-  readonly #worker: Worker;
+  readonly worker: Worker;
   readonly #decisions: Decisions;
   readonly #settle: (failure: SupervisorError | undefined) => void;
   #failure: SupervisorError | undefined;
@@ -43,7 +43,7 @@ export class Candidate implements Replacement {
     const { promise, resolve } = deferred<SupervisorError | undefined>();
     this.failed = promise;
     this.#settle = resolve;
-    this.#worker = worker;
+    this.worker = worker;
     this.#decisions = decisions;
     void worker.exited.then((exit) => {
       if (this.#fate !== "open") return;
@@ -53,11 +53,11 @@ export class Candidate implements Replacement {
   }
 
   get pid(): number {
-    return this.#worker.pid;
+    return this.worker.pid;
   }
 
   get generation(): number {
-    return this.#worker.generation;
+    return this.worker.generation;
   }
 
   commit(): void {
@@ -67,16 +67,16 @@ export class Candidate implements Replacement {
       throw new SupervisorError("STOPPED", `generation ${this.generation} has been stopped`);
     }
     this.#decide("committed");
-    this.#decisions.commit(this.#worker);
+    this.#decisions.commit(this.worker);
   }
 
   /** A second decision has no effect: what was committed ends by being replaced. */
   async undo(): Promise<void> {
     if (this.#fate === "open") {
       this.#decide("undone");
-      this.#undone = this.#decisions.undo(this.#worker);
+      this.#undone = this.#decisions.undo(this.worker);
     }
-    if (this.#fate === "dead") await this.#worker.gone;
+    if (this.#fate === "dead") await this.worker.gone;
     await this.#undone;
   }
 

@@ -5,6 +5,8 @@ import { type ListeningSocket, openListeningSocket } from "./listening-socket.ts
 export interface Listeners {
   /** In the order of the ports they were opened for. */
   readonly sockets: readonly ListeningSocket[];
+  /** Whether all of them stay open, by somebody else's doing, when this process ends. */
+  readonly outlive: boolean;
   /** Workers keep their own copies: they go on listening until they close them. */
   close(): void;
 }
@@ -49,6 +51,7 @@ export async function openListeners(ports: readonly number[], call: Call): Promi
   const sockets = [...opened.entries()].sort(([a], [b]) => a - b).map(([, socket]) => socket);
   return {
     sockets,
+    outlive: sockets.length === 0,
     close() {
       for (const socket of sockets) socket.close();
     },

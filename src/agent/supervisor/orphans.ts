@@ -31,15 +31,19 @@ const pollMs = 100;
  *
  * When `call` ends first, those still alive stay in the record for the next agent.
  */
-export async function endOrphans(options: OrphansOptions, call: Call): Promise<Orphans> {
+export async function endOrphans(
+  options: OrphansOptions,
+  call: Call,
+  workers: readonly RecordedWorker[] = options.record.workers,
+): Promise<Orphans> {
   const alive = new Set<number>();
   const watches: Promise<void>[] = [];
-  for (const worker of options.record.workers) {
+  for (const worker of workers) {
     if (await isStill(worker)) {
       alive.add(worker.pid);
       watches.push(end(worker, options, call).finally(() => alive.delete(worker.pid)));
     } else {
-      await forget(worker, options);
+      await note(worker, "remove", options);
     }
   }
   return {
@@ -56,7 +60,7 @@ async function end(worker: RecordedWorker, options: OrphansOptions, call: Call):
   logger.warn("Ending a worker that an earlier run left behind", { pid, generation });
   try {
     const ending = await endingOf(worker, options, call);
-    await forget(worker, options);
+    await note(worker, "remove", options);
     const fields = { pid, generation, ending, drainMs };
     if (ending === "drained") logger.info("Worker of an earlier run ended", fields);
     else logger.warn("Worker of an earlier run did not end by itself", fields);
@@ -68,10 +72,14 @@ async function end(worker: RecordedWorker, options: OrphansOptions, call: Call):
 
 async function endingOf(
   worker: RecordedWorker,
-  { drainMs, clock = systemClock }: OrphansOptions,
+  options: OrphansOptions,
   call: Call,
 ): Promise<GroupEnding> {
-  tell(worker.pid);
+  const { drainMs, clock = systemClock } = options;
+  if (!worker.ending) {
+    tell(worker.pid);
+    await note(worker, "markEnding", options);
+  }
   let leftMs = drainMs;
   while (leftMs > 0 && (await isStill(worker))) {
     await clock.sleep(Math.min(pollMs, leftMs), call);
@@ -95,9 +103,13 @@ async function isStill({ pid, identity }: RecordedWorker): Promise<boolean> {
 }
 
 /** A line too many is harmless: the identity tells that the process is another. */
-async function forget(worker: RecordedWorker, { record, logger }: OrphansOptions): Promise<void> {
+async function note(
+  worker: RecordedWorker,
+  what: "remove" | "markEnding",
+  { record, logger }: OrphansOptions,
+): Promise<void> {
   try {
-    await record.remove(worker);
+    await record[what](worker);
   } catch (error) {
     logger.warn("The record of workers cannot be written", { error: messageOf(error) });
   }

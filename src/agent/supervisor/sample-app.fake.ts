@@ -77,6 +77,12 @@ export class FakeRecord implements WorkerRecord {
     this.workers = [...this.workers, worker];
   }
 
+  async markEnding({ pid }: Pick<RecordedWorker, "pid">): Promise<void> {
+    this.workers = this.workers.map((each) =>
+      each.pid === pid ? { ...each, ending: true } : each,
+    );
+  }
+
   async remove({ pid }: Pick<RecordedWorker, "pid">): Promise<void> {
     this.workers = this.workers.filter((worker) => worker.pid !== pid);
   }

@@ -27,6 +27,8 @@ export interface SupervisorOptions {
   onDeath?: (how: string) => void;
   /** It was started again by itself. */
   onReturn?: (pid: number) => void;
+  /** A generation is in service, whatever put it there. */
+  onService?: () => void;
 }
 
 /** Resolves once the new generation can do its work. */
@@ -50,6 +52,11 @@ export interface Supervisor {
   keepTrying(): void;
   /** SIGTERM to all generations; resolves when they have drained or their time was over. */
   stop(): Promise<void>;
+  /**
+   * SIGTERM to all generations, and nothing more: whoever opens their record next sees to it that they
+   * end. Nothing of them keeps this process from ending.
+   */
+  leave(): Promise<void>;
 }
 
 export function openSupervisor(options: SupervisorOptions): Supervisor {
@@ -58,6 +65,7 @@ export function openSupervisor(options: SupervisorOptions): Supervisor {
     minimumUptimeMs: 1_000,
     clock: systemClock,
     onDeath: () => {},
+    onService: () => {},
     onReturn: () => {},
     ...options,
   });
@@ -92,6 +100,14 @@ class ProcessSupervisor implements Supervisor {
   start({ signal }: Call, ready?: Ready): Promise<Replacement> {
     const either = AbortSignal.any([signal, this.#stopped.signal]);
     return this.#keep(this.#start({ signal: either }, ready));
+  }
+
+  async leave(): Promise<void> {
+    this.#stopped.abort();
+    const workers = [...this.#undecided].map(({ worker }) => worker);
+    if (this.#committed) workers.push(this.#committed);
+    this.#committed = undefined;
+    await Promise.all(workers.map((worker) => worker.leave()));
   }
 
   keepTrying(): void {
@@ -171,6 +187,7 @@ class ProcessSupervisor implements Supervisor {
 
   #keepUp(worker: Worker): void {
     this.#committed = worker;
+    this.#options.onService();
     void worker.exited.then((exit) => this.#mourn(worker, exit));
   }
 

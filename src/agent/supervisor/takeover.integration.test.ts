@@ -16,11 +16,12 @@ describe("an agent that comes after one that was killed", () => {
     const long = ask(port, "/?delay=1500");
     await until(() => ask(port));
 
-    const { listeners, orphans } = await takeOver(
+    const { listeners, endPredecessors } = await takeOver(
       { ports: [port], record, drainMs: 5_000, logger: new FakeLogger() },
       { signal },
     );
     onTestFinished(() => listeners.close());
+    const orphans = await endPredecessors();
 
     expect(listeners.sockets).toMatchObject([{ port }]);
     expect(orphans.alive).toEqual([orphan.pid]);
@@ -38,11 +39,12 @@ describe("an agent that comes after one that was killed", () => {
     const record = await recordOf(orphan);
     const logger = new FakeLogger();
 
-    const { listeners, orphans } = await takeOver(
+    const { listeners, endPredecessors } = await takeOver(
       { ports: [port], record, drainMs: 1_500, logger },
       { signal },
     );
     onTestFinished(() => listeners.close());
+    const orphans = await endPredecessors();
     await orphans.drained;
 
     expect(await identityOf(orphan.pid ?? 0)).toBeUndefined();

@@ -6,7 +6,11 @@ import { SupervisorError } from "./supervisor-error.ts";
 
 interface Takeover {
   listeners: Listeners;
-  orphans: Orphans;
+  /**
+   * Ends the workers of the earlier agent, once. Where the ports had to be opened that has begun. Where
+   * the sockets have outlived the agent they serve on, and should until a new one does.
+   */
+  endPredecessors(): Promise<Orphans>;
 }
 
 interface TakeoverOptions extends OrphansOptions {
@@ -20,8 +24,9 @@ const retryMs = 100;
 const startingLimitMs = 1_000;
 
 /**
- * Opens the ports, after an earlier agent on this directory may have been killed: ends the workers it
- * left, and waits for a port that is in use only as long as one of them may still hold it.
+ * Opens the ports, after an earlier agent on this directory may have been killed or has left its app
+ * to this one: ends the workers there are, unless they are in nobody's way, and waits for a port that
+ * is in use only as long as one of them may still hold it.
  *
  * @throws {SupervisorError} `PORT_IN_USE`, `PORT_FORBIDDEN`, `LISTEN_FAILED`
  */
@@ -29,14 +34,22 @@ export async function takeOver(
   { ports, listen = openListeners, ...options }: TakeoverOptions,
   call: Call,
 ): Promise<Takeover> {
-  const orphans = await endOrphans(options, call);
   const { logger, clock = systemClock } = options;
+  const { workers } = options.record;
+  let ending: Promise<Orphans> | undefined;
+  const endPredecessors = () => {
+    ending ??= endOrphans(options, call, workers);
+    return ending;
+  };
   let waitedMs = 0;
   for (;;) {
-    const mayWait = orphans.alive.length > 0 || waitedMs < startingLimitMs;
     try {
-      return { listeners: await listen(ports, call), orphans };
+      const listeners = await listen(ports, call);
+      if (!listeners.outlive) await endPredecessors();
+      return { listeners, endPredecessors };
     } catch (error) {
+      const orphans = await endPredecessors();
+      const mayWait = orphans.alive.length > 0 || waitedMs < startingLimitMs;
       if (!mayWait || !isPortInUse(error)) throw error;
       if (waitedMs === 0) {
         logger.warn("Waiting for a port that an earlier run may hold", { error });

@@ -15,6 +15,8 @@ const RecordedWorker = v.strictObject({
   identity: v.pipe(v.string(), v.minLength(1)),
   generation: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
   startedAt: v.pipe(v.string(), v.isoTimestamp()),
+  /** Whether it was told to end. Once is enough: many programs take a second SIGTERM for "at once". */
+  ending: v.optional(v.literal(true)),
 });
 export type RecordedWorker = v.InferOutput<typeof RecordedWorker>;
 
@@ -30,6 +32,8 @@ const RecordFile = v.strictObject({
 export interface WorkerRecord {
   readonly workers: readonly RecordedWorker[];
   add(worker: RecordedWorker): Promise<void>;
+  /** Notes that it was told to end. What is not there is not an error. */
+  markEnding(worker: Pick<RecordedWorker, "pid" | "identity">): Promise<void>;
   /** Removing what is not there is not an error. */
   remove(worker: Pick<RecordedWorker, "pid" | "identity">): Promise<void>;
 }
@@ -54,6 +58,12 @@ export async function openWorkerRecord(path: string, logger: Logger): Promise<Wo
     },
     async add(worker) {
       workers = [...workers, worker];
+      await save();
+    },
+    async markEnding({ pid, identity }) {
+      workers = workers.map((worker) =>
+        worker.pid === pid && worker.identity === identity ? { ...worker, ending: true } : worker,
+      );
       await save();
     },
     async remove({ pid, identity }) {

@@ -42,6 +42,8 @@ export interface Worker {
   livedMs(): number;
   /** SIGTERM to the leader; after the drain time, SIGKILL to the group. Told twice, stops once. */
   stop(): Promise<GroupEnding>;
+  /** SIGTERM to the leader, and no more of this process's time. It stays in the record. */
+  leave(): Promise<void>;
 }
 
 /**
@@ -133,6 +135,12 @@ class ChildWorker implements Worker {
     return this.#stopping;
   }
 
+  async leave(): Promise<void> {
+    this.#child.kill("SIGTERM");
+    this.#child.unref();
+    await this.#markEnding();
+  }
+
   /** A full disk does not keep the app down: then only a kill of the agent leaves an orphan. */
   async enroll(): Promise<void> {
     const { pid, generation, since } = this;
@@ -150,6 +158,7 @@ class ChildWorker implements Worker {
     const { clock, drainMs } = this.#plan;
     this.#stopAtMs = clock.now().getTime() + drainMs;
     this.#child.kill("SIGTERM");
+    void this.#markEnding();
     if (await settlesWithin(this.exited, drainMs, clock)) return this.gone;
     signalGroup(this.pid, "SIGKILL");
     return (await settlesWithin(this.gone, killLimitMs, clock)) ? "cut" : "stuck";
@@ -168,6 +177,16 @@ class ChildWorker implements Worker {
     } catch (error) {
       logger.warn("What is left of a worker is not known", { pid, error });
       return "stuck";
+    }
+  }
+
+  async #markEnding(): Promise<void> {
+    const { pid } = this;
+    if (this.#identity === undefined) return;
+    try {
+      await this.#plan.record.markEnding({ pid, identity: this.#identity });
+    } catch (error) {
+      this.#plan.logger.warn("The record of workers cannot be written", { pid, error });
     }
   }
 

@@ -2,9 +2,10 @@ import { resolve } from "node:path";
 import * as v from "valibot";
 import { asConfigError, ConfigError, DewyError } from "../../base/errors.ts";
 import { parseDuration } from "../../base/schema.ts";
-import { RepositoryGlob, RuleAction } from "../../registry/auth/access-rules.ts";
+import { RuleAction } from "../../registry/auth/access-rules.ts";
 import { type RobotTokens, robotTokensIn } from "../../registry/auth/robot-tokens.ts";
 import { robotPathsOf } from "../../registry/auth/robots.ts";
+import { RepositoryGlob } from "../../registry/repository-glob.ts";
 import { type CommandContext, command, type Flag } from "../command.ts";
 import { registryConfigOf } from "../registry-config.ts";
 import { robotTable } from "../robot-table.ts";
@@ -121,15 +122,16 @@ export const tokenRevoke = command({
 
 async function tokensOf(file: string | undefined, context: CommandContext): Promise<RobotTokens> {
   const { auth } = await registryConfigOf(file, context);
-  if (auth?.htpasswd === undefined) {
-    throw new ConfigError("this registry has no users, and so no robots", {
-      hint: "name its config.yml, and set auth.htpasswd in it",
+  const placed = (path: string | undefined) =>
+    path === undefined ? undefined : resolve(context.directory, path);
+  const htpasswd = placed(auth?.htpasswd?.path);
+  const own = placed(auth?.robots?.path);
+  if (htpasswd === undefined && own === undefined) {
+    throw new ConfigError("this registry has no place for robots", {
+      hint: "name its config.yml, and set auth.htpasswd in it, or auth.robots.path",
     });
   }
-  const htpasswd = resolve(context.directory, auth.htpasswd.path);
-  const path = auth.robots?.path;
-  const own = path === undefined ? undefined : resolve(context.directory, path);
-  return robotTokensIn(robotPathsOf(own, htpasswd), { htpasswd, clock: context.clock });
+  return robotTokensIn(robotPathsOf(own, htpasswd ?? ""), { htpasswd, clock: context.clock });
 }
 
 /** What is wrong is what was asked for: a name, or the place that the configuration names. */

@@ -22,7 +22,7 @@ const results = {
 /** The lines of a table of `entries`, under its head; times are local ones. */
 export function tableOf(entries: readonly HistoryEntry[]): string[] {
   const head = ["TIME", "APP", "TAG", "RESULT", "TOOK", "ERROR"];
-  return linesOf([head, ...entries.map(rowOf)]);
+  return columns([head, ...entries.map(rowOf)]);
 }
 
 export function remoteTableOf(records: readonly RemoteRecord[]): string[] {
@@ -34,7 +34,7 @@ export function remoteTableOf(records: readonly RemoteRecord[]): string[] {
     command,
     tag,
   ]);
-  return linesOf([head, ...rows].map((row) => (hasApps(records) ? row : row.toSpliced(1, 1))));
+  return columns([head, ...rows].map((row) => (hasApps(records) ? row : row.toSpliced(1, 1))));
 }
 
 const hasApps = (records: readonly RemoteRecord[]) => records.some(({ app }) => app !== undefined);
@@ -66,7 +66,8 @@ function durationOf(ms: number | undefined): string {
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
-function linesOf(rows: readonly string[][]): string[] {
+/** The lines of a table whose cells come from anywhere. */
+export function columns(rows: readonly string[][]): string[] {
   const shown = rows.map((row) => row.map(plain));
   const widths = (shown[0] ?? []).map((_, column) =>
     shown.reduce((width, row) => Math.max(width, (row[column] ?? "").length), 0),

@@ -50,6 +50,7 @@ export function appOf(
     ...{ mode, registry, directory, environment, userAgent },
     ...{ ports: mode === "server" ? (values.port ?? []) : [], command },
     ...{ intervalMs: values.interval, drainMs: values.drainTime },
+    ...{ handover: values.handover },
     ...{ cache: values.cache, notifiers: values.notifier ?? [] },
     ...{ slot: values.slot, calver: values.calver, constraint: values.constraint },
     beforeDeployHook: values.beforeDeployHook,

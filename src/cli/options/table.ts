@@ -88,6 +88,16 @@ export const options = {
       ja: "入れ替えられたプロセスがリクエストを終えるまで待つ時間",
     },
   },
+  handover: {
+    group: "place",
+    kind: kind.yesOrNo,
+    fallback: "false",
+    only: "server",
+    help: {
+      en: "when told to end, leave the app draining to the next agent; for units of systemd with a socket",
+      ja: "終了を指示されたら、接続を処理中のアプリを次のエージェントに引き継ぐ（ソケットユニットのある systemd 用）",
+    },
+  },
   directory: {
     group: "place",
     value: "PATH",

@@ -10,6 +10,12 @@ const upload: Route = { kind: "upload", ...inA, id: "1" };
 it.each<[string, Route, string]>([
   ["GET", { kind: "base" }, ""],
   ["GET", { kind: "catalog" }, "registry:catalog:*"],
+  ["POST", { kind: "collections" }, "registry:garbage:*"],
+  ["GET", { kind: "repositories" }, "registry:catalog:*"],
+  ["GET", { kind: "quotas" }, "registry:quotas:*"],
+  ["GET", { kind: "collection", id: "current" }, "registry:garbage:*"],
+  ["DELETE", { kind: "repository", repository: "a" }, "repository:a:delete"],
+  ["GET", { kind: "history", repository: "a", tag: "v1" }, "repository:a:pull"],
   ["GET", blob, "repository:a:pull"],
   ["HEAD", manifest, "repository:a:pull"],
   ["GET", { kind: "tags", ...inA }, "repository:a:pull"],

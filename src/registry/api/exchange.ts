@@ -2,9 +2,11 @@ import type { IncomingMessage } from "node:http";
 import type { Bytes } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
 import type { Grant } from "../auth/authenticator.ts";
+import type { Collections } from "../garbage/collections.ts";
 import type { ImageStore } from "../images/image-store.ts";
 import type { LastPulls } from "../images/last-pulls.ts";
 import type { TagHistory } from "../images/tag-history.ts";
+import type { Quotas } from "../quotas/quotas.ts";
 import { http2StreamOf } from "./http2-request.ts";
 
 export type Headers = Record<string, string | number | readonly string[]>;
@@ -35,6 +37,8 @@ export interface ApiParts {
   store: ImageStore;
   history: Pick<TagHistory, "list">;
   pulls: LastPulls;
+  collections: Collections;
+  quotas: Pick<Quotas, "states">;
   deletion: "allowed" | "refused";
   /** The most names one page of a listing holds. */
   maximumTags: number;

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { connect } from "node:net";
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { FakeLogger } from "../../base/logger.fake.ts";
 import { digestOf } from "../../oci/digest.ts";
 import { absent, begin, openHere, push } from "../served-registry.fake.ts";
 
@@ -29,12 +30,40 @@ describe("the registry, with clients that do not behave", () => {
     },
   );
 
+  it("asks for one body after the other of requests that come at once", async () => {
+    const head = (path: string, length: number) =>
+      `POST ${path} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue, 100-continue\r\nContent-Length: ${length}\r\n\r\n`;
+    const begun = [head("/v2/a/blobs/uploads/", 0), head("/v2/a/blobs/uploads/?digest=x", 2), "{}"];
+
+    expect(await textOf(base, [...begun, next])).toMatch(
+      /^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 202 [\s\S]*?\r\n\r\nHTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 400 [\s\S]*"DIGEST_INVALID"[\s\S]*HTTP\/1.1 200 /,
+    );
+  });
+
   it("answers a chunk that is longer than it said, and the next request", async () => {
     const { pathname } = new URL(await begin(base, "a"));
     const head = `PATCH ${pathname} HTTP/1.1\r\nHost: a\r\nContent-Range: 0-9\r\nTransfer-Encoding: chunked\r\n\r\n`;
     const body = [`${large.toString(16)}\r\n`, Buffer.alloc(large), "\r\n0\r\n\r\n"];
 
     expect(await statusesOf(base, [head, ...body, next])).toEqual(["413", "200"]);
+  });
+});
+
+describe("the registry, with clients that leave", () => {
+  it("calls nothing its own failure whose client went before it was read", async () => {
+    const logger = new FakeLogger();
+    const { address } = await openHere("", "", logger);
+    const { pathname } = new URL(await begin(address, "a"));
+
+    for (let turn = 0; turn < 20; turn++) {
+      const socket = connect(Number(new URL(address).port), "127.0.0.1");
+      socket.end(`PATCH ${pathname} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}`);
+      socket.resume();
+      await once(socket, "close");
+    }
+
+    await vi.waitFor(() => expect(logger.messages("info").length).toBeGreaterThan(20));
+    expect(logger.messages("error")).toEqual([]);
   });
 });
 
@@ -84,9 +113,14 @@ const next = "GET /v2/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 /** Sends it all on one connection without waiting, and resolves to the status of each answer. */
 async function statusesOf(base: string, parts: (string | Uint8Array)[]): Promise<string[]> {
+  const answers = (await textOf(base, parts)).matchAll(/HTTP\/1\.1 (\d{3})/g);
+  return [...answers].map(([, status = ""]) => status);
+}
+
+async function textOf(base: string, parts: (string | Uint8Array)[]): Promise<string> {
   const socket = connect(Number(new URL(base).port), "127.0.0.1");
   for (const part of parts) socket.write(part);
   let text = "";
   for await (const chunk of socket) text += chunk;
-  return [...text.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status = ""]) => status);
+  return text;
 }

@@ -9,9 +9,9 @@ export function http2StreamOf(request: IncomingMessage): ServerHttp2Stream | und
   return (request as unknown as Http2ServerRequest).stream;
 }
 
-/** Whether the client went away before its request was whole. */
+/** Whether the client went away before its request was read, though all of it may have come. */
 export function isCutOff(request: IncomingMessage): boolean {
   const stream = http2StreamOf(request);
-  if (stream === undefined) return request.destroyed && !request.complete;
+  if (stream === undefined) return request.destroyed && !request.readableEnded;
   return stream.aborted || (stream.rstCode ?? 0) !== 0;
 }

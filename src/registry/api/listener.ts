@@ -41,6 +41,9 @@ export interface ListenerParts extends ApiParts, AdmissionParts {
 /** The status the access log shows for a client that went away, as Distribution and nginx do. */
 const clientClosedRequest = 499;
 
+/** As Node finds it, which leaves the answer to us then; a proxy may have added one of its own. */
+const continueWanted = /(?:^|\W)100-continue(?:$|\W)/i;
+
 /** Answers the requests of an HTTP server. */
 export function apiListener(parts: ListenerParts): RequestListener {
   const always = { "docker-distribution-api-version": "registry/2.0", ...parts.headers };
@@ -135,10 +138,10 @@ export function apiListener(parts: ListenerParts): RequestListener {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<Grant> {
-    const isWaiting = request.headers.expect?.toLowerCase() === "100-continue";
+    const isWaiting = continueWanted.test(request.headers.expect ?? "");
     try {
       const grant = await admit(route, request, parts.call);
-      if (isWaiting) response.writeContinue();
+      if (isWaiting) await askForBody(request, response);
       return grant;
     } catch (error) {
       // Whether the body comes all the same, nobody knows: it could be taken for the next request.
@@ -154,6 +157,17 @@ export function apiListener(parts: ListenerParts): RequestListener {
     if (answerTo(error).status < 500 || isEchoOf(parts.call.signal, error)) return;
     parts.logger.error("request failed", { method, path: pathIn(url), error });
   }
+}
+
+/** Of an answer that waits behind another one, Node would write the head before this, and the rest after. */
+async function askForBody(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (response.socket === null && !request.destroyed) {
+    await new Promise<unknown>((resolve) => {
+      response.once("socket", resolve);
+      request.once("close", resolve);
+    });
+  }
+  if (response.socket !== null) response.writeContinue();
 }
 
 /** A request under way; filled in as more is known. */

@@ -1,11 +1,13 @@
 import { OciError } from "../../oci/error.ts";
 import type { AdmissionParts } from "./admission.ts";
 import { blobMethods } from "./blobs.ts";
+import { collectionMethods, collectionsMethods } from "./collections.ts";
 import type { Answer, ApiParts, Inquiry, Methods } from "./exchange.ts";
 import { catalogMethods, tagsMethods } from "./listings.ts";
 import { manifestMethods } from "./manifests.ts";
+import { quotasMethods } from "./quotas.ts";
 import { referrersMethods } from "./referrers.ts";
-import { repositoryMethods } from "./repositories.ts";
+import { repositoriesMethods, repositoryMethods } from "./repositories.ts";
 import type { Route } from "./routes.ts";
 import { historyMethods } from "./tag-history.ts";
 import { tokenMethods } from "./token.ts";
@@ -65,10 +67,18 @@ function methodsOf(route: Route, inquiry: Inquiry, parts: ApiParts & AdmissionPa
       return uploadMethods(route, inquiry, parts);
     case "referrers":
       return referrersMethods(route, inquiry, parts);
+    case "repositories":
+      return repositoriesMethods(inquiry, parts);
     case "repository":
       return repositoryMethods(route, inquiry, parts);
     case "history":
       return historyMethods(route, inquiry, parts);
+    case "quotas":
+      return quotasMethods(parts);
+    case "collections":
+      return collectionsMethods(inquiry, parts);
+    case "collection":
+      return collectionMethods(route, parts);
   }
 }
 

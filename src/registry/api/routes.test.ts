@@ -17,6 +17,10 @@ it.each([
   ["/v2/a/referrers/sha256:ab", { kind: "referrers", repository: "a", digest: "sha256:ab" }],
   ["/v2/blobs/uploads/tags/list", { kind: "tags", repository: "blobs/uploads" }],
   ["/v2/manifests/manifests/v1", { kind: "manifest", repository: "manifests", reference: "v1" }],
+  ["/api/v1/repositories/a/b", { kind: "repository", repository: "a/b" }],
+  ["/api/v1/repositories/a/tags/v1/history", { kind: "history", repository: "a", tag: "v1" }],
+  ["/api/v1/garbage/collections", { kind: "collections" }],
+  ["/api/v1/garbage/collections/current", { kind: "collection", id: "current" }],
   ["/v2/tags/list/blobs/sha256:ab", { kind: "blob", repository: "tags/list", digest: "sha256:ab" }],
 ])("reads %s", (path, expected) => {
   expect(parseRoute(path)).toEqual(expected);
@@ -24,6 +28,9 @@ it.each([
 
 it.each([
   "/v1/",
+  "/api/v1",
+  "/api/v1/repositories/",
+  "/api/v1/garbage/collections/a/b",
   "/v2/a",
   "/v2/a/manifests/",
   "/v2/a/blobs/",

@@ -3,11 +3,11 @@ import { accessRulesOf } from "./access-rules.ts";
 import type { Wish } from "./authenticator.ts";
 
 const rules = accessRulesOf([
-  { repository: "public/**", actions: ["pull"], users: [], anonymous: true },
-  { repository: "team/*", actions: ["push"], users: ["alice"], anonymous: false },
-  { repository: "shared", actions: ["pull", "delete"], users: ["*"], anonymous: false },
-  { repository: "**", actions: ["*"], users: ["root"], anonymous: false },
-  { repository: "a.b", actions: ["pull"], users: ["bob"], anonymous: false },
+  { repository: "public/**", actions: ["pull"], users: [], groups: [], anonymous: true },
+  { repository: "team/*", actions: ["push"], users: ["alice"], groups: [], anonymous: false },
+  { repository: "shared", actions: ["pull", "delete"], users: ["*"], groups: [], anonymous: false },
+  { repository: "**", actions: ["*"], users: ["root"], groups: [], anonymous: false },
+  { repository: "a.b", actions: ["pull"], users: ["bob"], groups: [], anonymous: false },
 ]);
 
 it.each([
@@ -30,13 +30,17 @@ it.each([
   ["bob", "pull", "team/a", false],
   ["root", "delete", "any/thing", true],
 ] as const)("says of %s and %s on %s: %s", (user, action, name, expected) => {
-  expect(rules.grantTo(user).allows({ type: "repository", name, action })).toBe(expected);
+  expect(
+    rules
+      .grantTo(user === undefined ? undefined : { user })
+      .allows({ type: "repository", name, action }),
+  ).toBe(expected);
 });
 
 it("lets whoever may pull anything list the catalog, and shows no more of it", () => {
   const catalog: Wish = { type: "registry", name: "catalog", action: "*" };
 
-  const grant = rules.grantTo("alice");
+  const grant = rules.grantTo({ user: "alice" });
 
   expect(grant.allows(catalog)).toBe(true);
   expect(["public/a", "team/a", "shared", "a.b"].filter(grant.lists)).toEqual([
@@ -45,13 +49,21 @@ it("lets whoever may pull anything list the catalog, and shows no more of it", (
     "shared",
   ]);
   const locked = accessRulesOf([
-    { repository: "x", actions: ["pull"], users: ["alice"], anonymous: false },
+    { repository: "x", actions: ["pull"], users: ["alice"], groups: [], anonymous: false },
   ]);
-  expect(locked.grantTo("bob").allows(catalog)).toBe(false);
+  expect(locked.grantTo({ user: "bob" }).allows(catalog)).toBe(false);
   expect(locked.grantTo(undefined).allows(catalog)).toBe(false);
 });
 
+it.each(["garbage", "quotas"])("leaves %s to those who may do everything everywhere", (name) => {
+  const garbage: Wish = { type: "registry", name, action: "*" };
+
+  expect(rules.grantTo({ user: "root" }).allows(garbage)).toBe(true);
+  expect(rules.grantTo({ user: "alice" }).allows(garbage)).toBe(false);
+  expect(rules.grantTo(undefined).allows(garbage)).toBe(false);
+});
+
 it("knows who may read everything", () => {
-  expect(rules.grantTo("root").reach).toBe("everything");
-  expect(rules.grantTo("alice").reach).toBe("some");
+  expect(rules.grantTo({ user: "root" }).reach).toBe("everything");
+  expect(rules.grantTo({ user: "alice" }).reach).toBe("some");
 });

@@ -30,7 +30,32 @@ it.each([
   expect(() => read(`${smallest}${silly}${addition}`)).toThrow(message);
 });
 
-it.each(["oidc", "ldap"])("refuses %s by its name", (kind) => {
+it.each([
+  ["urls: []", "auth.ldap.urls: name a server"],
+  ["urls: [https://a]", "auth.ldap.urls.0: write it as ldap://host"],
+  ['urls: ["ldap://a/dc=b"]', "auth.ldap.urls.0: write it as ldap://host"],
+  ["binddn: cn=a", "auth.ldap.binddn: name who looks for users by binddn, and the password"],
+  ["bindpassword: a", "auth.ldap.binddn: name who looks for users by binddn, and the password"],
+  ['binddn: cn=a, bindpassword: ""', "write a password; many directories take an empty one"],
+  ["filter: uid=a", "auth.ldap.filter: write a filter in parentheses"],
+  ["userattribute: a)(b", "auth.ldap.userattribute: write the name of an attribute"],
+  ["urls: [ldaps://a], starttls: true", "auth.ldap.starttls: ldaps:// speaks TLS already"],
+])("refuses auth.ldap with %j", (more, message) => {
+  const plain = more.includes("urls:") ? "" : "urls: [ldap://a], ";
+  const ldap = `auth:\n  ldap: {basedn: dc=a, ${plain}${more}}\n`;
+
+  expect(() => read(`${smallest}${ldap}`)).toThrow(message);
+});
+
+it("wants a place for the key of tokens where no htpasswd file is", () => {
+  const ldap = "auth:\n  ldap: {basedn: dc=a, urls: [ldap://a]}\n";
+
+  expect(() => read(`${smallest}${ldap}  tokenserver: {}\n`)).toThrow(
+    "config.yml:5:3: auth.tokenserver: set key, the file that tokens are signed with",
+  );
+});
+
+it.each(["oidc", "saml"])("refuses %s by its name", (kind) => {
   expect(() => read(`${smallest}${htpasswd}  ${kind}: {}\n`)).toThrow(
     `config.yml:5:3: auth.${kind}: this registry knows no such key`,
   );

@@ -73,7 +73,13 @@ it("stands open where nobody is to be asked", async () => {
 });
 
 const publicApp = () => {
-  const rule = { repository: "team/*", actions: ["pull" as const], users: [], anonymous: true };
+  const rule = {
+    repository: "team/*",
+    actions: ["pull" as const],
+    users: [],
+    groups: [],
+    anonymous: true,
+  };
   return { anonymous: accessRulesOf([rule]).grantTo(undefined) };
 };
 

@@ -5,6 +5,7 @@ import { createFileWhole } from "../../base/atomic-file.ts";
 import type { Call } from "../../base/call.ts";
 import { messageOf, systemCodeOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
+import { checkMayWrite } from "../../base/may-write.ts";
 import { AuthError } from "./authenticator.ts";
 import type { Bcrypt } from "./bcrypt.ts";
 
@@ -89,9 +90,7 @@ export async function createPasswordFile(
     // Somebody else may be faster: their file counts then, and their password.
     if (!(await createFileWhole(path, `docker:${hash}\n`, { mode: 0o600 }))) return;
   } catch (error) {
-    const message = `the htpasswd file ${path} is missing, and cannot be made: ${messageOf(error)}`;
-    const hint = "make it with htpasswd -B, or let the registry write to its directory";
-    throw new AuthError("UNAVAILABLE", message, { cause: error, hint });
+    throw cannotBeMade(path, error);
   }
   // Only now: a password that nobody can use has no business in a log.
   logger.warn("htpasswd is missing, provisioning with default user", {
@@ -100,6 +99,25 @@ export async function createPasswordFile(
     password,
     hint: "log in with it, replace it with htpasswd -B, and remove this line from the log",
   });
+}
+
+/**
+ * Its problems, or whether it could be made.
+ *
+ * @throws {AuthError} `UNAVAILABLE`
+ */
+export async function checkPasswordFile(path: string): Promise<PasswordFile["problems"]> {
+  if (await isThere(path)) return (await readPasswordFile(path)).problems;
+  await checkMayWrite(dirname(path)).catch((error: unknown) => {
+    throw cannotBeMade(path, error);
+  });
+  return [];
+}
+
+function cannotBeMade(path: string, error: unknown): AuthError {
+  const message = `the htpasswd file ${path} is missing, and cannot be made: ${messageOf(error)}`;
+  const hint = "make it with htpasswd -B, or let the registry write to its directory";
+  return new AuthError("UNAVAILABLE", message, { cause: error, hint });
 }
 
 async function isThere(path: string): Promise<boolean> {

@@ -48,6 +48,8 @@ export async function openHtpasswd(
   }
 
   return {
+    isFor: async ({ user }) => (await file.current()).hashOf(user) !== undefined,
+
     async logIn(credentials, address, call) {
       const { user } = credentials;
       const attempt = { address, user };
@@ -58,7 +60,7 @@ export async function openHtpasswd(
       throw refused();
     },
 
-    async find(user) {
+    async find({ user }) {
       const hash = (await file.current()).hashOf(user);
       return hash === undefined ? undefined : accountOf(user, hash);
     },
@@ -68,7 +70,7 @@ export async function openHtpasswd(
 
   function accountOf(user: string, hash: string): Account {
     const credential = createHash("sha256").update(hash).digest("base64url").slice(0, 22);
-    return { user, grant: rules?.grantTo(user) ?? unlimitedGrant(user), credential };
+    return { user, grant: rules?.grantTo({ user }) ?? unlimitedGrant(user), credential };
   }
 
   /** The hash that the password belongs to. */

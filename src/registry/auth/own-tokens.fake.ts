@@ -41,7 +41,7 @@ export async function ownGate(changes: Record<string, unknown> = {}) {
   };
   const call = { signal: AbortSignal.timeout(10_000) };
   const auth = v.parse(Auth, section);
-  const gate = await openGateFor(auth, { clock, logger }, call);
+  const gate = await openGateFor(auth, { clock, logger, environment: {} }, call);
   onTestFinished(() => gate.close());
   const robots: RobotTokens = robotTokensIn(robotPathsOf(undefined, htpasswd), { htpasswd, clock });
   return { gate, tokens: gate.tokens as TokenServer, robots, htpasswd, clock, logger, call, auth };

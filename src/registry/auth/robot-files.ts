@@ -5,7 +5,8 @@ import * as v from "valibot";
 import { createFileWhole, giveTo, syncDirectory } from "../../base/atomic-file.ts";
 import { DewyError, messageOf, systemCodeOf } from "../../base/errors.ts";
 import { Secret } from "../../base/secret.ts";
-import { RepositoryGlob, RuleAction } from "./access-rules.ts";
+import { RepositoryGlob } from "../repository-glob.ts";
+import { RuleAction } from "./access-rules.ts";
 
 /** What no user of an htpasswd file should be called like. */
 export const robotPrefix = "robot$";
@@ -99,11 +100,16 @@ export function hashOf(password: Secret): string {
 /**
  * Adds a robot that is known to every server on that directory within a second.
  *
- * `like` is a file that those servers read: the new one can be read by the same users.
+ * `like` is a file that those servers read: the new one can be read by the same users. Without it,
+ * by the owner of the place.
  *
  * @throws {RobotError} `INVALID_NAME`, `EXISTS`, `UNAVAILABLE`
  */
-export async function createRobot(directory: string, robot: Robot, like: string): Promise<void> {
+export async function createRobot(
+  directory: string,
+  robot: Robot,
+  like: string | undefined,
+): Promise<void> {
   if (!namePattern.test(robot.name)) throw invalidName(robot.name);
   const text = `${JSON.stringify(v.parse(RobotRecord, robot), undefined, 2)}\n`;
   const isNew = await created(directory, { name: robot.name, text, like });
@@ -115,7 +121,7 @@ export async function createRobot(directory: string, robot: Robot, like: string)
 
 async function created(
   directory: string,
-  { name, text, like }: { name: string; text: string; like: string },
+  { name, text, like }: { name: string; text: string; like: string | undefined },
 ): Promise<boolean> {
   try {
     const { uid, gid, mode } = await ownerOf(like, directory);
@@ -133,15 +139,17 @@ async function created(
 }
 
 /** Before there is an htpasswd file, what its directory says, for its owner alone. */
-async function ownerOf(like: string, directory: string) {
+async function ownerOf(like: string | undefined, directory: string) {
   try {
-    const { uid, gid, mode } = await stat(like);
-    return { uid, gid, mode: mode & 0o666 };
+    if (like !== undefined) {
+      const { uid, gid, mode } = await stat(like);
+      return { uid, gid, mode: mode & 0o666 };
+    }
   } catch (error) {
     if (systemCodeOf(error) !== "ENOENT") throw error;
-    const { uid, gid } = await stat(dirname(directory));
-    return { uid, gid, mode: 0o600 };
   }
+  const { uid, gid } = await stat(dirname(directory));
+  return { uid, gid, mode: 0o600 };
 }
 
 /** @throws {RobotError} `NOT_FOUND`, `UNAVAILABLE` */

@@ -47,7 +47,7 @@ export interface RobotTokens {
 
 export function robotTokensIn(
   { directory, uses }: RobotPaths,
-  { htpasswd, clock }: { htpasswd: string; clock: Clock },
+  { htpasswd, clock }: { htpasswd: string | undefined; clock: Clock },
 ): RobotTokens {
   return {
     async create({ repositories, actions, expiresInMs, name = madeUpName() }) {

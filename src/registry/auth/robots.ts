@@ -12,9 +12,10 @@ import { openRobotUses } from "./robot-uses.ts";
 
 /** `auth.robots`, which is our own: what `dewy registry token` works on. */
 export const RobotOptions = v.strictObject({
-  /** A directory; beside the htpasswd file, where it is not said. */
+  /** A directory; beside the htpasswd file, where it is not said and there is one. */
   path: v.optional(FilePath),
 });
+export type RobotOptions = v.InferOutput<typeof RobotOptions>;
 
 /** Where robots and what belongs to them are. */
 export interface RobotPaths {
@@ -48,6 +49,8 @@ export async function openRobots(
   const uses = openRobotUses(usesPath, { clock, logger });
 
   return {
+    isFor: async ({ user }) => isRobot(user),
+
     async logIn({ user, password }, address) {
       const attempt = { address, user };
       limit.check(attempt);
@@ -67,7 +70,7 @@ export async function openRobots(
       throw refused();
     },
 
-    async find(user) {
+    async find({ user }) {
       if (!isRobot(user)) return undefined;
       const account = (await file.current()).accounts.get(nameOf(user));
       return account !== undefined && isAlive(account, clock) ? account : undefined;
@@ -108,27 +111,11 @@ function accountOf(
 ): Account {
   const user = `${robotPrefix}${name}`;
   const own = repositories.map((repository) => {
-    return { repository, actions, users: [user], anonymous: false };
+    return { repository, actions, users: [user], groups: [], anonymous: false };
   });
-  const grant = accessRulesOf([...own, ...anonymousRules]).grantTo(user);
+  const grant = accessRulesOf([...own, ...anonymousRules]).grantTo({ user });
   const end = expiresAt === undefined ? {} : { expiresAtMs: Date.parse(expiresAt) };
   return { user, grant, credential: hash.slice(0, 22), ...end };
-}
-
-/** The accounts of both; a robot's name that the htpasswd file has is that user's. */
-export function accountsWithRobots(people: Accounts, robots: Accounts): Accounts {
-  const ownerOf = async (user: string) =>
-    isRobot(user) && (await people.find(user)) === undefined ? robots : people;
-
-  return {
-    logIn: async (credentials, address, call) =>
-      (await ownerOf(credentials.user)).logIn(credentials, address, call),
-    find: async (user) => (await ownerOf(user)).find(user),
-    async close() {
-      await robots.close();
-      await people.close();
-    },
-  };
 }
 
 const nobodysHash = "0".repeat(64);

@@ -9,6 +9,7 @@ it.each([
   ["repository(plugin):team/app:pull", "repository:team/app:pull"],
   ["repository:team/app:*", "repository:team/app:pull,push,delete,*"],
   ["registry:catalog:*", "registry:catalog:*"],
+  ["registry:garbage:*", "registry:garbage:*"],
   ["repository:a:pull  repository:a:push", "repository:a:pull,push"],
 ])("reads %j", (text, expected) => {
   expect(scopeOf(parseScope(text))).toBe(expected);

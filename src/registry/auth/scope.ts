@@ -45,8 +45,8 @@ function wishesIn(resource: string): Wish[] {
     /^(registry|repository)(?:\([a-z0-9]+\))?:(.+):([^:]*)$/.exec(resource) ?? [];
   const wished = actions.split(",");
   if (type === "registry") {
-    const isCatalog = name === "catalog" && wished.includes("*");
-    return isCatalog ? [{ type, name, action: "*" }] : [];
+    const isKnown = ["catalog", "garbage", "quotas"].includes(name) && wished.includes("*");
+    return isKnown ? [{ type, name, action: "*" }] : [];
   }
   if (type !== "repository" || !isRepository(name)) return [];
   // `*` in a token stands for all the others, which may be had where `*` itself may not.

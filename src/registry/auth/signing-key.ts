@@ -10,6 +10,7 @@ import { createFileWhole } from "../../base/atomic-file.ts";
 import type { Clock } from "../../base/clock.ts";
 import { messageOf, systemCodeOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
+import { checkMayWrite } from "../../base/may-write.ts";
 import { AuthError } from "./authenticator.ts";
 import { type RereadFile, rereadFile } from "./reread-file.ts";
 import { namesOf, type TokenKeys } from "./token-keys.ts";
@@ -42,6 +43,16 @@ export async function openSigningKey(
   return file;
 }
 
+/** Reads the key, where there is one already. @throws {AuthError} `UNAVAILABLE` */
+export async function checkSigningKey(path: string, logger: Logger): Promise<void> {
+  try {
+    if (!(await isThere(path))) return await checkMayWrite(dirname(path));
+  } catch (error) {
+    throw cannotBeMade(path, error);
+  }
+  await readKey(path, logger);
+}
+
 async function makeKey(path: string, logger: Logger): Promise<void> {
   try {
     if (await isThere(path)) return;
@@ -52,10 +63,14 @@ async function makeKey(path: string, logger: Logger): Promise<void> {
       logger.info("made a key that tokens are signed with", { path });
     }
   } catch (error) {
-    const message = `the key ${path} is missing, and cannot be made: ${messageOf(error)}`;
-    const hint = "name a place that the registry may write to in auth.tokenserver.key";
-    throw new AuthError("UNAVAILABLE", message, { cause: error, hint });
+    throw cannotBeMade(path, error);
   }
+}
+
+function cannotBeMade(path: string, error: unknown): AuthError {
+  const message = `the key ${path} is missing, and cannot be made: ${messageOf(error)}`;
+  const hint = "name a place that the registry may write to in auth.tokenserver.key";
+  return new AuthError("UNAVAILABLE", message, { cause: error, hint });
 }
 
 async function readKey(path: string, logger: Logger): Promise<SigningKey> {

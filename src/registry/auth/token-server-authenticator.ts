@@ -25,7 +25,7 @@ export function tokenServerAuthenticator(
       if (credentials.scheme !== "bearer")
         return await passwords.identify(credentials, visit, call);
       const token = await read(credentials.token, visit.address);
-      const grant = token.subject === "" ? anonymous : (await ownerOf(token, accounts)).grant;
+      const grant = token.subject === "" ? anonymous : (await ownerOf(token, accounts, call)).grant;
       if (grant === undefined) throw refused();
       return narrowed(grant, token);
     },

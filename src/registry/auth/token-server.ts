@@ -29,7 +29,7 @@ export const TokenServerOptions = v.strictObject({
   enabled: v.optional(v.boolean("write true or false"), true),
   issuer: v.optional(ChallengeText, "dewy"),
   service: v.optional(ChallengeText, "dewy"),
-  /** Beside the htpasswd file, where it is not said. */
+  /** Beside the htpasswd file, where it is not said and there is one. */
   key: v.optional(FilePath),
   expiry: v.optional(v.pipe(Lifetime, v.maxValue(dayMs, "write a duration of at most 24h")), "5m"),
   /** Without it, what a `docker login` has stored is good for as long as the password is. */
@@ -131,7 +131,7 @@ async function accountFor(
   if (credentials === undefined) return undefined;
   if (credentials.scheme === "basic") return await accounts.logIn(credentials, address, call);
   if (credentials.scheme !== "refresh") throw refused();
-  return await ownerOf(await readRefresh(credentials.token, address), accounts);
+  return await ownerOf(await readRefresh(credentials.token, address), accounts, call);
 }
 
 /** Not the service's own name: what is for getting tokens is none itself, and the other way round. */
@@ -149,11 +149,13 @@ export function ownTokenReader(
 
 /** Whose it is, unless the account is gone since then, or has another password. */
 export async function ownerOf(
-  { subject, credential }: ReadToken,
+  { subject: user, credential }: ReadToken,
   accounts: Accounts,
+  call: Call,
 ): Promise<Account> {
-  const account = subject === "" ? undefined : await accounts.find(subject);
-  if (account === undefined || account.credential !== credential) throw refused();
+  if (user === "" || credential === undefined) throw refused();
+  const account = await accounts.find({ user, credential }, call);
+  if (account?.credential !== credential) throw refused();
   return account;
 }
 

@@ -6,6 +6,7 @@ import { imageStoreOn } from "../images/image-store.ts";
 import { blobDataPath, layerLinkPath, revisionLinkPath } from "../images/paths.ts";
 import { call } from "../images/pushed-image.fake.ts";
 import { trashOn } from "../images/trash.ts";
+import { placingThrough } from "../storage-driver.fake.ts";
 import type { StorageDriver, StoragePath } from "../storage-driver.ts";
 import {
   type CollectedStore,
@@ -223,13 +224,10 @@ function changed(
   storage: StorageDriver,
   work: (path: StoragePath) => Promise<void>,
 ): StorageDriver {
-  return {
-    ...storage,
-    async write(path, bytes, call) {
-      await storage.write(path, bytes, call);
-      await work(path);
-    },
-  };
+  return placingThrough(storage, async (path, put) => {
+    await put();
+    await work(path);
+  });
 }
 
 /** As a client sees it, and on the disk as well. */

@@ -4,6 +4,7 @@ import { type Digest, digestOf } from "../../oci/digest.ts";
 import { type ImageStore, imageStoreOn } from "../images/image-store.ts";
 import { blobDataPath, layerLinkPath, revisionLinkPath, tagLinkPath } from "../images/paths.ts";
 import { call } from "../images/pushed-image.fake.ts";
+import { placingThrough } from "../storage-driver.fake.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import { type CollectedStore, openCollectedStore, pushManifest } from "./collected-store.fake.ts";
 
@@ -89,16 +90,13 @@ function pusherOn(
   { beforeTag, afterTag }: { beforeTag(): Promise<void>; afterTag?(): Promise<void> },
 ): ImageStore {
   let isDone = false;
-  const intercepted: StorageDriver = {
-    ...storage,
-    async write(path, bytes, writeCall) {
-      const isTurn = path === tagLinkPath("a", "v1") && !isDone;
-      isDone ||= isTurn;
-      if (isTurn) await beforeTag();
-      await storage.write(path, bytes, writeCall);
-      if (isTurn) await afterTag?.();
-    },
-  };
+  const intercepted = placingThrough(storage, async (path, put) => {
+    const isTurn = path === tagLinkPath("a", "v1") && !isDone;
+    isDone ||= isTurn;
+    if (isTurn) await beforeTag();
+    await put();
+    if (isTurn) await afterTag?.();
+  });
   const validation = { urls: { allow: [], deny: [] } };
   return imageStoreOn(intercepted, { clock: systemClock, validation });
 }

@@ -9,8 +9,12 @@ import { openStorage } from "../storage/index.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import { type BlobShelf, sweepShelf } from "./blob-sweep.ts";
 import { GarbageError } from "./garbage-error.ts";
-import type { GarbageEvent, GarbageTotals } from "./garbage-event.ts";
-import { nothingYet } from "./garbage-event.ts";
+import {
+  countGarbage,
+  type GarbageEvent,
+  type GarbageTotals,
+  nothingYet,
+} from "./garbage-event.ts";
 import { Marks } from "./marks.ts";
 import { surveyRepository } from "./repository-survey.ts";
 import { withRunLock } from "./run-lock.ts";
@@ -21,6 +25,7 @@ import {
   readRunRecord,
   writeRunRecord,
 } from "./run-record.ts";
+import { tidyRecords } from "./tidy-records.ts";
 
 export interface CollectOptions {
   /** How long what nothing names stays after its last use. */
@@ -83,6 +88,7 @@ class Collection {
     }
     await clearRunRecord(this.#storage, call);
     await this.#emptyTrash(record, call);
+    await tidyRecords(this.#storage, { nowMs: this.#options.clock.now().getTime(), ...call });
     return this.#totals;
   }
 
@@ -207,22 +213,11 @@ class Collection {
   }
 
   #tell(event: GarbageEvent): void {
-    count(event, this.#totals);
+    countGarbage(event, this.#totals);
     this.#options.report(event);
   }
 }
 
 function runOf({ begunMs, graceMs }: RunRecord): TrashRun {
   return { begunMs, cutoffMs: Math.max(0, Math.floor(begunMs - graceMs)) };
-}
-
-function count(event: GarbageEvent, totals: GarbageTotals): void {
-  if (event.is === "marked") totals.marked++;
-  if (event.is === "kept") totals.kept++;
-  if (event.is === "restored") totals.restored++;
-  if (event.is === "problem") totals.problems++;
-  if (event.is !== "eligible") return;
-  if (event.item.kind === "manifest") totals.manifests++;
-  if (event.item.kind === "layer link") totals.layerLinks++;
-  if (event.item.kind === "blob") totals.blobs++;
 }

@@ -47,3 +47,15 @@ export const nothingYet: GarbageTotals = {
   restored: 0,
   problems: 0,
 };
+
+/** Adds `event` to `totals`, but for the bytes. */
+export function countGarbage(event: GarbageEvent, totals: GarbageTotals): void {
+  if (event.is === "marked") totals.marked++;
+  if (event.is === "kept") totals.kept++;
+  if (event.is === "restored") totals.restored++;
+  if (event.is === "problem") totals.problems++;
+  if (event.is !== "eligible") return;
+  if (event.item.kind === "manifest") totals.manifests++;
+  if (event.item.kind === "layer link") totals.layerLinks++;
+  if (event.item.kind === "blob") totals.blobs++;
+}

@@ -3,8 +3,10 @@ import { FakeClock } from "../../base/clock.fake.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
 import { parseRegistryConfig } from "../config.ts";
 import { call } from "../images/pushed-image.fake.ts";
-import { openCollectedStore, pushBlob } from "./collected-store.fake.ts";
-import { startMaintenance } from "./maintenance.ts";
+import { tagHistoryOn } from "../images/tag-history.ts";
+import { openCollectedStore, pushBlob, pushManifest } from "./collected-store.fake.ts";
+import { type CollectionsParts, openCollections } from "./collections.ts";
+import { type Maintenance, type MaintenanceOptions, startMaintenance } from "./maintenance.ts";
 
 const hourMs = 3_600_000;
 
@@ -31,7 +33,7 @@ it("collects and purges in its own rhythm, and stops with the registry", async (
   const clock = new FakeClock(new Date(Date.now() + 200 * hourMs));
   const logger = new FakeLogger();
   const options = maintenanceIn("{garbagecollect: {enabled: true, interval: 30m}}");
-  const maintenance = startMaintenance(options, { storage, clock, logger });
+  const maintenance = started(options, { storage, clock, logger });
   onTestFinished(() => maintenance.close());
 
   await clock.advance(hourMs);
@@ -51,6 +53,46 @@ it("collects and purges in its own rhythm, and stops with the registry", async (
   }
 });
 
+it("applies the retention rules before it collects", async () => {
+  const { store, storage } = await openCollectedStore();
+  await pushManifest(store, "a", { tag: "old", layers: ["old"] });
+  await pushManifest(store, "a", { tag: "v1" });
+  const clock = new FakeClock(new Date(Date.now() + 2 * hourMs));
+  const logger = new FakeLogger();
+  const options = maintenanceIn(
+    "{garbagecollect: {enabled: true, interval: 30m}, retention: {rules: [{repositories: [a], keep: {tags: [v1]}}]}}",
+  );
+  const maintenance = started(options, { storage, clock, logger });
+  onTestFinished(() => maintenance.close());
+
+  await clock.advance(hourMs);
+  await expect
+    .poll(() => logger.messages("info"), { timeout: 10_000 })
+    .toContain("garbage collection ended");
+
+  expect(logger.messages("info")).toContain("tag removed");
+  expect(logger.messages("info")).toContain("retention ended");
+  expect(await store.tags.read("a", "old", call)).toBeUndefined();
+  expect(await store.tags.read("a", "v1", call)).toBeDefined();
+  expect(logger.messages("warn")).toEqual([
+    expect.stringContaining("garbagecollect.deleteuntagged is false"),
+  ]);
+});
+
+it("says that rules are not applied when it does not collect", async () => {
+  const { storage } = await openCollectedStore();
+  const logger = new FakeLogger();
+  const clock = new FakeClock(new Date());
+  const options = maintenanceIn("{retention: {rules: [{repositories: [a], keep: {newest: 1}}]}}");
+
+  const maintenance = started(options, { storage, clock, logger });
+  await maintenance.close();
+
+  expect(logger.messages("warn")).toEqual([
+    expect.stringContaining("applied by dewy registry retention only"),
+  ]);
+});
+
 it("tries again after a failure, which it reports", async () => {
   const { store, storage } = await openCollectedStore();
   await pushBlob(store, "a", "orphan");
@@ -67,7 +109,7 @@ it("tries again after a failure, which it reports", async () => {
       return storage.setAside(...names);
     },
   };
-  const maintenance = startMaintenance(options, { storage: failing, clock, logger });
+  const maintenance = started(options, { storage: failing, clock, logger });
   onTestFinished(() => maintenance.close());
 
   await clock.advance(hourMs);
@@ -82,6 +124,21 @@ it("tries again after a failure, which it reports", async () => {
     .poll(() => logger.messages("info"), { timeout: 10_000 })
     .toContain("garbage collection ended");
 });
+
+function started(options: MaintenanceOptions, parts: CollectionsParts): Maintenance {
+  const collections = openCollections(options.garbagecollect, parts);
+  const maintenance = startMaintenance(options, {
+    ...parts,
+    history: tagHistoryOn(parts.storage, parts),
+    collections,
+  });
+  return {
+    async close() {
+      await collections.close();
+      await maintenance.close();
+    },
+  };
+}
 
 function maintenanceIn(text: string) {
   const file = `version: 0.1\nstorage:\n  inmemory:\n  maintenance: ${text}\n`;

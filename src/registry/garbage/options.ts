@@ -1,19 +1,8 @@
 import * as v from "valibot";
-import { parseDuration } from "../../base/schema.ts";
+import { duration } from "./duration-option.ts";
+import { RetentionOptions } from "./retention-options.ts";
 
 const YesOrNo = v.boolean("write true or false");
-const longestMs = 3_650 * 86_400_000;
-
-/** As Distribution reads it: Go's notation, or a bare number of nanoseconds. In milliseconds. */
-function duration(minimumMs: number, minimum: string) {
-  return v.pipe(
-    v.union([v.string(), v.number()], "write a duration such as 30m or 24h"),
-    v.transform((value) => (typeof value === "number" ? value / 1e6 : parseDuration(value))),
-    v.number("write a duration such as 30m or 24h"),
-    v.minValue(minimumMs, `write a duration of at least ${minimum}`),
-    v.maxValue(longestMs, "write a duration of at most ten years"),
-  );
-}
 
 /** `storage.maintenance.uploadpurging`, with Distribution's defaults. */
 export const UploadPurgingOptions = v.strictObject({
@@ -43,4 +32,5 @@ export type GarbageCollectOptions = v.InferOutput<typeof GarbageCollectOptions>;
 export const maintenanceEntries = {
   uploadpurging: v.optional(UploadPurgingOptions, {}),
   garbagecollect: v.optional(GarbageCollectOptions, {}),
+  retention: v.optional(RetentionOptions, {}),
 };

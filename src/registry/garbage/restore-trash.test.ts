@@ -28,7 +28,7 @@ it("empties the trash when its time has come", async () => {
 
   expect(await readdir(join(directory, "dewy"))).toEqual(["garbage", "trash"]);
   expect(await readdir(join(directory, "dewy/trash"))).toEqual([]);
-  expect(await readdir(join(directory, "dewy/garbage"))).toEqual([]);
+  expect(await readdir(join(directory, "dewy/garbage"))).toEqual(["reserve"]);
 });
 
 it("gives a deleted blob to nobody again, though it is in the trash", async () => {

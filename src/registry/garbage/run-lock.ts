@@ -4,11 +4,14 @@ import * as v from "valibot";
 import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import { identityOf } from "../../base/process-identity.ts";
-import type { StorageDriver, StoragePath } from "../storage-driver.ts";
+import { type StorageDriver, StorageError, type StoragePath } from "../storage-driver.ts";
 import { GarbageError } from "./garbage-error.ts";
 import { garbagePath } from "./run-record.ts";
 
 const lockPath: StoragePath = `${garbagePath}/lock`;
+/** Room that a collection leaves for the next one, should the disk be full by then. */
+const reservePath: StoragePath = `${garbagePath}/reserve`;
+const reserveBytes = 256 * 1024;
 const heartbeatMs = 15_000;
 const staleMs = 60_000;
 const maximumBytes = 4096;
@@ -41,7 +44,7 @@ export async function withRunLock<Result>(
     ...{ token: randomUUID(), host: hostname(), pid },
     ...(identity === undefined ? {} : { identity }),
   };
-  await storage.write(lockPath, Buffer.from(JSON.stringify(own)), call);
+  await writeWithReserve(storage, Buffer.from(JSON.stringify(own)), call);
   const stop = new AbortController();
   const beating = beat(storage, clock, stop.signal);
   try {
@@ -52,6 +55,19 @@ export async function withRunLock<Result>(
     const { signal } = new AbortController(); // also when the call was aborted
     const holder = await readHolder(storage, { signal });
     if (holder?.token === own.token) await storage.discard(lockPath, { signal });
+    await storage.write(reservePath, Buffer.alloc(reserveBytes), { signal }).catch(() => {});
+  }
+}
+
+/** A full disk is what collections are for; but each needs a little room for its own notes. */
+async function writeWithReserve(storage: StorageDriver, lock: Buffer, call: Call): Promise<void> {
+  try {
+    await storage.write(lockPath, lock, call);
+  } catch (error) {
+    const isFull = error instanceof StorageError && error.code === "NO_SPACE";
+    if (!isFull || (await storage.stat(reservePath, call)) === undefined) throw error;
+    await storage.discard(reservePath, call);
+    await storage.write(lockPath, lock, call);
   }
 }
 

@@ -3,7 +3,7 @@ import type { Call } from "../../base/call.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { ReadRange, StorageDriver, StoragePath, StoredFile } from "../storage-driver.ts";
 import type { Leases } from "./leases.ts";
-import { readLink, readOwnLink, writeLink } from "./link.ts";
+import { linkAt, readOwnLink } from "./link.ts";
 import { blobDataPath, layerLinkPath } from "./paths.ts";
 
 export interface Blob {
@@ -58,7 +58,7 @@ export function blobsOn(storage: StorageDriver, leases: Leases): Blobs {
       const data = from === undefined ? digest : await linkedData(from, digest, call);
       if (data === undefined) return false;
       if ((await storage.stat(blobDataPath(data), call)) === undefined) return false;
-      await writeLink(storage, layerLinkPath(repository, digest), data, call);
+      await storage.place([linkAt(layerLinkPath(repository, digest), data)], call);
       return await leases.renew(blobDataPath(data), call);
     },
 
@@ -77,9 +77,9 @@ export function blobsOn(storage: StorageDriver, leases: Leases): Blobs {
     call: Call,
   ): Promise<Digest | undefined> {
     const link = layerLinkPath(repository, digest);
-    const data = await readLink(storage, link, call);
+    const data = await readOwnLink(storage, link, digest, call);
     if (data !== undefined || !(await leases.rescue(link, call))) return data;
-    return readLink(storage, link, call);
+    return readOwnLink(storage, link, digest, call);
   }
 
   async function rescued(path: StoragePath, call: Call): Promise<StoredFile | undefined> {

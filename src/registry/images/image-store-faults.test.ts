@@ -86,7 +86,7 @@ it("hashes an upload again when the storage failed under it", async () => {
 
 it("keeps nothing of an upload it has no room to end", async () => {
   const { store } = openChangedStore({
-    move: () => async () => {
+    place: () => async () => {
       throw new StorageError("NO_SPACE", "no space is left");
     },
   });
@@ -113,7 +113,7 @@ function openChangedStore(
   const changed: StorageDriver = {
     ...storage,
     ...(changes.append && { append: changes.append(storage.append) }),
-    ...(changes.move && { move: changes.move(storage.move) }),
+    ...(changes.place && { place: changes.place(storage.place) }),
     ...(changes.delete && { delete: changes.delete(storage.delete) }),
   };
   const validation = { urls: { allow: [], deny: [] } };

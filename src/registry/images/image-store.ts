@@ -1,9 +1,11 @@
+import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Manifest } from "../../oci/manifest.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import { type Blobs, blobsOn } from "./blobs.ts";
 import { type Catalog, catalogOn } from "./catalog.ts";
+import { type ImmutableTags, tagGuardOn } from "./immutable-tags.ts";
 import { Leases } from "./leases.ts";
 import {
   holdReferences,
@@ -16,6 +18,7 @@ import { type HoldCall, type Manifests, manifestsOn } from "./manifests.ts";
 import { type Referrers, referrersOn } from "./referrers.ts";
 import { RepositoryLocks } from "./repository-locks.ts";
 import { removeRepository } from "./repository-removal.ts";
+import { type RepositorySummary, summaryOf } from "./repository-summary.ts";
 import type { ActorCall, TagHistory } from "./tag-history.ts";
 import { type Tags, tagsOn } from "./tags.ts";
 import { trashOn } from "./trash.ts";
@@ -33,6 +36,8 @@ export interface ImageStore {
 }
 
 export interface Repositories {
+  /** `undefined` for what was not pushed here. */
+  summary(repository: string, call: Call): Promise<RepositorySummary | undefined>;
   /** See `removeRepository`. */
   delete(repository: string, call: ActorCall): Promise<boolean>;
 }
@@ -43,12 +48,13 @@ export interface ImageStoreOptions {
   validation: { urls: UrlRules } | undefined;
   /** Where changes of tags are noted, if anywhere. */
   history?: TagHistory | undefined;
+  immutable?: ImmutableTags | undefined;
 }
 
 /** The image store that keeps everything on `storage`, in Distribution's layout. */
 export function imageStoreOn(
   storage: StorageDriver,
-  { clock, validation, history }: ImageStoreOptions,
+  { clock, validation, history, immutable }: ImageStoreOptions,
 ): ImageStore {
   const leases = new Leases(storage, trashOn(storage), clock);
   const blobs = blobsOn(storage, leases);
@@ -66,6 +72,7 @@ export function imageStoreOn(
     },
   });
   const locks = new RepositoryLocks();
+  const guard = tagGuardOn({ storage, tags, immutable });
   return {
     blobs: {
       ...blobs,
@@ -76,22 +83,35 @@ export function imageStoreOn(
     manifests: {
       ...manifests,
       write: (repository, put, call) =>
-        locks.adding(repository, call, () => manifests.write(repository, put, call)),
+        guard.isNeeded(repository, put.tags)
+          ? locks.removing(repository, call, async () => {
+              await guard.checkPut(repository, put, call);
+              return manifests.write(repository, put, call);
+            })
+          : locks.adding(repository, call, () => manifests.write(repository, put, call)),
       delete: (repository, digest, call) =>
-        locks.removing(repository, call, () => manifests.delete(repository, digest, call)),
+        locks.removing(repository, call, async () => {
+          await guard.checkDeletion(repository, digest, call);
+          return manifests.delete(repository, digest, call);
+        }),
     },
     tags: {
       ...tags,
       delete: (repository, tag, call) =>
-        locks.removing(repository, call, () => tags.delete(repository, tag, call)),
+        locks.removing(repository, call, async () => {
+          await guard.checkUntagging(repository, tag, call);
+          return tags.delete(repository, tag, call);
+        }),
     },
     catalog: catalogOn(storage),
     referrers: referrersOn(storage, manifests),
     repositories: {
+      summary: (repository, call) => summaryOf(repository, storage, call),
       delete: (repository, call) =>
-        locks.removing(repository, call, () =>
-          removeRepository(repository, { storage, leases, history }, call),
-        ),
+        locks.removing(repository, call, async () => {
+          await guard.checkRemoval(repository, call);
+          return removeRepository(repository, { storage, leases, history }, call);
+        }),
     },
   };
 

@@ -1,6 +1,11 @@
 import type { Call } from "../../base/call.ts";
 import { algorithmOf, type Digest, isDigest } from "../../oci/digest.ts";
-import { type StorageDriver, StorageError, type StoragePath } from "../storage-driver.ts";
+import {
+  type Placement,
+  type StorageDriver,
+  StorageError,
+  type StoragePath,
+} from "../storage-driver.ts";
 
 const maximumBytes = 256;
 
@@ -39,11 +44,6 @@ export async function readOwnLink(
   return file?.size === digest.length ? digest : readLink(storage, path, call);
 }
 
-export async function writeLink(
-  storage: StorageDriver,
-  path: StoragePath,
-  digest: Digest,
-  call: Call,
-): Promise<void> {
-  await storage.write(path, Buffer.from(digest), call);
+export function linkAt(path: StoragePath, digest: Digest): Placement {
+  return { path, bytes: Buffer.from(digest) };
 }

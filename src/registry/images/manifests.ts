@@ -4,7 +4,7 @@ import { OciError } from "../../oci/error.ts";
 import { type Manifest, mediaTypes, parseManifest, readableManifest } from "../../oci/manifest.ts";
 import type { StorageDriver, StoragePath } from "../storage-driver.ts";
 import type { Leases } from "./leases.ts";
-import { readLink, readOwnLink, writeLink } from "./link.ts";
+import { linkAt, readLink, readOwnLink } from "./link.ts";
 import { ManifestCache, type StoredManifest } from "./manifest-cache.ts";
 import { storedMediaType } from "./media-type.ts";
 import { blobDataPath, revisionLinkPath } from "./paths.ts";
@@ -135,8 +135,7 @@ export function manifestsOn(parts: ManifestParts): Manifests {
   ): Promise<void> {
     const path = revisionLinkPath(repository, digest);
     const isNew = (await readLink(storage, path, call)) === undefined;
-    await storage.write(blobDataPath(digest), bytes, call);
-    await writeLink(storage, path, digest, call);
+    await storage.place([{ path: blobDataPath(digest), bytes }, linkAt(path, digest)], call);
     try {
       await check(repository, manifest, call);
       await leases.renew(blobDataPath(digest), call);
@@ -186,7 +185,7 @@ export function manifestsOn(parts: ManifestParts): Manifests {
   ): Promise<void> {
     const [data, path] = [blobDataPath(digest), revisionLinkPath(repository, digest)];
     if (!(await leases.renew(data, call))) await storage.write(data, bytes, call);
-    if (!(await leases.renew(path, call))) await writeLink(storage, path, digest, call);
+    if (!(await leases.renew(path, call))) await storage.place([linkAt(path, digest)], call);
     await check(repository, manifest, call);
   }
 

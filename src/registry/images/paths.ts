@@ -99,7 +99,7 @@ export function uploadStartPath(repository: string, id: string): StoragePath {
   return `${uploadPath(repository, id)}/startedat`;
 }
 
-const ownRoot = "/dewy/repositories";
+export const ownRoot: StoragePath = "/dewy/repositories";
 
 export function tagHistoryPath(repository: string, tag: string): StoragePath {
   return `${tagHistoriesPath(repository)}/${tag}`;

@@ -3,7 +3,7 @@ import type { Digest } from "../../oci/digest.ts";
 import { isTag } from "../../oci/reference.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import type { Leases } from "./leases.ts";
-import { readLink, writeLink } from "./link.ts";
+import { linkAt, readLink } from "./link.ts";
 import { type Page, type PageRequest, pageOf } from "./page.ts";
 import { revisionLinkPath, tagIndexLinkPath, tagLinkPath, tagPath, tagsPath } from "./paths.ts";
 import { isRepositoryThere } from "./repository.ts";
@@ -36,8 +36,8 @@ export function tagsOn({ storage, leases, history }: TagsParts): Tags {
     async write(repository, tag, digest, call) {
       const before = await read(repository, tag, call);
       if (before !== undefined && before !== digest) await leave(repository, before, call);
-      await writeLink(storage, tagIndexLinkPath(repository, tag, digest), digest, call);
-      await writeLink(storage, tagLinkPath(repository, tag), digest, call);
+      const past = linkAt(tagIndexLinkPath(repository, tag, digest), digest);
+      await storage.place([past, linkAt(tagLinkPath(repository, tag), digest)], call);
       if (before !== digest)
         await history?.note(repository, tag, { digest, previous: before }, call);
     },

@@ -1,5 +1,5 @@
 import type { Call } from "../../base/call.ts";
-import type { StorageDriver, StoragePath } from "../storage-driver.ts";
+import type { StorageDriver, StoragePath, StoredFile } from "../storage-driver.ts";
 
 /*
  * What a collection takes away is first put aside, on the same file system:
@@ -14,7 +14,7 @@ const trashPath: StoragePath = "/dewy/trash";
 
 const blobPattern = /^\/docker\/registry\/v2\/blobs\/sha(?:256|512)\/[0-9a-f]{2}\/[0-9a-f]+$/;
 const linkPattern =
-  /^\/docker\/registry\/v2\/repositories\/.+\/(?:_layers|_manifests\/revisions)\/sha(?:256|512)\/[0-9a-f]+$/;
+  /^\/docker\/registry\/v2\/repositories\/.+\/(?:(?:_layers|_manifests\/revisions)\/sha(?:256|512)\/[0-9a-f]+|_manifests\/tags\/[^/]+\/current)$/;
 
 /** One collection, as far as its trash is concerned. */
 export interface TrashRun {
@@ -27,6 +27,10 @@ export interface TrashRun {
 export interface Trash {
   /** `false` when there was nothing, or somebody else was faster. */
   put(path: StoragePath, run: TrashRun, call: Call): Promise<boolean>;
+  /** Takes away a directory that nobody misses; what comes to be there meanwhile stays. */
+  dispose(directory: StoragePath, run: TrashRun, call: Call): Promise<void>;
+  /** A file that `run` took. */
+  stat(path: StoragePath, run: TrashRun, call: Call): Promise<StoredFile | undefined>;
   /** Brings back what any collection took; `false` when none did. */
   restore(path: StoragePath, call: Call): Promise<boolean>;
   /** The same, but only for what should not have been taken. */
@@ -47,6 +51,13 @@ export interface Trash {
 export function trashOn(storage: StorageDriver): Trash {
   return {
     put: (path, run, call) => storage.setAside(path, placeOf(path, run), call),
+
+    async dispose(directory, run, call) {
+      const place = `${runPath(run)}${directory}` as const;
+      if (await storage.setAside(directory, place, call)) await storage.discard(place, call);
+    },
+
+    stat: (path, run, call) => storage.stat(placeOf(path, run), call),
 
     async restore(path, call) {
       for (const run of await runs(call)) {

@@ -6,7 +6,7 @@ import { algorithmOf, type Digest, type DigestAlgorithm } from "../../oci/digest
 import { OciError } from "../../oci/error.ts";
 import { type StorageDriver, StorageError } from "../storage-driver.ts";
 import type { Leases } from "./leases.ts";
-import { writeLink } from "./link.ts";
+import { linkAt } from "./link.ts";
 import {
   blobDataPath,
   layerLinkPath,
@@ -41,15 +41,15 @@ export interface Uploads {
   append(repository: string, id: string, chunk: Chunk, call: Call): Promise<Upload>;
   /**
    * Ends the upload and makes it a blob of the repository; resolves when that is durable. `verified`
-   * is called before that, as soon as it has the right digest.
+   * is called before that, as soon as it has the right digest, and may refuse it by `DENIED`.
    *
-   * @throws {OciError} `DIGEST_INVALID` when the bytes are others; the upload is gone then.
+   * @throws {OciError} `DIGEST_INVALID` when the bytes are others, or what `verified` throws; the upload is gone then.
    * @throws {StorageError} `NO_SPACE`; the upload is gone then, too.
    */
   commit(
     repository: string,
     id: string,
-    end: { digest: Digest; chunk: Chunk | undefined; verified?: () => void },
+    end: { digest: Digest; chunk: Chunk | undefined; verified?: (size: number) => void },
     call: Call,
   ): Promise<void>;
   cancel(repository: string, id: string, call: Call): Promise<void>;
@@ -85,7 +85,7 @@ export function uploadsOn(storage: StorageDriver, clock: Clock, leases: Leases):
           const upload = await receive(found, chunk ?? nothing(), call);
           const actual = await digestOfUpload(upload, algorithmOf(digest), call);
           if (actual !== digest) throw mismatch(digest, actual);
-          verified?.();
+          verified?.(upload.size);
           await publish(upload, digest, call);
         } catch (error) {
           if (isEnd(error)) await drop(found, call);
@@ -147,10 +147,10 @@ export function uploadsOn(storage: StorageDriver, clock: Clock, leases: Leases):
     return hash.digest();
   }
 
-  /** Data before link: killed in between, there are bytes nobody sees, never a link to nothing. */
+  /** Data before link: killed in between, there are bytes nobody sees. A link to nothing is no blob. */
   async function publish({ repository, id }: Upload, digest: Digest, call: Call): Promise<void> {
-    await storage.move(uploadDataPath(repository, id), blobDataPath(digest), call);
-    await writeLink(storage, layerLinkPath(repository, digest), digest, call);
+    const data = { path: blobDataPath(digest), from: uploadDataPath(repository, id) };
+    await storage.place([data, linkAt(layerLinkPath(repository, digest), digest)], call);
     // Its last byte may have come long ago, which a collection takes for its last use.
     await leases.renew(blobDataPath(digest), call);
   }
@@ -160,10 +160,10 @@ function keyOf(repository: string, id: string): string {
   return `${repository}/${id}`;
 }
 
-/** After the wrong bytes, or on a full disk that the upload itself fills, nobody can go on. */
+/** After the wrong bytes, too many, or on a full disk that the upload itself fills, nobody can go on. */
 function isEnd(error: unknown): boolean {
   return (
-    (error instanceof OciError && error.code === "DIGEST_INVALID") ||
+    (error instanceof OciError && ["DIGEST_INVALID", "DENIED"].includes(error.code)) ||
     (error instanceof StorageError && error.code === "NO_SPACE")
   );
 }

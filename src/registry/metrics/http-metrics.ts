@@ -29,8 +29,12 @@ const handlers: Record<Route["kind"], string | undefined> = {
   uploads: "blob_upload",
   upload: "blob_upload_chunk",
   referrers: "referrers",
+  repositories: "repositories",
   repository: "repository",
   history: "tag_history",
+  quotas: "quotas",
+  collections: "garbage_collections",
+  collection: "garbage_collection",
 };
 
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);

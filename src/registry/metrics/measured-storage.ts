@@ -35,7 +35,10 @@ export function measuredStorage(
       write: (path, bytes, call) => putContent(() => storage.write(path, bytes, call)),
       append: (path, source, call) => writer(() => storage.append(path, source, call)),
       stat: (path, call) => stat(() => storage.stat(path, call)),
-      move: (from, to, call) => move(() => storage.move(from, to, call)),
+      place(files, call) {
+        const measured = files.some((file) => "from" in file) ? move : putContent;
+        return measured(() => storage.place(files, call));
+      },
       delete: (path, call) => deletion(() => storage.delete(path, call)),
       discard: (path, call) => deletion(() => storage.discard(path, call)),
     },

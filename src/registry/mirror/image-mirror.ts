@@ -8,7 +8,7 @@ import type { ImageStore } from "../images/image-store.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import { KnownSizes } from "./known-sizes.ts";
 import { openMirrorCache } from "./mirror-cache.ts";
-import { type MirrorCounts, noCounts } from "./mirror-counts.ts";
+import type { MirrorCounts } from "./mirror-counts.ts";
 import { mirroredBlobs } from "./mirrored-blobs.ts";
 import { mirroredManifests } from "./mirrored-manifests.ts";
 import { mirroredStore } from "./mirrored-store.ts";
@@ -20,6 +20,8 @@ export interface ImageMirrorParts {
   /** What is pushed here. */
   own: ImageStore;
   storage: StorageDriver;
+  /** Where its work is counted. */
+  counts: MirrorCounts;
   environment: Environment;
   clock: Clock;
   logger: Logger;
@@ -36,7 +38,6 @@ export interface ImageMirror {
   nameOf(repository: string, namespace: string | undefined): string | undefined;
   /** Whether what is in the repository was pushed here, and not fetched. */
   isOwn(repository: string): boolean;
-  counts: MirrorCounts;
   /** Resolves when it is known what an earlier process has stored. */
   surveyed: Promise<void>;
   /** Breaks off what is being fetched, and keeps what is known of the rest. */
@@ -49,7 +50,7 @@ const tidyMs = 60_000;
 
 /** Opens the mirror that `proxy` describes. Nothing is asked of any registry before somebody pulls. */
 export function openImageMirror(options: ProxyOptions, parts: ImageMirrorParts): ImageMirror {
-  const { own, storage, environment, clock, logger } = parts;
+  const { own, storage, counts, environment, clock, logger } = parts;
   const stop = new AbortController();
   setMaxListeners(0, stop.signal); // as many as there are requests at once
   const call: Call = { signal: stop.signal };
@@ -61,7 +62,6 @@ export function openImageMirror(options: ProxyOptions, parts: ImageMirrorParts):
     ttlMs: options.ttl,
     maximumBytes: options.maxsize,
   });
-  const counts = noCounts();
   const shared = { cache, sizes: new KnownSizes(), counts, clock, logger, call };
   const blobs = mirroredBlobs({ ...shared, own: own.blobs });
   const manifests = mirroredManifests({
@@ -76,7 +76,6 @@ export function openImageMirror(options: ProxyOptions, parts: ImageMirrorParts):
     store: mirroredStore({ own, cache: cache.store, placeOf: upstreams.placeOf, blobs, manifests }),
     nameOf: upstreams.nameOf,
     isOwn: (repository) => upstreams.placeOf(repository) === undefined,
-    counts,
     surveyed: cache.surveyed,
 
     async close(closeCall) {

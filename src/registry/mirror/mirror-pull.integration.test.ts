@@ -39,6 +39,31 @@ describe("a pull through a mirror", () => {
     expect(upstream.requests.filter((line) => line.startsWith("HEAD"))).toHaveLength(1);
   });
 
+  it("counts under Distribution's names what it had and what it fetched", async () => {
+    const { mirror, image } = await openBoth({ tagttl: "1h" });
+    for (let pull = 0; pull < 3; pull++) {
+      await (await mirror.get("app/manifests/v1")).text();
+      await (await mirror.get(`app/blobs/${image.layer}`)).arrayBuffer();
+      await mirror.stored(image.layer);
+    }
+
+    const response = await fetch(`${mirror.debugAddress}/metrics`);
+
+    const lines = (await response.text()).split("\n");
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        "# TYPE registry_proxy_hits_total counter",
+        'registry_proxy_requests_total{type="blob"} 3',
+        'registry_proxy_hits_total{type="blob"} 2',
+        'registry_proxy_misses_total{type="blob"} 1',
+        'registry_proxy_hits_total{type="manifest"} 2',
+        'registry_proxy_misses_total{type="manifest"} 1',
+        `registry_proxy_pulled_bytes_total{type="blob"} ${layer.length}`,
+        `registry_proxy_pushed_bytes_total{type="blob"} ${3 * layer.length}`,
+      ]),
+    );
+  });
+
   it("hands on what has come while the rest is still to come", async () => {
     const { upstream, mirror, image } = await openBoth();
     const held = holdHalf(upstream);

@@ -8,8 +8,10 @@ import { parseRegistryConfig } from "../config.ts";
 import type { Blob } from "../images/blobs.ts";
 import { imageStoreOn } from "../images/image-store.ts";
 import { openInmemoryStorage } from "../storage/inmemory.ts";
+import { placingThrough } from "../storage-driver.fake.ts";
 import { type ReadRange, type StorageDriver, StorageError } from "../storage-driver.ts";
 import { openImageMirror } from "./image-mirror.ts";
+import { noCounts } from "./mirror-counts.ts";
 import { sendPart, serveFakeUpstream } from "./upstream.fake.ts";
 
 const layer = randomBytes(300_000);
@@ -81,7 +83,8 @@ async function openOn(capacity: number, options: object = {}, broken: Partial<St
   const text = JSON.stringify({ version: 0.1, storage: { inmemory: {} }, proxy });
   const config = parseRegistryConfig({ file: "config.yml", text, environment: {} });
   if (config.proxy === undefined) throw new Error("no proxy");
-  const mirror = openImageMirror(config.proxy, { own, storage, environment: {}, clock, logger });
+  const parts = { own, storage, counts: noCounts(), environment: {}, clock, logger };
+  const mirror = openImageMirror(config.proxy, parts);
   onTestFinished(() => mirror.close({ signal: AbortSignal.timeout(5_000) }));
   return { upstream, mirror, logger };
 }
@@ -101,16 +104,16 @@ function smallStorage(capacity: number): StorageDriver {
     for await (const name of storage.list(path, { signal })) bytes += await used(`${path}/${name}`);
     return bytes;
   };
+  const placing = placingThrough(storage, async (path, put) => {
+    if (capacity === 0 && path.endsWith("/data")) throw full();
+    await put();
+  });
   return {
-    ...storage,
+    ...placing,
     async append(path, source, call) {
       const bytes = await collect(source, 1e6);
       if (bytes.length > 1000 && (await used("/mirror")) + bytes.length > capacity) throw full();
       return await storage.append(path, streamOf(bytes), call);
-    },
-    async write(path, bytes, call) {
-      if (capacity === 0 && path.endsWith("/data")) throw full();
-      await storage.write(path, bytes, call);
     },
   };
 }

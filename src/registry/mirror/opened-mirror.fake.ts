@@ -9,6 +9,7 @@ import { openRegistry } from "../registry.ts";
 
 export interface OpenedMirror {
   address: string;
+  debugAddress: string;
   logger: FakeLogger;
   directory: string;
   get(path: string, headers?: Record<string, string>): Promise<Response>;
@@ -30,7 +31,10 @@ export async function openMirrorHere(
   const text = JSON.stringify({
     version: 0.1,
     storage: { filesystem: { rootdirectory }, delete: { enabled: true } },
-    http: { addr: "127.0.0.1:0" },
+    http: {
+      addr: "127.0.0.1:0",
+      debug: { addr: "127.0.0.1:0", prometheus: { enabled: true } },
+    },
     proxy,
   });
   const config = parseRegistryConfig({ file: "config.yml", text, environment: {} });
@@ -51,5 +55,6 @@ export async function openMirrorHere(
     const blobs = join(rootdirectory, "mirror/docker/registry/v2/blobs/sha256");
     return vi.waitFor(() => access(join(blobs, hex.slice(0, 2), hex, "data")), 10_000);
   };
-  return { address: registry.address, logger, directory: rootdirectory, get, stored, close };
+  const { address, debugAddress = "" } = registry;
+  return { address, debugAddress, logger, directory: rootdirectory, get, stored, close };
 }

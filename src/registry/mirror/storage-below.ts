@@ -1,8 +1,13 @@
-import type { StorageDriver, StoragePath } from "../storage-driver.ts";
+import type { Placement, StorageDriver, StoragePath } from "../storage-driver.ts";
 
 /** A part of `storage` that looks like a whole one. Closing it leaves `storage` open. */
 export function storageBelow(storage: StorageDriver, directory: StoragePath): StorageDriver {
   const at = (path: StoragePath): StoragePath => `${directory}${path}`;
+  const placed = (file: Placement): Placement => ({
+    ...file,
+    path: at(file.path),
+    ...("from" in file && { from: at(file.from) }),
+  });
   return {
     read: (path, call) => storage.read(at(path), call),
     readWhole: (path, call) => storage.readWhole(at(path), call),
@@ -12,7 +17,7 @@ export function storageBelow(storage: StorageDriver, directory: StoragePath): St
     list: (path, call) => storage.list(at(path), call),
     setAside: (from, to, call) => storage.setAside(at(from), at(to), call),
     touch: (path, call) => storage.touch(at(path), call),
-    move: (from, to, call) => storage.move(at(from), at(to), call),
+    place: (files, call) => storage.place(files.map(placed), call),
     delete: (path, call) => storage.delete(at(path), call),
     discard: (path, call) => storage.discard(at(path), call),
     async close() {},

@@ -32,3 +32,7 @@ export function failureAt(path: StoragePath, error: unknown): unknown {
       });
   }
 }
+
+export function isAbsence(failure: unknown): boolean {
+  return failure instanceof StorageError && failure.code === "NOT_FOUND";
+}

@@ -5,6 +5,7 @@ import { failureAt } from "./file-failure.ts";
 
 const readBytes = 512 * 1024;
 const gatherBytes = 512 * 1024;
+const keptBuffers = 32;
 
 /**
  * Reads a file from `from` up to `to` and closes it. Two buffers take turns, so that one is filled
@@ -13,25 +14,45 @@ const gatherBytes = 512 * 1024;
 export async function* chunksOf(
   handle: FileHandle,
   path: StoragePath,
-  from: number,
-  to: number,
+  { from, to, buffers }: { from: number; to: number; buffers: ReadBuffers },
 ): AsyncGenerator<Uint8Array> {
-  const length = Math.min(readBytes, to - from);
-  const buffers = [Buffer.allocUnsafeSlow(length)];
-  let next = fill(handle, path, buffers[0], from, to);
+  const taken = [buffers.take(to - from)];
+  let next = fill(handle, path, taken[0], from, to);
+  let isRead = false;
   try {
     for (let position = from, turn = 1; position < to; turn++) {
       const chunk = await next;
       position += chunk.length;
       if (position < to) {
-        buffers[turn % 2] ??= Buffer.allocUnsafeSlow(length);
-        next = fill(handle, path, buffers[turn % 2], position, to);
+        taken[turn % 2] ??= buffers.take(to - from);
+        next = fill(handle, path, taken[turn % 2], position, to);
       }
       yield chunk;
     }
+    isRead = true;
   } finally {
     await next.catch(() => {});
     await handle.close();
+    // A reader who gave up may have passed the last chunk on to a socket that still writes it.
+    if (isRead) for (const buffer of taken) buffers.giveBack(buffer);
+  }
+}
+
+/**
+ * Buffers that are used again for the next file: a fresh one costs the kernel a page at a time, and
+ * the collector a run for every few.
+ */
+export class ReadBuffers {
+  readonly #free: Buffer[] = [];
+
+  /** For a shorter file, no more than its length. */
+  take(length: number): Buffer {
+    if (length <= readBytes / 8) return Buffer.allocUnsafe(length);
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(readBytes);
+  }
+
+  giveBack(buffer: Buffer): void {
+    if (buffer.length === readBytes && this.#free.length < keptBuffers) this.#free.push(buffer);
   }
 }
 

@@ -1,11 +1,12 @@
 import { constants } from "node:fs";
-import { access, mkdir, open, opendir, rename, rm, rmdir, stat, utimes } from "node:fs/promises";
+import { access, open, opendir, rename, rm, rmdir, stat, utimes } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import * as v from "valibot";
-import { syncDirectory, writeFileWhole } from "../../base/atomic-file.ts";
 import type { Bytes } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
 import { systemCodeOf } from "../../base/errors.ts";
+import { makeDirectory as makeStepByStep } from "../../base/make-directory.ts";
+import { checkMayWrite } from "../../base/may-write.ts";
 import {
   checkStoragePath,
   type ReadRange,
@@ -13,8 +14,10 @@ import {
   StorageError,
   type StoragePath,
 } from "../storage-driver.ts";
-import { failureAt } from "./file-failure.ts";
-import { chunksOf, readUpTo, writeGathered } from "./file-stream.ts";
+import { failureAt, isAbsence } from "./file-failure.ts";
+import { chunksOf, ReadBuffers, readUpTo, writeGathered } from "./file-stream.ts";
+import { makeDirectory } from "./make-directory.ts";
+import { putInPlace, syncIfThere } from "./placement.ts";
 
 /** `storage.filesystem` of the configuration. */
 export const FilesystemOptions = v.strictObject({
@@ -38,6 +41,7 @@ export async function openFilesystemStorage(
   { access: mode }: { access: "read" | "write" },
 ): Promise<StorageDriver> {
   await checkDirectory(rootdirectory, mode);
+  const buffers = new ReadBuffers();
 
   return {
     async read(path, { from = 0, to }: Call & ReadRange): Promise<Bytes> {
@@ -45,7 +49,7 @@ export async function openFilesystemStorage(
       try {
         const end = to ?? (await handle.stat()).size;
         if (from > end) throw pastTheEnd(path, from, end);
-        return chunksOf(handle, path, from, end);
+        return chunksOf(handle, path, { from, to: end, buffers });
       } catch (error) {
         await handle.close();
         throw failureAt(path, error);
@@ -55,11 +59,16 @@ export async function openFilesystemStorage(
     readWhole: (path, { maximumBytes }) => readUpTo(placeOf(path), path, maximumBytes),
 
     async write(path, bytes) {
-      const place = placeOf(path);
-      await told(path, () =>
-        inDirectory(dirname(place), (parents) =>
-          writeFileWhole(place, bytes, { mode: 0o666, parents }),
-        ),
+      await putInPlace([{ path, bytes, target: placeOf(path) }]);
+    },
+
+    async place(files) {
+      await putInPlace(
+        files.map((file) => ({
+          ...file,
+          target: placeOf(file.path),
+          ...("from" in file && { source: placeOf(file.from) }),
+        })),
       );
     },
 
@@ -102,18 +111,6 @@ export async function openFilesystemStorage(
       }
     },
 
-    async move(from, to) {
-      const [source, target] = [placeOf(from), placeOf(to)];
-      await told(from, async () => {
-        await syncFile(source);
-        const parents = await inDirectory(dirname(target), async (made) => {
-          await rename(source, target);
-          return made;
-        });
-        await Promise.all([dirname(target), ...parents].map(syncIfThere));
-      });
-    },
-
     async setAside(from, to) {
       const [source, target] = [placeOf(from), placeOf(to)];
       const isDone = await told(from, () => renamed(source, target));
@@ -148,63 +145,41 @@ export async function openFilesystemStorage(
 async function checkDirectory(directory: string, mode: "read" | "write"): Promise<void> {
   const needs = mode === "write" ? constants.W_OK : 0;
   try {
-    if (mode === "write") await makeDirectory(resolve(directory));
+    if (mode === "write") await makeStepByStep(resolve(directory));
     const inside = `${directory}/.`; // a file is refused here, also one that may be executed
     await access(inside, constants.R_OK | constants.X_OK | needs);
   } catch (error) {
-    const failure = failureAt("/", error);
-    throw new StorageError(
-      failure instanceof StorageError && failure.code === "READ_ONLY" ? "READ_ONLY" : "UNAVAILABLE",
-      `the storage directory ${directory} cannot be used: ${systemCodeOf(error) ?? "unknown"}`,
-      { cause: error, hint: hintFor(error, mode) },
-    );
+    throw unusable(directory, mode, error);
   }
+}
+
+/**
+ * Whether the storage could be opened; makes nothing.
+ *
+ * @throws {StorageError} `READ_ONLY` or `UNAVAILABLE`
+ */
+export async function checkFilesystemStorage(
+  { rootdirectory }: FilesystemOptions,
+  { access: mode }: { access: "read" | "write" },
+): Promise<void> {
+  if (mode === "read") return await checkDirectory(rootdirectory, mode);
+  await checkMayWrite(rootdirectory).catch((error: unknown) => {
+    throw unusable(rootdirectory, mode, error);
+  });
+}
+
+function unusable(directory: string, mode: "read" | "write", error: unknown): StorageError {
+  const failure = failureAt("/", error);
+  return new StorageError(
+    failure instanceof StorageError && failure.code === "READ_ONLY" ? "READ_ONLY" : "UNAVAILABLE",
+    `the storage directory ${directory} cannot be used: ${systemCodeOf(error) ?? "unknown"}`,
+    { cause: error, hint: hintFor(error, mode) },
+  );
 }
 
 function hintFor(error: unknown, mode: "read" | "write"): string {
   if (systemCodeOf(error) === "EROFS") return "set storage.maintenance.readonly.enabled: true";
   return `give this user the right to ${mode} it, or set storage.filesystem.rootdirectory`;
-}
-
-/**
- * Makes a directory, and resolves to those that hold a name they did not hold before.
- *
- * Step by step: Node's own `recursive` says `ENOENT` where the medium is read-only, and never
- * returns where the kernel says that itself, as in /proc.
- */
-async function makeDirectory(directory: string): Promise<string[]> {
-  try {
-    return await makeOne(directory);
-  } catch (error) {
-    const parent = dirname(directory);
-    if (systemCodeOf(error) !== "ENOENT" || parent === directory) throw error;
-    const above = await makeDirectory(parent);
-    return [...above, ...(await makeOne(directory))];
-  }
-}
-
-async function makeOne(directory: string): Promise<string[]> {
-  try {
-    await mkdir(directory);
-    return [dirname(directory)];
-  } catch (error) {
-    if (systemCodeOf(error) === "EEXIST") return [];
-    throw error;
-  }
-}
-
-/** Works in a directory that another process may remove, as long as it is empty. */
-async function inDirectory<Result>(
-  directory: string,
-  work: (parents: string[]) => Promise<Result>,
-): Promise<Result> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await work(await makeDirectory(directory));
-    } catch (error) {
-      if (systemCodeOf(error) !== "ENOENT" || tries === 5) throw error;
-    }
-  }
 }
 
 /** Whether there was a file to rename. */
@@ -232,29 +207,12 @@ async function isThere(path: StoragePath, look: () => Promise<unknown>): Promise
   }
 }
 
-async function syncIfThere(directory: string): Promise<void> {
-  await isThere("/", () => syncDirectory(directory));
-}
-
-async function syncFile(path: string): Promise<void> {
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 async function told<Result>(path: StoragePath, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
   } catch (error) {
     throw failureAt(path, error);
   }
-}
-
-function isAbsence(error: unknown): boolean {
-  return error instanceof StorageError && error.code === "NOT_FOUND";
 }
 
 function isFull(error: unknown): boolean {

@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import type { StorageDriver } from "../storage-driver.ts";
-import { FilesystemOptions, openFilesystemStorage } from "./filesystem.ts";
+import { checkFilesystemStorage, FilesystemOptions, openFilesystemStorage } from "./filesystem.ts";
 import { InmemoryOptions, openInmemoryStorage } from "./inmemory.ts";
 
 /** The options of every storage driver, under the name that `storage:` in the configuration uses. */
@@ -17,4 +17,16 @@ export async function openStorage(
 ): Promise<StorageDriver> {
   if (choice.driver === "inmemory") return openInmemoryStorage(() => clock.now());
   return await openFilesystemStorage(choice.options, { access });
+}
+
+/**
+ * Whether `openStorage` would find what it needs; changes nothing.
+ *
+ * @throws {StorageError}
+ */
+export async function checkStorage(
+  choice: StorageChoice,
+  { access }: { access: "read" | "write" },
+): Promise<void> {
+  if (choice.driver === "filesystem") await checkFilesystemStorage(choice.options, { access });
 }

@@ -36,9 +36,13 @@ export function openInmemoryStorage(now: () => Date): StorageDriver {
       return Buffer.concat(file.chunks);
     },
 
-    async write(path, bytes) {
-      const chunks = [Uint8Array.from(bytes)];
-      files.set(checked(path), { chunks, size: bytes.length, modified: now() });
+    write,
+
+    async place(placements) {
+      for (const placement of placements) {
+        if ("bytes" in placement) await write(placement.path, placement.bytes);
+        else rename(placement.from, placement.path);
+      }
     },
 
     async append(path, source, { at }) {
@@ -66,18 +70,14 @@ export function openInmemoryStorage(now: () => Date): StorageDriver {
       yield* new Set(below.map((name) => name.slice(prefix.length).split("/", 1)[0] ?? ""));
     },
 
-    async move(from, to) {
-      const file = existing(from);
-      files.set(checked(to), file);
-      files.delete(from);
-    },
-
     async setAside(from, to) {
-      const file = files.get(checked(from));
-      if (file === undefined) return false;
-      files.set(checked(to), file);
-      files.delete(from);
-      return true;
+      const inside = (name: string) => name === checked(from) || name.startsWith(`${from}/`);
+      const moved = [...files].filter(([name]) => inside(name));
+      for (const [name, file] of moved) {
+        files.delete(name);
+        files.set(checked(`${to}${name.slice(from.length)}`), file);
+      }
+      return moved.length > 0;
     },
 
     async touch(path) {
@@ -94,6 +94,17 @@ export function openInmemoryStorage(now: () => Date): StorageDriver {
       files.clear();
     },
   };
+
+  async function write(path: StoragePath, bytes: Uint8Array): Promise<void> {
+    const chunks = [Uint8Array.from(bytes)];
+    files.set(checked(path), { chunks, size: bytes.length, modified: now() });
+  }
+
+  function rename(from: StoragePath, to: StoragePath): void {
+    const file = existing(from);
+    files.set(checked(to), file);
+    files.delete(from);
+  }
 
   async function remove(path: StoragePath): Promise<void> {
     files.delete(checked(path));

@@ -1,0 +1,70 @@
+import type { Call } from "../../base/call.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { Mode, Observe } from "../event.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { controlOf, type Look } from "./commands.ts";
+import { type ControlSocket, openControlSocket } from "./control-socket.ts";
+import { openRhythm } from "./rhythm.ts";
+import { openSituationBoard } from "./situation-board.ts";
+
+export interface AppControlOptions {
+  name: string;
+  mode: Mode;
+  directory: string;
+  /** Without secrets. */
+  registryName: string;
+}
+
+export interface AppControlParts {
+  ledger: Ledger;
+  observe: Observe;
+  clock: Clock;
+  logger: Logger;
+  version: string;
+}
+
+/** What lets somebody in another terminal ask about one app, and decide about it. */
+export interface AppControl {
+  /** Takes every event of the app in, and passes it on. */
+  observe: Observe;
+  /** Between two polls. */
+  rest(ms: number, call: Call): Promise<void>;
+  /** Whether somebody wants a release at once, whatever else was decided. */
+  isUrgent(): boolean;
+  listen(look: Look): Promise<ControlSocket>;
+}
+
+export function openAppControl(
+  { name: app, mode, directory, registryName: registry }: AppControlOptions,
+  { ledger, observe, clock, logger, version }: AppControlParts,
+): AppControl {
+  const rhythm = openRhythm(clock);
+  const board = openSituationBoard({
+    ...{ app, mode, directory, registry, version, clock },
+    state: () => ledger.state,
+    nextPollAt: () => rhythm.nextAt,
+  });
+  let urgent = 0;
+  return {
+    observe(event) {
+      board.observe(event);
+      observe(event);
+    },
+    rest: (ms, call) => rhythm.rest(ms, call),
+    isUrgent: () => urgent > 0,
+    listen(look) {
+      const parts = { ledger, clock, logger, rhythm, look, urgently, situation: board.situation };
+      return openControlSocket(directory, controlOf(parts), { clock, logger });
+    },
+  };
+
+  async function urgently<Result>(work: () => Promise<Result>): Promise<Result> {
+    urgent++;
+    try {
+      return await work();
+    } finally {
+      urgent--;
+    }
+  }
+}

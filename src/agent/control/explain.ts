@@ -1,0 +1,62 @@
+import type { Situation } from "./situation.ts";
+
+/** How times are written for the reader; as they come, where it is a program. */
+export type ShowTime = (time: string) => string;
+
+/** One sentence for each decision: why this release, why not that one, when next. */
+export function explain(situation: Situation, show: ShowTime): string[] {
+  return [
+    inService(situation, show),
+    ...decided(situation, show),
+    ...attempted(situation, show),
+    ...passedOver(situation),
+    ...next(situation, show),
+  ];
+}
+
+function inService(
+  { active, agent, mode, running, poll, attempt, pinned }: Situation,
+  show: ShowTime,
+): string {
+  if (!active) {
+    const why =
+      poll?.tag === undefined ? "no release has been chosen yet" : "none was deployed yet";
+    return attempt ? "No release is in service yet." : `No release is in service: ${why}.`;
+  }
+  const { tag, since } = active;
+  const stopped = agent && mode === "server" && !running ? ", and its process does not run" : "";
+  const start = `${tag} is active since ${show(since)}${stopped}`;
+  if (!agent) return `${start}; no agent runs here now.`;
+  if (poll?.tag !== tag || pinned) return `${start}.`;
+  return `${start}: it is the newest release that may run here.`;
+}
+
+function decided({ pinned, paused }: Situation, show: ShowTime): string[] {
+  const because = ({ by, at, reason, until }: NonNullable<typeof paused>) =>
+    `by ${by} since ${show(at)}${until ? `, until ${show(until)}` : ""}${reason ? ` (${reason})` : ""}`;
+  return [
+    ...(pinned ? [`${pinned.tag} is pinned ${because(pinned)}: nothing else is deployed.`] : []),
+    ...(paused ? [`Deployments are paused ${because(paused)}.`] : []),
+  ];
+}
+
+function attempted({ attempt, active }: Situation, show: ShowTime): string[] {
+  if (!attempt) return [];
+  const { tag, phase, startedAt, failures, error, retryAt } = attempt;
+  if (error === undefined) return [`${tag} is being deployed since ${show(startedAt)}: ${phase}.`];
+  if (tag === active?.tag) return [];
+  const times = failures === 1 ? "once" : `${failures} times`;
+  const again = retryAt === undefined ? "" : `; it is tried again after ${show(retryAt)}`;
+  return [`${tag} failed ${times}, last in the phase ${phase} (${error})${again}.`];
+}
+
+function passedOver({ poll }: Situation): string[] {
+  return (poll?.passedOver ?? []).map(({ tag, reason }) => `${tag} is not taken: ${reason}.`);
+}
+
+function next({ agent, poll, nextPollAt, registry }: Situation, show: ShowTime): string[] {
+  if (!agent) return ["Nothing is deployed until dewy is started."];
+  const failed = poll?.error ? [`${registry} could not be asked (${poll.error}).`] : [];
+  const when = nextPollAt ? `after ${show(nextPollAt)}` : "now";
+  return [...failed, `The registry is asked again ${when}.`];
+}

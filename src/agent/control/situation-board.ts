@@ -1,0 +1,92 @@
+import type { Clock } from "../../base/clock.ts";
+import { messageOf } from "../../base/errors.ts";
+import type { PassedOver } from "../choose/choose.ts";
+import type { AgentEvent, Mode } from "../event.ts";
+import { pauseAt, pinAt, skipReason } from "../ledger/holds.ts";
+import type { DeployedRelease, LedgerState } from "../ledger/ledger.ts";
+import type { Situation } from "./situation.ts";
+
+export interface SituationParts {
+  app: string;
+  mode: Mode;
+  directory: string;
+  registry: string;
+  version: string;
+  clock: Clock;
+  state: () => Readonly<LedgerState>;
+  nextPollAt: () => Date | undefined;
+}
+
+/** What the events of an app and its ledger come to. */
+export interface SituationBoard {
+  observe(event: AgentEvent): void;
+  situation(): Situation;
+}
+
+export function openSituationBoard(parts: SituationParts): SituationBoard {
+  const { clock, version, app, mode, directory, registry } = parts;
+  const known = { app, mode, directory, registry };
+  const since = clock.now().toISOString();
+  let running: Situation["running"];
+  let poll: Situation["poll"];
+  let passedOver: PassedOver[] = [];
+
+  return {
+    observe(event) {
+      const at = clock.now().toISOString();
+      if (event.type === "releases passed over") {
+        passedOver = event.releases.map(({ tag, reason }) => ({ tag, reason }));
+      }
+      if (event.type === "app started") running = { pid: event.pid, since: at };
+      if (event.type === "app died") running = undefined;
+      if (event.type === "polled") poll = { at, ...(event.tag && { tag: event.tag }), passedOver };
+      if (event.type === "poll failed") {
+        poll = { at, ...poll, passedOver, error: messageOf(event.error) };
+      }
+    },
+    situation: () => {
+      const nextPollAt = parts.nextPollAt()?.toISOString();
+      return {
+        ...recorded(known, parts.state(), clock.now()),
+        agent: { pid: process.pid, version, since },
+        ...(running && { running }),
+        ...(poll && { poll }),
+        ...(nextPollAt && { nextPollAt }),
+      };
+    },
+  };
+}
+
+/** What the ledger alone tells, which is all there is when no agent runs. */
+export function recorded(
+  known: Pick<Situation, "app" | "directory" | "mode" | "registry">,
+  state: Readonly<LedgerState>,
+  now: Date,
+): Situation {
+  const { active, lastGood, attempt, quarantined } = state;
+  const [pinned, paused] = [pinAt(state, now), pauseAt(state, now)];
+  const skipped = state.skipped?.filter(({ tag }) => skipReason(state, tag, now) !== undefined);
+  return {
+    ...known,
+    ...(active && { active: taggedOf(active) }),
+    ...(lastGood && { lastGood: taggedOf(lastGood) }),
+    ...(attempt && { attempt: attemptOf(attempt) }),
+    ...(pinned && { pinned }),
+    ...(paused && { paused }),
+    ...(skipped && { skipped }),
+    ...(quarantined && { quarantined: quarantined.map(({ identity: _, ...entry }) => entry) }),
+  };
+}
+
+const taggedOf = ({ tag, since, directory }: DeployedRelease) => ({ tag, since, directory });
+
+function attemptOf({
+  tag,
+  phase,
+  startedAt,
+  failures,
+  error,
+  retryAt,
+}: NonNullable<LedgerState["attempt"]>): NonNullable<Situation["attempt"]> {
+  return { tag, phase, startedAt, failures, ...(error && { error }), ...(retryAt && { retryAt }) };
+}

@@ -1,0 +1,64 @@
+import * as v from "valibot";
+
+const Time = v.pipe(v.string(), v.isoTimestamp());
+
+const Decision = v.object({
+  by: v.string(),
+  at: Time,
+  reason: v.optional(v.string()),
+  until: v.optional(Time),
+});
+const DecisionAboutRelease = v.object({ ...Decision.entries, tag: v.string() });
+
+const Tagged = v.object({ tag: v.string(), since: Time, directory: v.string() });
+
+/** What the running agent knows of one app, as it says it to whoever asks. Times are in ISO 8601. */
+export const Situation = v.object({
+  app: v.string(),
+  directory: v.string(),
+  /** Not known where neither an agent runs nor a file describes the app. */
+  mode: v.optional(v.picklist(["server", "assets"])),
+  /** Without secrets. */
+  registry: v.optional(v.string()),
+  /** `undefined` when no agent runs, and this is what the last one left in its ledger. */
+  agent: v.optional(v.object({ pid: v.number(), version: v.string(), since: Time })),
+  active: v.optional(Tagged),
+  lastGood: v.optional(Tagged),
+  /** The process in service; none for assets. */
+  running: v.optional(v.object({ pid: v.number(), since: Time })),
+  /** The deployment that is under way, or that failed and waits to be tried again. */
+  attempt: v.optional(
+    v.object({
+      tag: v.string(),
+      phase: v.string(),
+      startedAt: Time,
+      failures: v.number(),
+      error: v.optional(v.string()),
+      retryAt: v.optional(Time),
+    }),
+  ),
+  /** The last look at the registry; `error` is why it failed, or why its answer is an old one. */
+  poll: v.optional(
+    v.object({
+      at: Time,
+      tag: v.optional(v.string()),
+      passedOver: v.array(v.object({ tag: v.string(), reason: v.string() })),
+      error: v.optional(v.string()),
+    }),
+  ),
+  nextPollAt: v.optional(Time),
+  /** What people have decided, as far as it holds. */
+  pinned: v.optional(DecisionAboutRelease),
+  paused: v.optional(Decision),
+  skipped: v.optional(v.array(DecisionAboutRelease)),
+  /** What has failed too often, and is not tried again by itself. */
+  quarantined: v.optional(
+    v.array(
+      v.object({
+        ...{ tag: v.string(), reason: v.string(), at: Time, failures: v.number() },
+        logTail: v.array(v.string()),
+      }),
+    ),
+  ),
+});
+export type Situation = v.InferOutput<typeof Situation>;

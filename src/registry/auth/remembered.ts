@@ -1,0 +1,46 @@
+import type { Clock } from "../../base/clock.ts";
+
+/** What is found by a name, asked for once in a while however many want to know. */
+export interface Remembered<Value> {
+  find(name: string): Promise<Value | undefined>;
+}
+
+const maximumEntries = 4_096;
+
+/** Remembers what `find` found for so long; never that there was nothing, nor that it failed. */
+export function rememberedFor<Value>(
+  rememberedMs: number,
+  find: (name: string) => Promise<Value | undefined>,
+  clock: Clock,
+): Remembered<Value> {
+  const known = new Map<string, { value: Value; untilMs: number }>();
+  const underWay = new Map<string, Promise<Value | undefined>>();
+
+  return {
+    async find(name) {
+      const entry = known.get(name);
+      if (entry && entry.untilMs > clock.now().getTime()) return entry.value;
+      known.delete(name);
+      const asked = underWay.get(name) ?? found(name);
+      underWay.set(name, asked);
+      return await asked;
+    },
+  };
+
+  async function found(name: string): Promise<Value | undefined> {
+    try {
+      const untilMs = clock.now().getTime() + rememberedMs;
+      const value = await find(name);
+      if (value !== undefined) remember(name, { value, untilMs });
+      return value;
+    } finally {
+      underWay.delete(name);
+    }
+  }
+
+  function remember(name: string, entry: { value: Value; untilMs: number }): void {
+    const [oldest] = known.keys();
+    if (known.size >= maximumEntries && oldest !== undefined) known.delete(oldest);
+    known.set(name, entry);
+  }
+}

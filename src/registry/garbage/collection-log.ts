@@ -1,0 +1,22 @@
+import type { Logger } from "../../base/logger.ts";
+import type { GarbageEvent } from "./garbage-event.ts";
+
+/** What a collection of a serving registry leaves in its log. */
+export function logGarbage(event: GarbageEvent, logger: Logger, dryRun: boolean): void {
+  switch (event.is) {
+    case "begun":
+      logger.info("garbage collection begun", { continued: event.continued, begun: event.begun });
+      break;
+    case "eligible":
+      logger.info(dryRun ? "garbage would be collected" : "garbage collected", { ...event.item });
+      break;
+    case "restored":
+      logger.warn("brought back from the trash, as it is in use", { path: event.path });
+      break;
+    case "problem":
+      logger.warn("a manifest is damaged", { ...event });
+      break;
+    default:
+      logger.debug("garbage collection", { ...event });
+  }
+}

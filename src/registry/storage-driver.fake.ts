@@ -1,0 +1,15 @@
+import type { StorageDriver, StoragePath } from "./storage-driver.ts";
+
+/** `storage`, where `around` sees to it that each file is put in its place, one by one. */
+export function placingThrough(
+  storage: StorageDriver,
+  around: (path: StoragePath, put: () => Promise<void>) => Promise<void>,
+): StorageDriver {
+  return {
+    ...storage,
+    write: (path, bytes, call) => around(path, () => storage.write(path, bytes, call)),
+    async place(files, call) {
+      for (const file of files) await around(file.path, () => storage.place([file], call));
+    },
+  };
+}

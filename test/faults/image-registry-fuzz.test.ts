@@ -1,0 +1,252 @@
+import { randomInt } from "node:crypto";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { systemClock } from "../../src/base/clock.ts";
+import { FakeLogger } from "../../src/base/logger.fake.ts";
+import { digestOf } from "../../src/oci/digest.ts";
+import { isOciErrorCode } from "../../src/oci/error.ts";
+import type { AccessEntry } from "../../src/registry/api/access-log.ts";
+import { parseRegistryConfig } from "../../src/registry/config.ts";
+import { openRegistry } from "../../src/registry/registry.ts";
+import { htpasswdFor } from "../external/guarded-registry.ts";
+import { temporaryDirectory } from "../external/program.ts";
+import {
+  brokenHttp,
+  type FuzzedConnection,
+  fuzzedConnections,
+  writtenAs,
+} from "./fuzzed-requests.ts";
+import { answersIn, exchanged, type RawAnswer } from "./raw-http.ts";
+
+/** `DEWY_FAULT_SECONDS=600` for a long one; `DEWY_FUZZ_SEED` for one that was. */
+const seconds = Number(process.env.DEWY_FAULT_SECONDS ?? 18) / 3;
+const seed = Number(process.env.DEWY_FUZZ_SEED ?? randomInt(2 ** 31));
+const blob = Buffer.alloc(2048, "blob");
+const blobDigest = digestOf(blob);
+
+describe(`the image registry, asked anything at all (DEWY_FUZZ_SEED=${seed})`, () => {
+  it.each([
+    ["without accounts", async () => ""],
+    ["with passwords", async () => htpasswd(await htpasswdFor("alice"))],
+    ["with tokens", async () => `${htpasswd(await htpasswdFor("alice"))}\n  tokenserver: {}`],
+  ])(
+    "answers in the words of the specification, keeps nothing, and goes on, %s",
+    async (_accounts, auth) => {
+      const stage = await open(await auth());
+      const manifest = await pushAndPull(stage, "a");
+      const batches = fc.record({
+        connections: fuzzedConnections,
+        broken: fc.array(brokenHttp, { maxLength: 2 }),
+      });
+
+      const property = fc.asyncProperty(batches, async ({ connections, broken }) => {
+        const fill = await fillFor(stage, manifest);
+        await Promise.all([
+          ...connections.map((connection) => isAnswered(stage, connection, fill)),
+          ...broken.map((bytes) => isEnded(stage, bytes, fill)),
+        ]);
+        expect(stage.logger.lines.filter(({ level }) => level === "error")).toEqual([]);
+      });
+      const bounds = { interruptAfterTimeLimit: seconds * 1000, markInterruptAsFailure: false };
+      const result = await fc.check(property, { seed, numRuns: 1e9, ...bounds });
+      if (result.failed) throw failureOf(result);
+
+      await pushAndPull(stage, "b/c");
+      await stage.close();
+      expect(await strangeFilesIn(stage.directory)).toEqual([]);
+      expect((await uploadsIn(stage.directory)).length).toBeLessThanOrEqual(stage.begun);
+    },
+    (seconds + 60) * 1000,
+  );
+});
+
+interface Stage {
+  address: string;
+  port: number;
+  directory: string;
+  logger: FakeLogger;
+  /** How many uploads were begun that their clients could go on with. */
+  begun: number;
+  /** What lets everybody in. */
+  authorization: Record<string, string>;
+  close(): Promise<void>;
+}
+
+const htpasswd = (path: string) => `auth:\n  htpasswd: {realm: r, path: ${path}}`;
+
+async function open(auth: string): Promise<Stage> {
+  const directory = await temporaryDirectory("fuzz");
+  const storage = `storage: {filesystem: {rootdirectory: ${directory}}, delete: {enabled: true}}`;
+  const text = `version: 0.1\n${storage}\nhttp: {addr: "127.0.0.1:0"}\n${auth}\n`;
+  const config = parseRegistryConfig({ file: "config.yml", text, environment: {} });
+  const logger = new FakeLogger();
+  const stage = { begun: 0 };
+  const accessLog = {
+    write(entry: AccessEntry) {
+      if (begins(entry)) stage.begun++;
+    },
+  };
+  const registry = await openRegistry(config, { clock: systemClock, logger, accessLog });
+  const close = () => registry.close({ signal: AbortSignal.timeout(10_000) });
+  onTestFinished(close);
+  const { address } = registry;
+  const port = Number(new URL(address).port);
+  const authorization = await authorizationFor(address, auth);
+  return Object.assign(stage, { address, port, directory, logger, authorization, close });
+}
+
+async function authorizationFor(address: string, auth: string): Promise<Record<string, string>> {
+  if (auth === "") return {};
+  const authorization = `Basic ${Buffer.from("alice:alice-pw").toString("base64")}`;
+  if (!auth.includes("tokenserver")) return { authorization };
+  const scopes = ["a", "b/c", "d/e/f/g"].map((name) => `scope=repository:${name}:pull,push,delete`);
+  const answer = await fetch(`${address}/auth/token?${scopes.join("&")}`, {
+    headers: { authorization },
+  });
+  const { token } = (await answer.json()) as { token: string };
+  return { authorization: `Bearer ${token}` };
+}
+
+/** An ordinary client; resolves to the digest of what it pushed. */
+async function pushAndPull({ address, authorization }: Stage, repository: string): Promise<string> {
+  const base = `${address}/v2/${repository}`;
+  const ask = async (method: string, path: string, status: number, body?: Buffer) => {
+    const type = { "content-type": "application/json" };
+    const headers = { ...authorization, ...(body && type) };
+    const answer = await fetch(`${base}/${path}`, { method, headers, ...(body && { body }) });
+    const received = Buffer.from(await answer.arrayBuffer());
+    expect(`${method} ${path}: ${answer.status}`).toBe(`${method} ${path}: ${status}`);
+    return received;
+  };
+  const config = { mediaType: "a/b", digest: blobDigest, size: blob.length };
+  const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, config, layers: [config] }));
+  await ask("POST", `blobs/uploads/?digest=${blobDigest}`, 201, blob);
+  await ask("PUT", "manifests/v1", 201, manifest);
+  expect((await ask("GET", "manifests/v1", 200)).equals(manifest)).toBe(true);
+  expect((await ask("GET", `blobs/${blobDigest}`, 200)).equals(blob)).toBe(true);
+  return digestOf(manifest);
+}
+
+type Fill = (text: string, body: Buffer) => string;
+
+/** Puts what exists at the places of a text; the upload is a new one. */
+async function fillFor({ address, authorization }: Stage, manifest: string): Promise<Fill> {
+  const begun = await fetch(`${address}/v2/a/blobs/uploads/`, {
+    method: "POST",
+    headers: authorization,
+  });
+  const { pathname, search } = new URL(begun.headers.get("location") ?? "");
+  const places: Record<string, string> = {
+    ...{ upload: `${pathname}${search}`, id: begun.headers.get("docker-upload-uuid") ?? "" },
+    ...{ blob: blobDigest, manifest, authorization: authorization.authorization ?? "None" },
+    credentials: Buffer.from("alice:alice-pw").toString("base64"),
+  };
+  return (text, body) =>
+    text.replace(/\{(\w+)\}/g, (place, name) =>
+      name === "bodyDigest" ? digestOf(body) : (places[name] ?? place),
+    );
+}
+
+async function isAnswered(
+  { port }: Stage,
+  connection: FuzzedConnection,
+  fill: Fill,
+): Promise<void> {
+  const methods = [...connection.requests.map(({ method }) => method), "GET"];
+  const received = await exchanged(port, writtenAs(connection, fill));
+  const answers = answersIn(received, methods);
+  for (const [index, answer] of answers.entries()) isProper(answer, methods[index] ?? "GET");
+  if (writtenAs(connection, fill).breaksOff || mayBeReset(connection)) return;
+  expect(answers.length).toBeGreaterThan(0);
+}
+
+/** Whether the server closes before it has read all, so that a reset may overtake its answer. */
+function mayBeReset({ requests }: FuzzedConnection): boolean {
+  return requests.some(({ target, headers }) => {
+    const isLong = `${target}${headers.join()}`.length > 15_000;
+    return isLong || headers.some((header) => /^(Expect|Connection)/.test(header));
+  });
+}
+
+async function isEnded({ port }: Stage, bytes: Buffer, fill: Fill): Promise<void> {
+  const text = Buffer.from(fill(bytes.toString("latin1"), bytes), "latin1");
+  const received = await exchanged(port, { parts: [text], pauseMs: 0, breaksOff: true });
+  for (const answer of answersIn(received, [])) isProper(answer, "GET");
+}
+
+/** The smallest that fails, without the bulk of its bodies. */
+function failureOf({
+  counterexample,
+  errorInstance,
+}: Pick<fc.RunDetails<unknown>, "counterexample" | "errorInstance">): Error {
+  const shortened = JSON.stringify(counterexample, (_key, value) => {
+    if (value?.type === "Buffer") return Buffer.from(value.data).toString("latin1").slice(0, 100);
+    return typeof value === "string" ? value.slice(0, 300) : value;
+  });
+  return new Error(`seed ${seed}: ${shortened}`, { cause: errorInstance });
+}
+
+const plainAnswers = ["404 page not found\n", "405 method not allowed\n"];
+
+/** A failure is told as the specification has it, by Distribution's plain words, or by Node. */
+function isProper({ status, headers, body }: RawAnswer, method: string): void {
+  if (status < 400) return;
+  const shown = `${status} ${JSON.stringify([...headers])} ${body.subarray(0, 500)}`;
+  const isOurs = headers.has("docker-distribution-api-version");
+  if (!isOurs) {
+    expect([400, 408, 413, 417, 431], shown).toContain(status);
+    expect(["", "0\r\n\r\n"], shown).toContain(body.toString());
+    return;
+  }
+  if (status >= 500) expect([501, 503, 507], shown).toContain(status);
+  if (status === 416 && headers.has("content-range")) return;
+  if (method === "HEAD") return;
+  const type = headers.get("content-type") ?? "";
+  if (type.startsWith("text/plain")) {
+    expect(plainAnswers, shown).toContain(body.toString());
+    return;
+  }
+  expect(type, shown).toBe("application/json");
+  const document = JSON.parse(body.toString());
+  if (typeof document.error === "string") return; // OAuth 2.0's, of the token server
+  expect(document.errors.length, shown).toBeGreaterThan(0);
+  for (const { code, message } of document.errors) {
+    expect(isOciErrorCode(code), shown).toBe(true);
+    expect(typeof message, shown).toBe("string");
+  }
+}
+
+const own = new RegExp(
+  [
+    String.raw`^blobs/sha\d+/[0-9a-f]{2}/[0-9a-f]+/data$`,
+    `^repositories/.+/_(layers|manifests)/.*link$`,
+    `^repositories/.+/_uploads/[^/]+/(data|startedat)$`,
+  ].join("|"),
+);
+
+/** Files that are none of the layout. */
+async function strangeFilesIn(directory: string): Promise<string[]> {
+  return (await filesIn(directory)).filter((name) => !own.test(name));
+}
+
+/** What is still being uploaded. */
+async function uploadsIn(directory: string): Promise<string[]> {
+  return (await filesIn(directory)).filter((name) => /_uploads\/[^/]+\/startedat$/.test(name));
+}
+
+async function filesIn(directory: string): Promise<string[]> {
+  const root = join(directory, "docker/registry/v2");
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
+}
+
+/** Whether an upload was begun that its client can go on with: one in a single request is none. */
+function begins({ request: { method, url = "" }, status, route }: AccessEntry): boolean {
+  const query = new URLSearchParams(url.slice(url.indexOf("?") + 1));
+  const isAtOnce = query.has("digest") && !query.has("mount");
+  return method === "POST" && route?.kind === "uploads" && [202, 499].includes(status) && !isAtOnce;
+}
