@@ -1,5 +1,6 @@
 import type { Environment } from "../base/environment.ts";
 import type { LogLevel } from "../base/logger.ts";
+import type { Window } from "./choose/window.ts";
 import type { Mode } from "./event.ts";
 import type { HealthOptions } from "./readiness/health.ts";
 
@@ -40,6 +41,10 @@ export interface AppOptions {
   health?: HealthOptions | undefined;
   /** How often a release may fail by its own fault, before it is tried no more. */
   failureLimit: number;
+  /** When releases may be installed; at any time when there is none. */
+  windows?: readonly Window[] | undefined;
+  /** How old a release has to be. */
+  minimumAgeMs?: number | undefined;
   environment: Environment;
   /** How requests introduce themselves. */
   userAgent: string;

@@ -152,6 +152,7 @@ async function followed(
         choose: async (each) =>
           (await pinnedOnDisk(parts)) ?? (await choose(registry, rules, choosing, each)),
         isUrgent: control.isUrgent,
+        waits: control.waits,
         rest: control.rest,
         outage: () => asError(registry.outage),
         deploy: (choice, each) =>

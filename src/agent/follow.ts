@@ -4,6 +4,7 @@ import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { backoffMs } from "../base/retry.ts";
 import type { Choice } from "./choose/choose.ts";
+import type { Wait } from "./choose/wait.ts";
 import type { Observe } from "./event.ts";
 import { isFinalFault, isReleaseFault, logTailOf } from "./fault.ts";
 import { beginAttempt, failAttempt, isDue, type Target } from "./ledger/attempt.ts";
@@ -32,6 +33,8 @@ export interface FollowParts {
   intervalMs: number;
   /** Whether a person wants a release at once, in spite of a pause and of what has failed. */
   isUrgent?(): boolean;
+  /** Why the choice is not to be installed yet. */
+  waits?(choice: Choice): Promise<Wait | undefined>;
   /** How often a release may fail by its own fault, before it is tried no more; 3. */
   failureLimit?: number;
   /** Between two polls, for as long as it is told or until somebody asks for one. */
@@ -151,6 +154,11 @@ async function deployIfNew(choice: Choice, parts: FollowParts, call: Call): Prom
   const pause = isUrgent ? undefined : pauseAt(ledger.state, clock.now());
   if (pause) {
     logger.debug("Deploy skipped: deployments are paused", { tag, by: pause.by });
+    return true;
+  }
+  const wait = isUrgent ? undefined : await parts.waits?.(choice);
+  if (wait) {
+    logger.debug("Deploy skipped: the release waits", { ...wait });
     return true;
   }
   // Decided while the registry was asked: the next choice knows of it.

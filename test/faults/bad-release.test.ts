@@ -163,7 +163,7 @@ async function openHost({ health: asked, hook }: Pick<Fault, "health" | "hook">)
     ...{ name: "app", mode: "server", registry: "ghr://acme/app?artifact=app", ports: [0] },
     ...{ command: ["current/app"], directory, intervalMs: 1, drainMs: 2_000, cache: undefined },
     ...{ notifiers: [], scrubEnvironment: true, environment, userAgent: "dewy/test" },
-    handover: false,
+    ...{ handover: false, windows: [], minimumAgeMs: undefined },
     ...{ failureLimit: 1, health: { ...health, ...asked }, beforeDeployHook: hook },
   };
   const host = {

@@ -59,6 +59,7 @@ export function appOf(
     scrubEnvironment: values.scrubEnv,
     failureLimit: values.failureLimit,
     health: healthOf(values),
+    ...{ windows: values.window ?? [], minimumAgeMs: values.minAge },
   };
 }
 

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { parseWindow } from "../../agent/choose/window.ts";
 import { parsePorts } from "../../agent/supervisor/port-range.ts";
 import { ConfigError, lineOf } from "../../base/errors.ts";
 import { Seconds, YesOrNo } from "../../base/schema.ts";
@@ -67,9 +68,9 @@ const Time = v.pipe(
   Seconds,
   v.maxValue(86_400_000, "that is longer than a day: write 1d or less"),
 );
-const jsonTime = (leastSeconds: number) => ({
+const jsonTime = (leastSeconds: number, mostSeconds = 86_400) => ({
   oneOf: [
-    { type: "number", minimum: leastSeconds, maximum: 86_400 },
+    { type: "number", minimum: leastSeconds, maximum: mostSeconds },
     { type: "string", pattern: "^(\\d+(\\.\\d+)?(ns|us|µs|ms|s|m|h|d))+$|^\\d+(\\.\\d+)?$" },
   ],
 });
@@ -80,6 +81,38 @@ export const healthTime = kind(
   jsonTime(0.1),
 );
 export const shortTime = kind(v.pipe(Time, v.maxValue(3_600_000, "write 1h or less")), jsonTime(0));
+const longestAgeMs = 366 * 86_400_000;
+
+/** A time that may take many days. */
+export const age = kind(
+  v.pipe(
+    v.union([v.string(), v.number()], "write a duration, such as 24h or 3d"),
+    v.transform(String),
+    Seconds,
+    v.maxValue(longestAgeMs, "that is longer than a year: write 366d or less"),
+  ),
+  jsonTime(0, longestAgeMs / 1000),
+);
+
+const writeWindow = "write a window, such as Mon-Thu 10:00-16:00 Asia/Tokyo, or a list of these";
+const jsonWindow = { type: "string", minLength: 9 };
+
+export const windows = kind(
+  v.pipe(
+    v.union([v.string(), v.array(v.string(writeWindow))], writeWindow),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      try {
+        return [dataset.value].flat().map(parseWindow);
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw error;
+        addIssue({ message: lineOf(error) });
+        return NEVER;
+      }
+    }),
+  ),
+  { oneOf: [jsonWindow, { type: "array", items: jsonWindow }] },
+);
+
 export const interval = kind(
   v.pipe(Time, v.minValue(1000, "ask once a second at the most: write 1 or more")),
   jsonTime(1),

@@ -53,6 +53,27 @@ export const options = {
       ja: "この範囲のバージョンだけをデプロイする（^1.4 や '>=1.2 <2' など）",
     },
   },
+  window: {
+    group: "release",
+    value: "WINDOW",
+    kind: kind.windows,
+    separator: /;/,
+    fallbackHelp: { en: "at any time", ja: "いつでも" },
+    help: {
+      en: "install only then, such as 'Mon-Thu 10:00-16:00 Asia/Tokyo'; may be repeated",
+      ja: "この時間帯にだけインストールする（'Mon-Thu 10:00-16:00 Asia/Tokyo' など）。繰り返し指定できる",
+    },
+  },
+  minAge: {
+    group: "release",
+    value: "TIME",
+    kind: kind.age,
+    fallback: "0",
+    help: {
+      en: "install a release only when it is so old, such as 24h",
+      ja: "公開からこれだけ経ったリリースだけをインストールする（24h など）",
+    },
+  },
   cache: {
     group: "release",
     value: "URL",
