@@ -100,7 +100,7 @@ async function withMode(options: AppOptions, parts: CachedParts, call: Call): Pr
   const children = childEnvironment(environment, { app: name, scrub: scrubEnvironment });
   const own = { ...options, environment: children };
   const mode =
-    options.mode === "assets" ? openAssetsMode(parts) : await openServerMode(own, parts, call);
+    options.mode === "assets" ? openAssetsMode(own, parts) : await openServerMode(own, parts, call);
   try {
     return await followed(own, { ...parts, mode }, call);
   } finally {

@@ -6,7 +6,7 @@ import { backoffMs } from "../base/retry.ts";
 import type { Choice } from "./choose/choose.ts";
 import type { Wait } from "./choose/wait.ts";
 import type { Observe } from "./event.ts";
-import { isReleaseFault, logTailOf } from "./fault.ts";
+import { isFinalFault, isReleaseFault, logTailOf } from "./fault.ts";
 import { beginAttempt, failAttempt, isDue, type Target } from "./ledger/attempt.ts";
 import { heldReason, pauseAt, quarantine } from "./ledger/holds.ts";
 import type { Ledger } from "./ledger/ledger.ts";
@@ -186,7 +186,7 @@ async function noteFailure(target: Target, error: unknown, parts: FollowParts): 
   const details = { waitMs: askedMs(error), isFault: isReleaseFault(error) };
   await ledger.update((state) => failAttempt(state, error, clock.now(), details));
   const { failures, faults = 0, retryAt } = ledger.state.attempt ?? {};
-  if (faults < failureLimit) {
+  if (faults < failureLimit && !isFinalFault(error)) {
     logger.error("Dewy run failure", { tag, error, failures, retryAt });
     return;
   }

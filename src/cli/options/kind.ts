@@ -76,6 +76,11 @@ const jsonTime = (leastSeconds: number, mostSeconds = 86_400) => ({
 });
 
 export const duration = kind(Time, jsonTime(0));
+export const healthTime = kind(
+  v.pipe(Time, v.minValue(100, "write 0.1 or more"), v.maxValue(3_600_000, "write 1h or less")),
+  jsonTime(0.1),
+);
+export const shortTime = kind(v.pipe(Time, v.maxValue(3_600_000, "write 1h or less")), jsonTime(0));
 const longestAgeMs = 366 * 86_400_000;
 
 /** A time that may take many days. */
@@ -163,6 +168,33 @@ export const positive = kind(
     v.maxValue(1_000, count),
   ),
   { type: "integer", minimum: 1, maximum: 1_000 },
+);
+
+const statuses = "write status codes such as 200, 200-399 or 200,204";
+
+/** `200-399`, or several of these. */
+export const statusRanges = kind(
+  v.pipe(
+    v.union([v.string(), v.number()], statuses),
+    v.transform((value) => String(value).replaceAll(" ", "")),
+    v.regex(/^[1-5]\d\d(-[1-5]\d\d)?(,[1-5]\d\d(-[1-5]\d\d)?)*$/, statuses),
+    v.transform((value) =>
+      value.split(",").map((range) => {
+        const [from = "", to = from] = range.split("-");
+        return { from: Number(from), to: Number(to) };
+      }),
+    ),
+    v.check((ranges) => ranges.every(({ from, to }) => from <= to), statuses),
+  ),
+  { oneOf: [{ type: "integer", minimum: 100, maximum: 599 }, { type: "string" }] },
+);
+
+export const path = kind(
+  v.pipe(
+    Text,
+    v.regex(/^\/[\x21-\x7e]*$/, "write a path that begins with a slash, such as /healthz"),
+  ),
+  { type: "string", pattern: "^/" },
 );
 
 export const choice = <const Words extends readonly [string, ...string[]]>(words: Words) =>

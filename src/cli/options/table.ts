@@ -1,4 +1,5 @@
 import type * as v from "valibot";
+import { healthOptions } from "./health-options.ts";
 import * as kind from "./kind.ts";
 import type { Option } from "./option.ts";
 
@@ -151,16 +152,7 @@ export const options = {
       ja: "エージェント自身の秘密情報を渡さずにアプリとフックを起動する",
     },
   },
-  failureLimit: {
-    group: "place",
-    value: "N",
-    kind: kind.positive,
-    fallback: "3",
-    help: {
-      en: "a release that failed so often by its own fault is tried no more",
-      ja: "リリース自身の問題でこの回数失敗したら、もう試さない",
-    },
-  },
+  ...healthOptions,
   notifier: {
     group: "report",
     value: "URL",
