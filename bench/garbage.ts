@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { Agent } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { exchange } from "./http-exchange.ts";
 import { freePort, run as runDewy, until } from "./stage.ts";
 
 /** `DEWY_BENCH_MANIFESTS=2000` for a short one. */
-const counts = (process.env.DEWY_BENCH_MANIFESTS ?? "2000,20000,100000").split(",").map(Number);
+const counts = (process.env.DEWY_BENCH_MANIFESTS ?? "2000,10000,100000").split(",").map(Number);
 const manifestsWhilePushing = 5_000;
 const clients = 4;
 const pushes = 400;
@@ -34,7 +34,7 @@ export async function run(print: (line: string) => void): Promise<void> {
 }
 
 async function collected(directory: string, count: number): Promise<string> {
-  await fill(directory, count);
+  fill(directory, count);
   const config = await configured(directory, await freePort());
   const begun = performance.now();
   const { process: child, log } = runDewy(collectArguments(config), directory);
@@ -53,7 +53,7 @@ async function pushed(directory: string): Promise<string[]> {
   const lines: string[] = [];
   for (const way of ["beside the command", "beside the schedule"] as const) {
     const isCommand = way === "beside the command";
-    await fill(directory, manifestsWhilePushing);
+    fill(directory, manifestsWhilePushing);
     const port = await freePort();
     const address = `http://127.0.0.1:${port}`;
     const serve = async (schedule: string) => {
@@ -110,22 +110,40 @@ async function pushTimes(address: string, endOfOther: () => number | null): Prom
   }
 }
 
-/** Writes what pushing by digest leaves, an hour ago: pushing itself would take minutes. */
-async function fill(directory: string, count: number): Promise<void> {
+/**
+ * Writes what pushing by digest leaves, an hour ago: pushing itself would take minutes, and going
+ * through Node's threads for each of so many small files a multiple of this.
+ */
+function fill(directory: string, count: number): void {
+  const root = join(directory, "docker/registry/v2");
   const at = new Date(Date.now() - 3_600_000);
-  for (let done = 0; done < count; done += 100) {
-    const batch = Array.from({ length: Math.min(100, count - done) }, (_, index) => index + done);
-    await Promise.all(batch.map((serial) => fillOne(directory, serial, at)));
+  for (const parent of parents()) mkdirSync(join(root, parent), { recursive: true });
+  for (let serial = 0; serial < count; serial++) {
+    for (const [path, content] of filesOf(serial)) {
+      const place = `${root}/${path}`;
+      mkdirSync(place.slice(0, place.lastIndexOf("/")));
+      writeFileSync(place, content);
+      utimesSync(place, at, at);
+    }
   }
 }
 
-async function fillOne(directory: string, serial: number, at: Date): Promise<void> {
+function parents(): string[] {
+  const prefixes = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+  return [
+    ...prefixes.map((prefix) => `blobs/sha256/${prefix}`),
+    "repositories/a/_layers/sha256",
+    "repositories/a/_manifests/revisions/sha256",
+  ];
+}
+
+function filesOf(serial: number): [string, Uint8Array | string][] {
   const config = Buffer.from(`{"config":${serial}}`);
   const layer = Buffer.from(`layer ${serial}`);
   const [configDigest, layerDigest] = [digestOf(config), digestOf(layer)];
   const manifest = manifestOf(configDigest, layerDigest);
   const name = digestOf(manifest);
-  const files: [string, Uint8Array | string][] = [
+  return [
     [dataPath(configDigest), config],
     [dataPath(layerDigest), layer],
     [dataPath(name), manifest],
@@ -133,12 +151,6 @@ async function fillOne(directory: string, serial: number, at: Date): Promise<voi
     [`repositories/a/_layers/${layerDigest.replace(":", "/")}/link`, layerDigest],
     [`repositories/a/_manifests/revisions/${name.replace(":", "/")}/link`, name],
   ];
-  for (const [path, content] of files) {
-    const place = join(directory, "docker/registry/v2", path);
-    await mkdir(join(place, ".."), { recursive: true });
-    await writeFile(place, content);
-    await utimes(place, at, at);
-  }
 }
 
 function manifestOf(config: string, layer: string): Buffer {

@@ -145,7 +145,7 @@ describe("the pages of the agent", () => {
 
   it("take no variable of ours for another", () => {
     const known = [...optionNames.map(variableOf), "DEWY_CACHEDIR", "DEWY_APP"];
-    const told = ["DEWY_TAG", "DEWY_PREVIOUS_TAG", "DEWY_RELEASE_DIR"];
+    const told = ["DEWY_TAG", "DEWY_PREVIOUS_TAG", "DEWY_RELEASE_DIR", "DEWY_PID"];
 
     for (const page of pages) {
       const named = read(`docs/${page}`).match(/\bDEWY_[A-Z_]*[A-Z]/g) ?? [];

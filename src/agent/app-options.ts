@@ -1,6 +1,8 @@
 import type { Environment } from "../base/environment.ts";
 import type { LogLevel } from "../base/logger.ts";
+import type { Window } from "./choose/window.ts";
 import type { Mode } from "./event.ts";
+import type { HealthOptions } from "./readiness/health.ts";
 
 /** What one app is to be, complete: defaults are filled in, and each value is checked for its form. */
 export interface AppOptions {
@@ -35,8 +37,14 @@ export interface AppOptions {
   rollbackHook?: string | undefined;
   /** Whether the app and the hooks are started without the agent's own secrets. */
   scrubEnvironment: boolean;
+  /** How a new release proves itself; without it, a process has to stay up for a second. */
+  health?: HealthOptions | undefined;
   /** How often a release may fail by its own fault, before it is tried no more. */
   failureLimit: number;
+  /** When releases may be installed; at any time when there is none. */
+  windows?: readonly Window[] | undefined;
+  /** How old a release has to be. */
+  minimumAgeMs?: number | undefined;
   environment: Environment;
   /** How requests introduce themselves. */
   userAgent: string;

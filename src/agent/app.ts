@@ -100,7 +100,7 @@ async function withMode(options: AppOptions, parts: CachedParts, call: Call): Pr
   const children = childEnvironment(environment, { app: name, scrub: scrubEnvironment });
   const own = { ...options, environment: children };
   const mode =
-    options.mode === "assets" ? openAssetsMode(parts) : await openServerMode(own, parts, call);
+    options.mode === "assets" ? openAssetsMode(own, parts) : await openServerMode(own, parts, call);
   try {
     return await followed(own, { ...parts, mode }, call);
   } finally {
@@ -152,6 +152,7 @@ async function followed(
         choose: async (each) =>
           (await pinnedOnDisk(parts)) ?? (await choose(registry, rules, choosing, each)),
         isUrgent: control.isUrgent,
+        waits: control.waits,
         rest: control.rest,
         outage: () => asError(registry.outage),
         deploy: (choice, each) =>

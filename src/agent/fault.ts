@@ -2,12 +2,14 @@ import { DewyError } from "../base/errors.ts";
 import { ArchiveError } from "./deploy/archives/archive.ts";
 import { FetchError } from "./deploy/fetch-error.ts";
 import { HookError } from "./deploy/hook.ts";
+import { ProbeError } from "./readiness/probe-error.ts";
 import { SupervisorError } from "./supervisor/supervisor-error.ts";
 
 const faults: readonly [abstract new (...values: never[]) => DewyError, readonly string[]][] = [
   [FetchError, ["DIGEST_MISMATCH", "TOO_LARGE"]],
   [ArchiveError, ["DAMAGED", "REFUSED", "TOO_LARGE"]],
   [HookError, ["HOOK_FAILED"]],
+  [ProbeError, ["NOT_READY", "UNHEALTHY"]],
   [SupervisorError, ["START_FAILED", "COMMAND_NOT_FOUND", "NOT_EXECUTABLE"]],
 ];
 
@@ -18,6 +20,11 @@ const faults: readonly [abstract new (...values: never[]) => DewyError, readonly
 export function isReleaseFault(error: unknown): boolean {
   if (!(error instanceof DewyError)) return false;
   return faults.some(([kind, codes]) => error instanceof kind && codes.includes(error.code));
+}
+
+/** Whether the release has failed while it had the traffic: that is not tried a second time. */
+export function isFinalFault(error: unknown): boolean {
+  return error instanceof ProbeError && error.code === "UNHEALTHY";
 }
 
 /** What was written last before it failed, as far as the error brings it along. */

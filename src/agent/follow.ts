@@ -4,8 +4,9 @@ import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
 import { backoffMs } from "../base/retry.ts";
 import type { Choice } from "./choose/choose.ts";
+import type { Wait } from "./choose/wait.ts";
 import type { Observe } from "./event.ts";
-import { isReleaseFault, logTailOf } from "./fault.ts";
+import { isFinalFault, isReleaseFault, logTailOf } from "./fault.ts";
 import { beginAttempt, failAttempt, isDue, type Target } from "./ledger/attempt.ts";
 import { heldReason, pauseAt, quarantine } from "./ledger/holds.ts";
 import type { Ledger } from "./ledger/ledger.ts";
@@ -32,6 +33,8 @@ export interface FollowParts {
   intervalMs: number;
   /** Whether a person wants a release at once, in spite of a pause and of what has failed. */
   isUrgent?(): boolean;
+  /** Why the choice is not to be installed yet. */
+  waits?(choice: Choice): Promise<Wait | undefined>;
   /** How often a release may fail by its own fault, before it is tried no more; 3. */
   failureLimit?: number;
   /** Between two polls, for as long as it is told or until somebody asks for one. */
@@ -153,6 +156,11 @@ async function deployIfNew(choice: Choice, parts: FollowParts, call: Call): Prom
     logger.debug("Deploy skipped: deployments are paused", { tag, by: pause.by });
     return true;
   }
+  const wait = isUrgent ? undefined : await parts.waits?.(choice);
+  if (wait) {
+    logger.debug("Deploy skipped: the release waits", { ...wait });
+    return true;
+  }
   // Decided while the registry was asked: the next choice knows of it.
   if (heldReason(ledger.state, target, clock.now())) return true;
   if (!isUrgent && !isDue(ledger.state, target, clock.now())) {
@@ -178,7 +186,7 @@ async function noteFailure(target: Target, error: unknown, parts: FollowParts): 
   const details = { waitMs: askedMs(error), isFault: isReleaseFault(error) };
   await ledger.update((state) => failAttempt(state, error, clock.now(), details));
   const { failures, faults = 0, retryAt } = ledger.state.attempt ?? {};
-  if (faults < failureLimit) {
+  if (faults < failureLimit && !isFinalFault(error)) {
     logger.error("Dewy run failure", { tag, error, failures, retryAt });
     return;
   }

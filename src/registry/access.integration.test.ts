@@ -78,6 +78,8 @@ it("goes by its rules below /api/v1 as well, and notes who it was", async () => 
   const repository = "/api/v1/repositories/team/a";
   const history = `${repository}/tags/v1/history`;
 
+  const listed = await (await as("bob", "/api/v1/repositories")).json();
+  expect(listed).toEqual({ repositories: [] });
   const collections = "/api/v1/garbage/collections";
   expect((await as("alice", collections, "POST")).status).toBe(403);
   const begun = await as("root", collections, "POST");

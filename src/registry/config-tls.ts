@@ -39,6 +39,16 @@ export const Tls = v.pipe(
     ciphersuites: v.optional(
       v.pipe(v.array(v.picklist(suiteNames), "write a list"), v.minLength(1, "name a suite")),
     ),
+    /** Refused, with what to do instead; an empty section asks for nothing, as in Distribution. */
+    letsencrypt: v.optional(
+      v.pipe(
+        v.record(v.string(), v.unknown()),
+        v.check(
+          (asked) => Object.keys(asked).length === 0,
+          "this registry fetches no certificates itself: name the files that an ACME client, such as certbot, keeps renewed; they are read again within seconds",
+        ),
+      ),
+    ),
   }),
   v.forward(
     v.check(

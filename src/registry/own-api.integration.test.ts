@@ -18,6 +18,31 @@ it("deletes a repository", async () => {
   expect(await again.json()).toMatchObject({ errors: [{ code: "NAME_UNKNOWN" }] });
 });
 
+it("tells what is in each repository, page by page", async () => {
+  const { address } = await openHere();
+  const { bytes } = await pushImage(address, "a", "v1");
+  await pushImage(address, "b/c", "v1", "tag=v2");
+  await push(address, "d", Buffer.from("six ab"));
+
+  const first = await fetch(`${address}${path}?n=2`);
+  const next = /<(.*)>; rel="next"/.exec(first.headers.get("link") ?? "")?.[1] ?? "";
+  const rest = await fetch(next);
+
+  const size = blob.length + bytes.length;
+  const lastPush = expect.stringMatching(/^\d{4}-.*Z$/);
+  expect(await first.json()).toEqual({
+    repositories: [
+      { name: "a", tags: 1, size, lastPush },
+      { name: "b/c", tags: 2, size, lastPush },
+    ],
+  });
+  expect(await rest.json()).toEqual({
+    repositories: [{ name: "d", tags: 0, size: 6, lastPush: null }],
+  });
+  expect(rest.headers.get("link")).toBeNull();
+  expect((await fetch(`${address}${path}?n=101`)).status).toBe(400);
+});
+
 it("deletes nothing where deleting is not enabled", async () => {
   const { address } = await openHere("  delete: {enabled: false}");
   await push(address, "a", blob);

@@ -1,6 +1,9 @@
 import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
+import type { Choice } from "../choose/choose.ts";
+import { type Wait, waitFor } from "../choose/wait.ts";
+import type { Window } from "../choose/window.ts";
 import type { Mode, Observe } from "../event.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { controlOf, type Look } from "./commands.ts";
@@ -14,6 +17,8 @@ export interface AppControlOptions {
   directory: string;
   /** Without secrets. */
   registryName: string;
+  windows?: readonly Window[] | undefined;
+  minimumAgeMs?: number | undefined;
 }
 
 export interface AppControlParts {
@@ -30,13 +35,22 @@ export interface AppControl {
   observe: Observe;
   /** Between two polls. */
   rest(ms: number, call: Call): Promise<void>;
+  /** Why the choice is not to be installed yet, which is told to whoever asks. */
+  waits(choice: Choice): Promise<Wait | undefined>;
   /** Whether somebody wants a release at once, whatever else was decided. */
   isUrgent(): boolean;
   listen(look: Look): Promise<ControlSocket>;
 }
 
 export function openAppControl(
-  { name: app, mode, directory, registryName: registry }: AppControlOptions,
+  {
+    name: app,
+    mode,
+    directory,
+    registryName: registry,
+    windows = [],
+    minimumAgeMs = 0,
+  }: AppControlOptions,
   { ledger, observe, clock, logger, version }: AppControlParts,
 ): AppControl {
   const rhythm = openRhythm(clock);
@@ -45,6 +59,7 @@ export function openAppControl(
     state: () => ledger.state,
     nextPollAt: () => rhythm.nextAt,
   });
+  const rules = { windows, minimumAgeMs };
   let urgent = 0;
   return {
     observe(event) {
@@ -53,11 +68,38 @@ export function openAppControl(
     },
     rest: (ms, call) => rhythm.rest(ms, call),
     isUrgent: () => urgent > 0,
+    async waits(choice) {
+      const wait = waitOf(choice);
+      board.waits(wait);
+      if (wait && rules.minimumAgeMs > 0 && !choice.release.publishedAt) await noteSeen(choice);
+      return wait;
+    },
     listen(look) {
-      const parts = { ledger, clock, logger, rhythm, look, urgently, situation: board.situation };
+      const parts = {
+        ledger,
+        clock,
+        logger,
+        rhythm,
+        look,
+        urgently,
+        waitOf,
+        situation: board.situation,
+      };
       return openControlSocket(directory, controlOf(parts), { clock, logger });
     },
   };
+
+  function waitOf(choice: Choice): Wait | undefined {
+    return waitFor(choice, rules, ledger.state, clock.now());
+  }
+
+  /** From then on it grows older, through restarts too. */
+  async function noteSeen({ tag, artifact: { identity } }: Choice): Promise<void> {
+    const { seen } = ledger.state;
+    if (seen?.tag === tag && seen.identity === identity) return;
+    const at = clock.now().toISOString();
+    await ledger.update((state) => ({ ...state, seen: { tag, identity, at } }));
+  }
 
   async function urgently<Result>(work: () => Promise<Result>): Promise<Result> {
     urgent++;

@@ -2,6 +2,7 @@ import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Choice, PassedOver } from "../choose/choose.ts";
+import type { Wait } from "../choose/wait.ts";
 import { pauseAt, phraseOf, pinRelease, releaseHolds, unpinRelease } from "../ledger/holds.ts";
 import type { Ledger, LedgerState } from "../ledger/ledger.ts";
 import { ControlError } from "./control-error.ts";
@@ -23,7 +24,9 @@ export interface CommandParts {
   rhythm: Rhythm;
   look: Look;
   situation(): Situation;
-  /** While `work` runs, no pause counts, and no wait after a failure. */
+  /** Why a release that was chosen is not to be installed yet. */
+  waitOf(choice: Choice): Wait | undefined;
+  /** While `work` runs, no pause, no window and no age counts, and no wait after a failure. */
   urgently<Result>(work: () => Promise<Result>): Promise<Result>;
 }
 
@@ -128,7 +131,7 @@ function refusePaused(state: Readonly<LedgerState>, now: Date): void {
 
 /** How the pass has ended for `wanted`, or for what was chosen. @throws {ControlError} */
 function afterPass(wanted: string | undefined, { situation }: CommandParts): Outcome {
-  const { active, attempt, poll } = situation();
+  const { active, attempt, poll, waiting } = situation();
   const tag = wanted ?? poll?.tag;
   if (tag !== undefined && active?.tag === tag) return { tag, said: `${tag} is in service.` };
   if (tag !== undefined && attempt?.tag === tag && attempt.error !== undefined) {
@@ -137,6 +140,12 @@ function afterPass(wanted: string | undefined, { situation }: CommandParts): Out
     });
   }
   if (poll?.error) throw new ControlError("FAILED", poll.error, { hint: "try again later" });
+  if (waiting) {
+    const until = waiting.until ? `, until ${waiting.until}` : "";
+    throw new ControlError("REFUSED", `${waiting.tag} waits: ${waiting.reason}${until}`, {
+      hint: "deploy it all the same by dewy deploy --now",
+    });
+  }
   const passed = poll?.passedOver.find((each) => each.tag === (tag ?? each.tag));
   const why = passed ? `${passed.tag} is not taken: ${passed.reason}` : "no release was chosen";
   throw new ControlError("REFUSED", why, { hint: "dewy why says more" });
@@ -145,7 +154,7 @@ function afterPass(wanted: string | undefined, { situation }: CommandParts): Out
 function planOf(
   choice: Choice | undefined,
   passedOver: readonly PassedOver[],
-  { ledger, clock }: CommandParts,
+  { ledger, clock, waitOf }: CommandParts,
 ): Plan {
   const { active, attempt } = ledger.state;
   const others = passedOver.map(({ tag, reason }) => ({ tag, reason }));
@@ -159,7 +168,8 @@ function planOf(
   const failed = attempt?.tag === tag && attempt.retryAt && clock.now() < new Date(attempt.retryAt);
   const reason = pause
     ? `deployments are paused ${phraseOf(pause)}`
-    : failed && `it failed, and is tried again after ${attempt.retryAt}`;
+    : (waitOf(choice)?.reason ??
+      (failed && `it failed, and is tried again after ${attempt.retryAt}`));
   if (reason) return { ...base, action: "wait", tag, said: `${tag} would wait: ${reason}.` };
   const from = active ? ` in place of ${active.tag}` : "";
   const { name, sizeBytes } = artifact;

@@ -9,6 +9,7 @@ export function explain(situation: Situation, show: ShowTime): string[] {
     inService(situation, show),
     ...decided(situation, show),
     ...attempted(situation, show),
+    ...waiting(situation, show),
     ...passedOver(situation),
     ...next(situation, show),
   ];
@@ -48,6 +49,11 @@ function attempted({ attempt, active }: Situation, show: ShowTime): string[] {
   const times = failures === 1 ? "once" : `${failures} times`;
   const again = retryAt === undefined ? "" : `; it is tried again after ${show(retryAt)}`;
   return [`${tag} failed ${times}, last in the phase ${phase} (${error})${again}.`];
+}
+
+function waiting({ waiting: wait }: Situation, show: ShowTime): string[] {
+  if (!wait) return [];
+  return [`${wait.tag} waits${wait.until ? ` until ${show(wait.until)}` : ""}: ${wait.reason}.`];
 }
 
 function passedOver({ poll }: Situation): string[] {

@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { PassedOver } from "../choose/choose.ts";
+import type { Wait } from "../choose/wait.ts";
 import type { AgentEvent, Mode } from "../event.ts";
 import { pauseAt, pinAt, skipReason } from "../ledger/holds.ts";
 import type { DeployedRelease, LedgerState } from "../ledger/ledger.ts";
@@ -20,6 +21,8 @@ export interface SituationParts {
 /** What the events of an app and its ledger come to. */
 export interface SituationBoard {
   observe(event: AgentEvent): void;
+  /** What the last choice waits for. */
+  waits(wait: Wait | undefined): void;
   situation(): Situation;
 }
 
@@ -29,6 +32,7 @@ export function openSituationBoard(parts: SituationParts): SituationBoard {
   const since = clock.now().toISOString();
   let running: Situation["running"];
   let poll: Situation["poll"];
+  let waiting: Wait | undefined;
   let passedOver: PassedOver[] = [];
 
   return {
@@ -39,10 +43,14 @@ export function openSituationBoard(parts: SituationParts): SituationBoard {
       }
       if (event.type === "app started") running = { pid: event.pid, since: at };
       if (event.type === "app died") running = undefined;
+      if (event.type === "polled") waiting = undefined;
       if (event.type === "polled") poll = { at, ...(event.tag && { tag: event.tag }), passedOver };
       if (event.type === "poll failed") {
         poll = { at, ...poll, passedOver, error: messageOf(event.error) };
       }
+    },
+    waits(wait) {
+      waiting = wait;
     },
     situation: () => {
       const nextPollAt = parts.nextPollAt()?.toISOString();
@@ -51,6 +59,7 @@ export function openSituationBoard(parts: SituationParts): SituationBoard {
         agent: { pid: process.pid, version, since },
         ...(running && { running }),
         ...(poll && { poll }),
+        ...(waiting && { waiting }),
         ...(nextPollAt && { nextPollAt }),
       };
     },

@@ -47,6 +47,14 @@ export const Situation = v.object({
     }),
   ),
   nextPollAt: v.optional(Time),
+  /** The release that was chosen, and is not to be installed yet. */
+  waiting: v.optional(
+    v.object({
+      tag: v.string(),
+      reason: v.string(),
+      until: v.optional(v.union([Time, v.undefined()])),
+    }),
+  ),
   /** What people have decided, as far as it holds. */
   pinned: v.optional(DecisionAboutRelease),
   paused: v.optional(Decision),

@@ -12,17 +12,16 @@ export interface Started {
   /** Of the process, where there is one. */
   readonly pid?: number;
   readonly generation?: number;
+  /** Watches it while it has the traffic, and the one before it is still there. @throws when it fails */
+  bake?(call: Call): Promise<void>;
   /** Makes it the one in service. @throws when it has died meanwhile */
   commit(): void;
   /** Ends it. What was in service before is as it was. */
   undo(): Promise<void>;
 }
 
-/** Starts what `current` leads to, beside what is in service. */
-export type Start = (call: Call) => Promise<Started>;
-
-/** For files, which nobody starts: they are in service as soon as `current` names them. */
-export const startNothing: Start = async () => ({ commit() {}, async undo() {} });
+/** Starts what `current` leads to, the release `tag`, beside what is in service, until it is ready. */
+export type Start = (call: Call & { tag: string }) => Promise<Started>;
 
 export interface ActivateParts {
   ledger: Ledger;
@@ -34,7 +33,7 @@ export interface ActivateParts {
 }
 
 /**
- * Points `current` to the release, starts it, and commits.
+ * Points `current` to the release, starts it, waits until it has proved itself, and commits.
  *
  * Whatever fails is undone here: `current` and the running process are then what they were.
  */
@@ -54,7 +53,9 @@ export async function activate(
     logger.info("Create symlink", { from: directory, to: "current" });
 
     await phases.enter("start");
-    started = await parts.start(call);
+    started = await parts.start({ signal: call.signal, tag });
+    // The first one is watched in vain: there is nothing to go back to.
+    if (before !== undefined) await started.bake?.(call);
 
     await phases.enter("commit");
     await commit(release, started, parts);

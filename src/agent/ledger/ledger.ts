@@ -78,6 +78,8 @@ const LedgerState = v.object({
   lastGood: v.optional(DeployedRelease),
   releases: v.array(DeployedRelease),
   untold: v.optional(Untold),
+  /** When the release that waits to grow older was seen first, where its registry does not tell. */
+  seen: v.optional(v.object({ tag: v.string(), identity: v.string(), at: Time })),
   quarantined: v.optional(v.array(QuarantinedRelease)),
   skipped: v.optional(v.array(DecisionAboutRelease)),
   pinned: v.optional(DecisionAboutRelease),

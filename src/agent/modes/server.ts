@@ -3,15 +3,18 @@ import type { Clock } from "../../base/clock.ts";
 import type { Environment } from "../../base/environment.ts";
 import { asConfigError, ConfigError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
+import type { Started } from "../deploy/activate.ts";
 import type { Releases } from "../deploy/releases.ts";
 import type { Observe, StartReason } from "../event.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import type { openListeners } from "../supervisor/listeners.ts";
+import type { HealthOptions } from "../readiness/health.ts";
+import type { Listeners, openListeners } from "../supervisor/listeners.ts";
 import { openSupervisor } from "../supervisor/supervisor.ts";
 import { SupervisorError } from "../supervisor/supervisor-error.ts";
 import { takeOver } from "../supervisor/takeover.ts";
 import type { WorkerRecord } from "../supervisor/worker-record.ts";
 import type { RunningMode } from "./mode.ts";
+import { openProving } from "./proving.ts";
 
 export interface ServerModeOptions {
   ports: readonly number[];
@@ -19,6 +22,8 @@ export interface ServerModeOptions {
   directory: string;
   environment: Environment;
   drainMs: number;
+  /** How a new release proves itself; without it, by staying up for a second. */
+  health?: HealthOptions | undefined;
   /** Whether the app is left to the next agent when this process ends. */
   handover: boolean;
 }
@@ -42,7 +47,7 @@ export interface ServerModeParts {
  * @throws {ConfigError} for a port that cannot be had, or when there is no command
  */
 export async function openServerMode(
-  { command: [program, ...args], ports, ...options }: ServerModeOptions,
+  { command: [program, ...args], ports, health, ...options }: ServerModeOptions,
   parts: ServerModeParts,
   call: Call,
 ): Promise<RunningMode> {
@@ -53,10 +58,12 @@ export async function openServerMode(
     { ports, record, drainMs, logger, clock, listen: parts.listen },
     call,
   ).catch(refusePort);
+  const proving = openProving({ ...options, ports: servedOn(ports, listeners), health }, parts);
   if (handover && !listeners.outlive) throw notHandedOver(ports);
   const activeTag = () => ledger.state.active?.tag;
   const supervisor = openSupervisor({
     ...{ ...options, command: [program, ...args], listeners, record, logger, clock },
+    minimumUptimeMs: health?.minimumUptimeMs ?? 1_000,
     onDeath: (how) => parts.observe({ type: "app died", how }),
     onReturn: (pid) => tellStarted("death", activeTag(), pid),
     onService: () => void endPredecessors().catch(logPredecessors),
@@ -64,7 +71,7 @@ export async function openServerMode(
   let started = false;
 
   return {
-    start: (each) => supervisor.start(each),
+    start: ({ tag, ...each }) => startProved(tag, each),
     keepRunning,
     restart,
     async close() {
@@ -93,17 +100,41 @@ export async function openServerMode(
     }
   }
 
+  async function startProved(tag: string, each: Call): Promise<Started & { pid: number }> {
+    const rivalPid = supervisor.running?.pid;
+    const about = ({ pid }: { pid: number }) => ({ tag, pid, rivalPid });
+    const replacement = await supervisor.start(each, (candidate, own) =>
+      proving.ready(about(candidate), own),
+    );
+    const { pid, generation, failed } = replacement;
+    return {
+      ...{ pid, generation },
+      bake: (own) => proving.bake(about(replacement), failed, own),
+      commit: () => replacement.commit(),
+      undo: () => replacement.undo(),
+    };
+  }
+
   async function restart(each: Call): Promise<void> {
     const current = await parts.releases.current();
     if (!current?.complete) return logger.warn("Nothing to restart: nothing is deployed yet");
     logger.info("Server restarts, as it was told to");
-    await bringUp("signal", tagIn(current.directory), each);
+    const tag = tagIn(current.directory);
+    tellUp("signal", tag, await startProved(tag ?? "", each));
   }
 
+  /** Without a proof: an app that is slow to answer is better than none. */
   async function bringUp(reason: StartReason, tag: string | undefined, each: Call): Promise<void> {
-    const replacement = await supervisor.start(each);
-    replacement.commit();
-    const { pid, generation } = replacement;
+    tellUp(reason, tag, await supervisor.start(each));
+  }
+
+  function tellUp(
+    reason: StartReason,
+    tag: string | undefined,
+    started: Started & { pid: number },
+  ): void {
+    started.commit();
+    const { pid, generation } = started;
     logger.info("Start server", { tag, pid, generation, reason });
     tellStarted(reason, tag, pid);
   }
@@ -121,6 +152,11 @@ export async function openServerMode(
     const { active } = ledger.state;
     return active?.directory === directory ? active.tag : undefined;
   }
+}
+
+/** Port 0 stands for whichever was free. */
+function servedOn(ports: readonly number[], { sockets }: Listeners): readonly number[] {
+  return ports.map((port, place) => sockets[place]?.port ?? port);
 }
 
 function notHandedOver(ports: readonly number[]): ConfigError {

@@ -8,7 +8,8 @@ export interface FakeRelease {
   tag: string;
   draft: boolean;
   preRelease: boolean;
-  assets: { id: number; name: string; content: string }[];
+  /** `served` is what comes in place of the content whose digest is told. */
+  assets: { id: number; name: string; content: string; served?: string }[];
 }
 
 /** A strict stand-in for GitHub's releases API, with its object storage at another origin. */
@@ -47,7 +48,7 @@ export async function serveFakeGithub(now: () => Date = () => new Date()): Promi
     if (authorization ?? cookie) leaked.push(`${request.url} ${authorization ?? cookie}`);
     const id = Number(request.url?.slice(1));
     const asset = fake.releases.flatMap(({ assets }) => assets).find((one) => one.id === id);
-    sendRange(request, response, Buffer.from(asset?.content ?? ""));
+    sendRange(request, response, Buffer.from(asset?.served ?? asset?.content ?? ""));
   });
   const uploads = await serve(
     (request, response) => void takeAsset({ fake, nextId: () => ++lastId }, request, response),

@@ -31,17 +31,20 @@ export interface SupervisorOptions {
   onService?: () => void;
 }
 
+/** Resolves once the new generation can do its work. */
+export type Ready = (candidate: Pick<Replacement, "pid">, call: Call) => Promise<void>;
+
 /** Keeps one app up, and replaces it without closing its sockets. */
 export interface Supervisor {
   /** The committed generation; `undefined` before the first, and between a death and a restart. */
   readonly running: { pid: number; generation: number; since: Date } | undefined;
   /**
    * Brings up a new generation beside the old one, and resolves once it has stayed up for the minimum
-   * uptime. Waits for nobody that drains. When it rejects, the old generation has not been touched.
+   * uptime and is `ready`. Waits for nobody that drains. When it rejects, the old generation has not been touched.
    *
    * @throws {SupervisorError} `START_FAILED`, `SPAWN_FAILED`, `COMMAND_NOT_FOUND`, `NOT_EXECUTABLE`, `STOPPED`
    */
-  start(call: Call): Promise<Replacement>;
+  start(call: Call, ready?: Ready): Promise<Replacement>;
   /**
    * Starts what the command leads to, later and later, until it runs or something else has been
    * committed. For the last good release of a host that did not come up at once.
@@ -94,9 +97,9 @@ class ProcessSupervisor implements Supervisor {
     return { pid, generation, since };
   }
 
-  start({ signal }: Call): Promise<Replacement> {
+  start({ signal }: Call, ready?: Ready): Promise<Replacement> {
     const either = AbortSignal.any([signal, this.#stopped.signal]);
-    return this.#keep(this.#start({ signal: either }));
+    return this.#keep(this.#start({ signal: either }, ready));
   }
 
   async leave(): Promise<void> {
@@ -122,10 +125,10 @@ class ProcessSupervisor implements Supervisor {
     while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
   }
 
-  async #start(call: Call): Promise<Replacement> {
+  async #start(call: Call, ready?: Ready): Promise<Replacement> {
     try {
       const candidate = this.#propose(await this.#launch(call));
-      await this.#outlive(candidate, call);
+      await this.#outlive(candidate, call, ready);
       return candidate;
     } catch (error) {
       if (!isEchoOf(this.#stopped.signal, error)) throw error;
@@ -151,13 +154,14 @@ class ProcessSupervisor implements Supervisor {
     return candidate;
   }
 
-  async #outlive(candidate: Candidate, { signal }: Call): Promise<void> {
+  async #outlive(candidate: Candidate, { signal }: Call, ready?: Ready): Promise<void> {
     const { clock, minimumUptimeMs } = this.#options;
     const enough = new AbortController();
     const either = AbortSignal.any([signal, enough.signal]);
     try {
-      const time = clock.sleep(minimumUptimeMs, { signal: either }).then(() => "up" as const);
-      const outcome = await Promise.race([candidate.failed, time]);
+      const time = clock.sleep(minimumUptimeMs, { signal: either });
+      const proof = Promise.all([time, ready?.(candidate, { signal: either })]);
+      const outcome = await Promise.race([candidate.failed, proof.then(() => "up" as const)]);
       signal.throwIfAborted();
       if (outcome !== "up") throw outcome ?? overtaken(candidate.generation);
     } catch (error) {

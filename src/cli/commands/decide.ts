@@ -41,7 +41,7 @@ export const deploy = command({
   operands: "[tag]",
   flags: {
     ...placeFlags,
-    now: { help: "in spite of a pause, and of an earlier failure" },
+    now: { help: "in spite of a pause, a window, an age, and of an earlier failure" },
     reason: reasonFlag,
   },
   epilogue:

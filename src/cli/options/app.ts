@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import type { AppOptions, ProcessOptions } from "../../agent/app-options.ts";
 import type { Mode } from "../../agent/event.ts";
+import type { HealthOptions } from "../../agent/readiness/health.ts";
 import type { Environment } from "../../base/environment.ts";
 import { version } from "../version.ts";
 import { appNameOf } from "./app-name.ts";
@@ -41,6 +42,7 @@ export function appOf(
   const values = valuesOf(source.layers, problems);
   if (!firstOf(source.layers, "registry")) problems.push(missingRegistry(source.place));
   if (mode === "server") checkCommand(source, problems);
+  checkHealth(source, values, problems);
   const directory = resolve(source.directory, values.directory ?? ".");
   const registry = values.registry ?? "";
   return {
@@ -56,7 +58,41 @@ export function appOf(
     rollbackHook: values.rollbackHook,
     scrubEnvironment: values.scrubEnv,
     failureLimit: values.failureLimit,
+    health: healthOf(values),
+    ...{ windows: values.window ?? [], minimumAgeMs: values.minAge },
   };
+}
+
+function healthOf(values: OptionValues): HealthOptions {
+  return {
+    path: values.healthPath,
+    status: values.healthStatus,
+    match: values.healthMatch,
+    grpc: values.healthGrpc,
+    command: values.healthCommand,
+    timeoutMs: values.healthTimeout,
+    minimumUptimeMs: values.minUptime,
+    bakeMs: values.bake,
+  };
+}
+
+/** What would be asked of a port, or of an answer, that is not there. */
+function checkHealth(
+  { mode, place }: AppSource,
+  { port, healthPath, healthGrpc, healthMatch }: OptionValues,
+  problems: string[],
+): void {
+  if (mode !== "server") return;
+  const at = place ? `${place}: ` : "";
+  const [asks] = [healthPath && "health-path", healthGrpc && "health-grpc"].filter(Boolean);
+  if (asks && !port?.length) {
+    problems.push(
+      `${at}${asks} asks the first port, and there is none: give port, or health-command`,
+    );
+  }
+  if (healthMatch && !healthPath) {
+    problems.push(`${at}health-match looks into the answer to health-path, which is missing`);
+  }
 }
 
 export function surroundingsOf({ environment }: { environment: Environment }): Surroundings {

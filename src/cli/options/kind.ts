@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { parseWindow } from "../../agent/choose/window.ts";
 import { parsePorts } from "../../agent/supervisor/port-range.ts";
 import { ConfigError, lineOf } from "../../base/errors.ts";
 import { Seconds, YesOrNo } from "../../base/schema.ts";
@@ -67,14 +68,51 @@ const Time = v.pipe(
   Seconds,
   v.maxValue(86_400_000, "that is longer than a day: write 1d or less"),
 );
-const jsonTime = (leastSeconds: number) => ({
+const jsonTime = (leastSeconds: number, mostSeconds = 86_400) => ({
   oneOf: [
-    { type: "number", minimum: leastSeconds, maximum: 86_400 },
+    { type: "number", minimum: leastSeconds, maximum: mostSeconds },
     { type: "string", pattern: "^(\\d+(\\.\\d+)?(ns|us|µs|ms|s|m|h|d))+$|^\\d+(\\.\\d+)?$" },
   ],
 });
 
 export const duration = kind(Time, jsonTime(0));
+export const healthTime = kind(
+  v.pipe(Time, v.minValue(100, "write 0.1 or more"), v.maxValue(3_600_000, "write 1h or less")),
+  jsonTime(0.1),
+);
+export const shortTime = kind(v.pipe(Time, v.maxValue(3_600_000, "write 1h or less")), jsonTime(0));
+const longestAgeMs = 366 * 86_400_000;
+
+/** A time that may take many days. */
+export const age = kind(
+  v.pipe(
+    v.union([v.string(), v.number()], "write a duration, such as 24h or 3d"),
+    v.transform(String),
+    Seconds,
+    v.maxValue(longestAgeMs, "that is longer than a year: write 366d or less"),
+  ),
+  jsonTime(0, longestAgeMs / 1000),
+);
+
+const writeWindow = "write a window, such as Mon-Thu 10:00-16:00 Asia/Tokyo, or a list of these";
+const jsonWindow = { type: "string", minLength: 9 };
+
+export const windows = kind(
+  v.pipe(
+    v.union([v.string(), v.array(v.string(writeWindow))], writeWindow),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      try {
+        return [dataset.value].flat().map(parseWindow);
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw error;
+        addIssue({ message: lineOf(error) });
+        return NEVER;
+      }
+    }),
+  ),
+  { oneOf: [jsonWindow, { type: "array", items: jsonWindow }] },
+);
+
 export const interval = kind(
   v.pipe(Time, v.minValue(1000, "ask once a second at the most: write 1 or more")),
   jsonTime(1),
@@ -130,6 +168,33 @@ export const positive = kind(
     v.maxValue(1_000, count),
   ),
   { type: "integer", minimum: 1, maximum: 1_000 },
+);
+
+const statuses = "write status codes such as 200, 200-399 or 200,204";
+
+/** `200-399`, or several of these. */
+export const statusRanges = kind(
+  v.pipe(
+    v.union([v.string(), v.number()], statuses),
+    v.transform((value) => String(value).replaceAll(" ", "")),
+    v.regex(/^[1-5]\d\d(-[1-5]\d\d)?(,[1-5]\d\d(-[1-5]\d\d)?)*$/, statuses),
+    v.transform((value) =>
+      value.split(",").map((range) => {
+        const [from = "", to = from] = range.split("-");
+        return { from: Number(from), to: Number(to) };
+      }),
+    ),
+    v.check((ranges) => ranges.every(({ from, to }) => from <= to), statuses),
+  ),
+  { oneOf: [{ type: "integer", minimum: 100, maximum: 599 }, { type: "string" }] },
+);
+
+export const path = kind(
+  v.pipe(
+    Text,
+    v.regex(/^\/[\x21-\x7e]*$/, "write a path that begins with a slash, such as /healthz"),
+  ),
+  { type: "string", pattern: "^/" },
 );
 
 export const choice = <const Words extends readonly [string, ...string[]]>(words: Words) =>

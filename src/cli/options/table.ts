@@ -1,4 +1,5 @@
 import type * as v from "valibot";
+import { healthOptions } from "./health-options.ts";
 import * as kind from "./kind.ts";
 import type { Option } from "./option.ts";
 
@@ -50,6 +51,27 @@ export const options = {
     help: {
       en: "deploy only versions in this range, such as ^1.4 or '>=1.2 <2'",
       ja: "この範囲のバージョンだけをデプロイする（^1.4 や '>=1.2 <2' など）",
+    },
+  },
+  window: {
+    group: "release",
+    value: "WINDOW",
+    kind: kind.windows,
+    separator: /;/,
+    fallbackHelp: { en: "at any time", ja: "いつでも" },
+    help: {
+      en: "install only then, such as 'Mon-Thu 10:00-16:00 Asia/Tokyo'; may be repeated",
+      ja: "この時間帯にだけインストールする（'Mon-Thu 10:00-16:00 Asia/Tokyo' など）。繰り返し指定できる",
+    },
+  },
+  minAge: {
+    group: "release",
+    value: "TIME",
+    kind: kind.age,
+    fallback: "0",
+    help: {
+      en: "install a release only when it is so old, such as 24h",
+      ja: "公開からこれだけ経ったリリースだけをインストールする（24h など）",
     },
   },
   cache: {
@@ -130,16 +152,7 @@ export const options = {
       ja: "エージェント自身の秘密情報を渡さずにアプリとフックを起動する",
     },
   },
-  failureLimit: {
-    group: "place",
-    value: "N",
-    kind: kind.positive,
-    fallback: "3",
-    help: {
-      en: "a release that failed so often by its own fault is tried no more",
-      ja: "リリース自身の問題でこの回数失敗したら、もう試さない",
-    },
-  },
+  ...healthOptions,
   notifier: {
     group: "report",
     value: "URL",

@@ -17,4 +17,10 @@ export function warnOfTypos({ environment, note }: CommandContext): void {
 }
 
 /** What the agent tells hooks and apps, and what is no option of one app. */
-const ownVariables = ["DEWY_CACHEDIR", "DEWY_TAG", "DEWY_PREVIOUS_TAG", "DEWY_RELEASE_DIR"];
+const ownVariables = [
+  "DEWY_CACHEDIR",
+  "DEWY_TAG",
+  "DEWY_PREVIOUS_TAG",
+  "DEWY_RELEASE_DIR",
+  "DEWY_PID",
+];

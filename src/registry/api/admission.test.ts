@@ -11,6 +11,7 @@ it.each<[string, Route, string]>([
   ["GET", { kind: "base" }, ""],
   ["GET", { kind: "catalog" }, "registry:catalog:*"],
   ["POST", { kind: "collections" }, "registry:garbage:*"],
+  ["GET", { kind: "repositories" }, "registry:catalog:*"],
   ["GET", { kind: "quotas" }, "registry:quotas:*"],
   ["GET", { kind: "collection", id: "current" }, "registry:garbage:*"],
   ["DELETE", { kind: "repository", repository: "a" }, "repository:a:delete"],

@@ -46,7 +46,9 @@ function isForAll({ kind }: Route): boolean {
 /** Distribution's "Token Scope Documentation", and that who may push may give up an upload. */
 export function wishesFor(route: Route, method: string): Wish[] {
   if (route.kind === "root" || route.kind === "base" || route.kind === "token") return [];
-  if (route.kind === "catalog") return [{ type: "registry", name: "catalog", action: "*" }];
+  if (route.kind === "catalog" || route.kind === "repositories") {
+    return [{ type: "registry", name: "catalog", action: "*" }];
+  }
   if (route.kind === "quotas") return [{ type: "registry", name: "quotas", action: "*" }];
   if (route.kind === "collections" || route.kind === "collection") {
     return [{ type: "registry", name: "garbage", action: "*" }];

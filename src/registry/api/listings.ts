@@ -8,7 +8,6 @@ import {
   type Methods,
   warningOf,
 } from "./exchange.ts";
-import { unknownRepository } from "./repositories.ts";
 
 /** What Distribution gives a client that does not say how much it wants. */
 const ordinaryCatalogPage = 100;
@@ -71,4 +70,8 @@ export function invalidNumber(n: unknown): OciError {
   return new OciError("PAGINATION_NUMBER_INVALID", `not a number of results: ${n}`, {
     detail: { n },
   });
+}
+
+export function unknownRepository(name: string): OciError {
+  return new OciError("NAME_UNKNOWN", "there is no such repository", { detail: { name } });
 }

@@ -7,7 +7,7 @@ import { catalogMethods, tagsMethods } from "./listings.ts";
 import { manifestMethods } from "./manifests.ts";
 import { quotasMethods } from "./quotas.ts";
 import { referrersMethods } from "./referrers.ts";
-import { repositoryMethods } from "./repositories.ts";
+import { repositoriesMethods, repositoryMethods } from "./repositories.ts";
 import type { Route } from "./routes.ts";
 import { historyMethods } from "./tag-history.ts";
 import { tokenMethods } from "./token.ts";
@@ -67,6 +67,8 @@ function methodsOf(route: Route, inquiry: Inquiry, parts: ApiParts & AdmissionPa
       return uploadMethods(route, inquiry, parts);
     case "referrers":
       return referrersMethods(route, inquiry, parts);
+    case "repositories":
+      return repositoriesMethods(inquiry, parts);
     case "repository":
       return repositoryMethods(route, inquiry, parts);
     case "history":

@@ -1,3 +1,4 @@
+import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Manifest } from "../../oci/manifest.ts";
@@ -17,6 +18,7 @@ import { type HoldCall, type Manifests, manifestsOn } from "./manifests.ts";
 import { type Referrers, referrersOn } from "./referrers.ts";
 import { RepositoryLocks } from "./repository-locks.ts";
 import { removeRepository } from "./repository-removal.ts";
+import { type RepositorySummary, summaryOf } from "./repository-summary.ts";
 import type { ActorCall, TagHistory } from "./tag-history.ts";
 import { type Tags, tagsOn } from "./tags.ts";
 import { trashOn } from "./trash.ts";
@@ -34,6 +36,8 @@ export interface ImageStore {
 }
 
 export interface Repositories {
+  /** `undefined` for what was not pushed here. */
+  summary(repository: string, call: Call): Promise<RepositorySummary | undefined>;
   /** See `removeRepository`. */
   delete(repository: string, call: ActorCall): Promise<boolean>;
 }
@@ -102,6 +106,7 @@ export function imageStoreOn(
     catalog: catalogOn(storage),
     referrers: referrersOn(storage, manifests),
     repositories: {
+      summary: (repository, call) => summaryOf(repository, storage, call),
       delete: (repository, call) =>
         locks.removing(repository, call, async () => {
           await guard.checkRemoval(repository, call);

@@ -29,6 +29,7 @@ const handlers: Record<Route["kind"], string | undefined> = {
   uploads: "blob_upload",
   upload: "blob_upload_chunk",
   referrers: "referrers",
+  repositories: "repositories",
   repository: "repository",
   history: "tag_history",
   quotas: "quotas",

@@ -102,6 +102,8 @@ export function mirroredStore(parts: MirroredStoreParts): ImageStore {
       },
     },
     repositories: {
+      summary: async (repository, call) =>
+        placeOf(repository) ? undefined : await own.repositories.summary(repository, call),
       delete: async (repository, call) => own.repositories.delete(checkedOwn(repository), call),
     },
   };

@@ -1,0 +1,77 @@
+import { type ClientHttp2Session, connect, constants } from "node:http2";
+import type { Socket } from "node:net";
+import type { Call } from "../../base/call.ts";
+import { messageOf } from "../../base/errors.ts";
+import { ProbeError } from "./probe-error.ts";
+
+const method = "/grpc.health.v1.Health/Check";
+/** A message that is not compressed and has no fields: the health of the whole server. */
+const emptyMessage = Buffer.alloc(5);
+/** The whole of `HealthCheckResponse { status: SERVING }`, behind the five bytes of its length. */
+const serving = Buffer.from([0, 0, 0, 0, 2, 0x08, 0x01]);
+const longestAnswer = 1_024;
+
+/**
+ * Asks `grpc.health.v1.Health/Check` over a connection that is there already. Ten bytes of gRPC, and
+ * no library: that one would make its own connection, and reach the old process.
+ *
+ * @throws {ProbeError}
+ */
+export async function askByGrpc(socket: Socket, call: Call): Promise<void> {
+  const session = connect("http://localhost", { createConnection: () => socket });
+  const end = () => session.destroy();
+  call.signal.addEventListener("abort", end, { once: true });
+  try {
+    const answer = await answerFrom(session);
+    if (answer.status !== undefined && answer.status !== "0") {
+      const said = answer.message ? `: ${answer.message}` : "";
+      throw new ProbeError("WRONG_ANSWER", `${method} failed with gRPC ${answer.status}${said}`);
+    }
+    if (!answer.body.equals(serving)) {
+      throw new ProbeError("WRONG_ANSWER", `${method} did not answer SERVING`);
+    }
+  } catch (cause) {
+    if (cause instanceof ProbeError) throw cause;
+    throw new ProbeError("NO_ANSWER", `${method}: ${messageOf(cause)}`, { cause });
+  } finally {
+    call.signal.removeEventListener("abort", end);
+    session.destroy();
+    socket.destroy();
+  }
+}
+
+interface GrpcAnswer {
+  status: string | undefined;
+  message: string | undefined;
+  body: Buffer;
+}
+
+function answerFrom(session: ClientHttp2Session): Promise<GrpcAnswer> {
+  return new Promise((resolve, reject) => {
+    session.on("error", reject);
+    session.on("close", () => reject(new Error("the connection was closed")));
+    const stream = session.request({
+      [constants.HTTP2_HEADER_METHOD]: "POST",
+      [constants.HTTP2_HEADER_PATH]: method,
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
+    const told: Record<string, unknown> = {};
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    stream.on("response", (headers) => Object.assign(told, headers));
+    stream.on("trailers", (headers) => Object.assign(told, headers));
+    stream.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > longestAnswer) return session.destroy();
+      chunks.push(chunk);
+    });
+    stream.on("error", reject);
+    stream.on("end", () => {
+      const text = (name: string) => (told[name] === undefined ? undefined : String(told[name]));
+      const body = Buffer.concat(chunks);
+      resolve({ status: text("grpc-status"), message: text("grpc-message"), body });
+    });
+    stream.end(emptyMessage);
+  });
+}

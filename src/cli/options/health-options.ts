@@ -1,0 +1,95 @@
+import * as kind from "./kind.ts";
+import type { Option } from "./option.ts";
+
+/** The part of the table about how a release proves itself. */
+export const healthOptions = {
+  healthPath: {
+    group: "health",
+    value: "PATH",
+    kind: kind.path,
+    only: "server",
+    fallbackHelp: { en: "every port is accepted on", ja: "すべてのポートで接続を受け付けること" },
+    help: {
+      en: "a new process is ready when GET PATH on its first port answers well",
+      ja: "最初のポートへの GET PATH が正しく応答したら、新しいプロセスは準備完了",
+    },
+  },
+  healthStatus: {
+    group: "health",
+    value: "CODES",
+    kind: kind.statusRanges,
+    fallback: "200-399",
+    only: "server",
+    help: { en: "the status codes that are well", ja: "正常とみなすステータスコード" },
+  },
+  healthMatch: {
+    group: "health",
+    value: "TEXT",
+    kind: kind.text,
+    only: "server",
+    help: {
+      en: "must be in the body or a header of the answer; {tag} and {version} stand for the release",
+      ja: "応答の本文かヘッダーに含まれるべき文字列。{tag} と {version} はリリースのもの",
+    },
+  },
+  healthGrpc: {
+    group: "health",
+    kind: kind.yesOrNo,
+    fallback: "false",
+    only: "server",
+    help: {
+      en: "a new process is ready when grpc.health.v1 on its first port answers SERVING",
+      ja: "最初のポートの grpc.health.v1 が SERVING と答えたら、新しいプロセスは準備完了",
+    },
+  },
+  healthCommand: {
+    group: "health",
+    value: "COMMAND",
+    kind: kind.text,
+    help: {
+      en: "a new release is ready when this, run by sh, ends with status 0; DEWY_TAG and DEWY_PID tell which",
+      ja: "sh で実行してステータス 0 で終われば準備完了。対象は DEWY_TAG と DEWY_PID で分かる",
+    },
+  },
+  healthTimeout: {
+    group: "health",
+    value: "TIME",
+    kind: kind.healthTime,
+    fallback: "30",
+    help: {
+      en: "within which a new release has to be ready, else the old one stays",
+      ja: "この時間内に準備完了にならなければ、元のリリースのままにする",
+    },
+  },
+  minUptime: {
+    group: "health",
+    value: "TIME",
+    kind: kind.shortTime,
+    fallback: "1",
+    only: "server",
+    help: {
+      en: "how long a new process has to stay up before it counts",
+      ja: "新しいプロセスが有効とみなされるまで動き続けるべき時間",
+    },
+  },
+  bake: {
+    group: "health",
+    value: "TIME",
+    kind: kind.shortTime,
+    fallback: "0",
+    help: {
+      en: "watch a new release in the traffic for so long, beside the old one, and take it back when it fails",
+      ja: "新しいリリースを元のものと並べてこの時間トラフィックの中で見守り、失敗したら元に戻す",
+    },
+  },
+  failureLimit: {
+    group: "health",
+    value: "N",
+    kind: kind.positive,
+    fallback: "3",
+    help: {
+      en: "a release that failed so often by its own fault is tried no more",
+      ja: "リリース自身の問題でこの回数失敗したら、もう試さない",
+    },
+  },
+} as const satisfies Record<string, Option>;

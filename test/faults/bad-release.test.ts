@@ -1,0 +1,220 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it, onTestFinished } from "vitest";
+import { openAgent } from "../../src/agent/agent.ts";
+import type { AppOptions } from "../../src/agent/app-options.ts";
+import { readHistory } from "../../src/agent/history/read-history.ts";
+import type { LedgerState } from "../../src/agent/ledger/ledger.ts";
+import type { HealthOptions } from "../../src/agent/readiness/health.ts";
+import { serveFakeGithub } from "../../src/agent/registries/github.fake.ts";
+import { openListeners } from "../../src/agent/supervisor/listeners.ts";
+import { ask, until } from "../../src/agent/supervisor/sample-app.fake.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { FakeLogger } from "../../src/base/logger.fake.ts";
+
+/** How many polls may not try a bad release again. */
+const manyPolls = 300;
+
+const serving = "listen((request, response) => response.end(tag));";
+const health: HealthOptions = {
+  ...{ status: [{ from: 200, to: 399 }], grpc: false },
+  ...{ timeoutMs: 20_000, minimumUptimeMs: 100, bakeMs: 0 },
+};
+const path = "/health";
+
+interface Fault {
+  what: string;
+  body: string;
+  reason: RegExp;
+  health?: Partial<HealthOptions>;
+  hook?: string;
+  isTampered?: boolean;
+}
+
+const faults: Fault[] = [
+  { what: "exits at once", body: "process.exit(3)", reason: /ended with status 3/ },
+  {
+    what: "never accepts a connection",
+    body: "setInterval(() => {}, 1000);",
+    reason: /not ready within 2 s: (nobody|only the old process) accepts connections on port/,
+    health: { timeoutMs: 2_000 },
+  },
+  {
+    what: "answers 500",
+    body: "listen((_, response) => response.writeHead(500).end());",
+    reason: /not ready within 3 s: GET \/health answered 500, not 200-399/,
+    health: { path, timeoutMs: 3_000 },
+  },
+  {
+    what: "answers as another version",
+    body: 'listen((_, response) => response.end("v0.9.0"));',
+    reason: /not ready within 3 s: GET \/health answered 200, without "v2.0.0" in it/,
+    health: { path, match: "{tag}", timeoutMs: 3_000 },
+  },
+  {
+    what: "fails its health command",
+    body: serving,
+    reason: /not ready within 2 s: the health command ended with status 1/,
+    health: { command: 'test "$DEWY_TAG" = v1.0.0 && kill -0 "$DEWY_PID"', timeoutMs: 2_000 },
+  },
+  {
+    what: "crashes in its bake",
+    body: `${serving} setTimeout(() => process.exit(4), 1_500);`,
+    reason: /it got the traffic, and then .* ended with status 4/,
+    health: { path, bakeMs: 600_000 },
+  },
+  {
+    what: "begins to answer 500 in its bake",
+    body: `const began = Date.now();
+      listen((_, response) => response.writeHead(Date.now() - began > 1_500 ? 500 : 200).end(tag));`,
+    reason: /failed .* s after it got the traffic: GET \/health answered 500/,
+    health: { path, bakeMs: 600_000 },
+  },
+  {
+    what: "hangs in its bake",
+    body: `${serving} setTimeout(() => { for (;;); }, 1_500);`,
+    reason: /failed .* s after it got the traffic: /,
+    health: { path, bakeMs: 600_000, timeoutMs: 3_000 },
+  },
+  {
+    what: "fails its before-hook",
+    body: serving,
+    reason: /before-deploy hook ended with status 1/,
+    hook: 'test "$DEWY_TAG" = v1.0.0 || { echo "no such table" >&2; exit 1; }',
+  },
+  {
+    what: "has another digest than was announced",
+    body: serving,
+    reason: /expected sha256:.*, received sha256:/,
+    isTampered: true,
+  },
+];
+
+it.each(faults)(
+  "keeps the old release in service, and tries it no more: a release that $what",
+  async ({ ...fault }) => {
+    const host = await openHost(fault);
+    await until(() => host.answers("v1.0.0"));
+
+    await host.publish("v2.0.0", fault.body, fault.isTampered);
+    await until(async () => (await host.ledger()).quarantined?.length === 1);
+
+    const { active, quarantined = [] } = await host.ledger();
+    expect(active?.tag).toBe("v1.0.0");
+    expect(quarantined).toMatchObject([
+      { tag: "v2.0.0", failures: 1, reason: expect.stringMatching(fault.reason) },
+    ]);
+    expect(quarantined[0]?.logTail).toEqual(fault.hook ? ["no such table"] : []);
+    await until(async () => (await host.history()).at(-1)?.[0] === "release quarantined");
+    expect(await host.history()).toEqual([
+      ["deployed", "v1.0.0"],
+      ...(fault.hook ? [["hook failed", "v2.0.0"]] : []),
+      ["deployment failed", "v2.0.0"],
+      ["release quarantined", "v2.0.0"],
+    ]);
+    for (let time = 0; time < 20; time++) expect(await ask(host.port())).toBe("v1.0.0");
+
+    const before = host.polls();
+    await until(() => host.polls() > before + manyPolls);
+    expect(await host.history()).toHaveLength(fault.hook ? 4 : 3);
+
+    await host.publish("v2.0.1", serving);
+    if (!fault.hook && !fault.health) await until(() => host.answers("v2.0.1"));
+  },
+  60_000,
+);
+
+it("takes a release into service once it has baked", async () => {
+  const host = await openHost({ health: { path, match: "{tag}", bakeMs: 1_500 } });
+  await until(() => host.answers("v1.0.0"));
+
+  await host.publish("v2.0.0", serving);
+  await until(async () => (await host.ledger()).active?.tag === "v2.0.0");
+  await until(() => host.answers("v2.0.0"));
+
+  expect(host.logger.messages("info")).toContain(
+    "Bake: watching the new release beside the old one",
+  );
+}, 60_000);
+
+async function openHost({ health: asked, hook }: Pick<Fault, "health" | "hook">) {
+  const directory = await mkdtemp(join(tmpdir(), "dewy-bad-release-"));
+  const github = await serveFakeGithub();
+  const environment = {
+    ...{ PATH: process.env.PATH, GITHUB_API_URL: github.api, GITHUB_TOKEN: github.token },
+  };
+  let port = 0;
+  const logger = new FakeLogger();
+  const stop = new AbortController();
+  const agent = await openAgent(
+    { telemetry: undefined, adminPort: 0 },
+    {
+      ...{ clock: systemClock, logger, environment, version: "0.0.0", onRestart: () => () => {} },
+      async listen(ports, call) {
+        const listeners = await openListeners(ports, call);
+        port = listeners.sockets[0]?.port ?? 0;
+        return listeners;
+      },
+    },
+    stop,
+  );
+  const options: AppOptions = {
+    ...{ name: "app", mode: "server", registry: "ghr://acme/app?artifact=app", ports: [0] },
+    ...{ command: ["current/app"], directory, intervalMs: 1, drainMs: 2_000, cache: undefined },
+    ...{ notifiers: [], scrubEnvironment: true, environment, userAgent: "dewy/test" },
+    ...{ handover: false, windows: [], minimumAgeMs: undefined },
+    ...{ failureLimit: 1, health: { ...health, ...asked }, beforeDeployHook: hook },
+  };
+  const host = {
+    logger,
+    port: () => port,
+    polls: () => github.requests.length,
+    answers: async (tag: string) => port > 0 && (await ask(port).catch(() => "")) === tag,
+    ledger: async () =>
+      JSON.parse(await readFile(join(directory, ".dewy/ledger.json"), "utf8")) as LedgerState,
+    async history() {
+      const told: [string, string | undefined][] = [];
+      const { signal } = new AbortController();
+      for await (const { event, tag } of readHistory(directory, {}, { signal })) {
+        told.push([event, tag]);
+      }
+      return told;
+    },
+    async publish(tag: string, body: string, isTampered = false) {
+      github.publish(tag, { app: appOf(tag, body) });
+      const [asset] = github.releases[0]?.assets ?? [];
+      if (asset && isTampered) asset.served = asset.content.replace("servers", "SERVERS");
+    },
+  };
+  await host.publish("v1.0.0", serving);
+  const running = agent.run(options, logger, stop).catch((error: unknown) => error);
+  onTestFinished(async () => {
+    stop.abort(new Error("told to stop"));
+    await running;
+    await agent.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+  return host;
+}
+
+/** A release of one file, which serves on the sockets it is given. */
+function appOf(tag: string, body: string): string {
+  return `#!${process.execPath}
+    const tag = ${JSON.stringify(tag)};
+    const servers = [];
+    function listen(answer) {
+      const { createServer } = require("node:http");
+      const server = createServer((request, response) => {
+        response.setHeader("connection", "close");
+        answer(request, response);
+      });
+      servers.push(server.listen({ fd: 3 }));
+    }
+    process.on("SIGTERM", () => {
+      for (const server of servers) server.close();
+      setTimeout(() => process.exit(), 100).unref();
+    });
+    ${body}
+  `;
+}
