@@ -5,7 +5,7 @@ const benches: Record<
 > = {
   agent: () => import("./agent/agent.ts"),
   poll: () => import("./poll/poll.ts"),
-  registry: () => import("./registry.ts"),
+  registry: () => import("./registry/registry.ts"),
   mirror: () => import("./mirror.ts"),
   deploy: () => import("./deploy.ts"),
   garbage: () => import("./garbage.ts"),
