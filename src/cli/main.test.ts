@@ -202,6 +202,7 @@ describe("dewy", () => {
     expect(printed.join("\n").match(/^[A-Z][a-z A-Z]*:$/gm)).toEqual([
       "What to deploy:",
       "Where and how it runs:",
+      "How a release proves itself:",
       "Hooks and notices:",
       "The agent itself:",
       "Options:",
