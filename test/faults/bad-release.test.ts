@@ -23,6 +23,10 @@ const health: HealthOptions = {
 };
 const path = "/health";
 
+/** A while after the first request, which is a probe's: so after it was found ready, on a slow machine too. */
+const sinceAsked = (deed: string) =>
+  ` servers[0].once("request", () => setTimeout(() => { ${deed} }, 2_000));`;
+
 interface Fault {
   what: string;
   body: string;
@@ -60,20 +64,19 @@ const faults: Fault[] = [
   },
   {
     what: "crashes in its bake",
-    body: `${serving} setTimeout(() => process.exit(4), 1_500);`,
+    body: serving + sinceAsked("process.exit(4)"),
     reason: /it got the traffic, and then .* ended with status 4/,
     health: { path, bakeMs: 600_000 },
   },
   {
     what: "begins to answer 500 in its bake",
-    body: `const began = Date.now();
-      listen((_, response) => response.writeHead(Date.now() - began > 1_500 ? 500 : 200).end(tag));`,
+    body: `let status = 200; listen((_, response) => response.writeHead(status).end(tag));${sinceAsked("status = 500")}`,
     reason: /failed .* s after it got the traffic: GET \/health answered 500/,
     health: { path, bakeMs: 600_000 },
   },
   {
     what: "hangs in its bake",
-    body: `${serving} setTimeout(() => { for (;;); }, 1_500);`,
+    body: serving + sinceAsked("for (;;);"),
     reason: /failed .* s after it got the traffic: /,
     health: { path, bakeMs: 600_000, timeoutMs: 3_000 },
   },
