@@ -27,6 +27,8 @@ describe("agents that follow one another on a socket that outlives them", {
     const load = startLoad({ url: `http://127.0.0.1:${port}/`, keepAlive: 4, fresh: 4 });
     const slow = ask(`http://127.0.0.1:${port}/slow?seconds=8`, { timeoutMs: 30_000 });
 
+    await until("the first app answers", async () => load.soFar.answers.size === 1);
+
     for (const signal of ["SIGTERM", "SIGKILL", "SIGTERM", "SIGKILL"] as const) {
       const before = load.soFar.answers.size;
       agent.process.kill(signal);
