@@ -1,4 +1,5 @@
 import { DewyError } from "../base/errors.ts";
+import { ContainerError } from "./containers/runtime.ts";
 import { ArchiveError } from "./deploy/archives/archive.ts";
 import { FetchError } from "./deploy/fetch-error.ts";
 import { HookError } from "./deploy/hook.ts";
@@ -10,6 +11,7 @@ const faults: readonly [abstract new (...values: never[]) => DewyError, readonly
   [ArchiveError, ["DAMAGED", "REFUSED", "TOO_LARGE"]],
   [HookError, ["HOOK_FAILED"]],
   [ProbeError, ["NOT_READY", "UNHEALTHY"]],
+  [ContainerError, ["NOT_STARTED"]],
   [SupervisorError, ["START_FAILED", "COMMAND_NOT_FOUND", "NOT_EXECUTABLE"]],
 ];
 
@@ -29,5 +31,6 @@ export function isFinalFault(error: unknown): boolean {
 
 /** What was written last before it failed, as far as the error brings it along. */
 export function logTailOf(error: unknown): string[] {
-  return error instanceof HookError ? [...error.logTail] : [];
+  const isTold = error instanceof HookError || error instanceof ContainerError;
+  return isTold ? [...error.logTail] : [];
 }
