@@ -111,7 +111,8 @@ export async function untilDead(
   }
 }
 
-async function deathOf(
+/** What is said of a container that was to run and does not. */
+export async function deathOf(
   name: string,
   container: Container | undefined,
   runtime: ContainerRuntime,

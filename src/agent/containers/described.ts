@@ -14,6 +14,11 @@ const Bindings = v.nullish(
 );
 const Health = v.nullish(v.object({ Status: v.string() }));
 
+const Network = v.object({
+  IPAddress: v.optional(v.string(), ""),
+  Gateway: v.optional(v.string(), ""),
+});
+
 /** What `inspect` says, in the fields that Docker and Podman have in common. */
 const Inspected = v.object({
   Id: v.string(),
@@ -33,8 +38,7 @@ const Inspected = v.object({
   HostConfig: v.object({ NetworkMode: v.optional(v.string(), "") }),
   NetworkSettings: v.object({
     Ports: Bindings,
-    IPAddress: v.optional(v.string(), ""),
-    Networks: v.nullish(v.record(v.string(), v.object({ IPAddress: v.optional(v.string(), "") }))),
+    Networks: v.nullish(v.record(v.string(), Network)),
   }),
 });
 
@@ -83,7 +87,7 @@ function containerFrom(inspected: v.InferOutput<typeof Inspected>): Container {
   const { State: state, Config: config, NetworkSettings: network } = inspected;
   const networks = network.Networks ?? {};
   const startedAt = new Date(state.StartedAt);
-  const ip = network.IPAddress || Object.values(networks).find((one) => one.IPAddress)?.IPAddress;
+  const own = Object.values(networks).find(({ IPAddress }) => IPAddress !== "");
   return {
     id: inspected.Id,
     name: inspected.Name.replace(/^\//, ""),
@@ -98,7 +102,8 @@ function containerFrom(inspected: v.InferOutput<typeof Inspected>): Container {
     labels: config.Labels ?? {},
     pid: state.Pid > 0 ? state.Pid : undefined,
     ports: new Map(Object.entries(network.Ports ?? {}).flatMap(publishedPort)),
-    ip: ip || undefined,
+    ip: own?.IPAddress,
+    gateway: own?.Gateway || undefined,
     networks: Object.keys(networks),
   };
 }

@@ -7,7 +7,7 @@ import type { Observe } from "../event.ts";
 import type { DataPlane } from "../proxy/data-plane.ts";
 import type { HealthOptions } from "../readiness/health.ts";
 import type { ContainerOptions } from "./container-options.ts";
-import { type ContainerProbeOptions, untilContainerReady } from "./container-probe.ts";
+import { type ContainerProbeOptions, deathOf, untilContainerReady } from "./container-probe.ts";
 import type { ReleaseImage } from "./release-image.ts";
 import { type App, configOf, labelsOf, replicaLabels } from "./replica.ts";
 import { type Container, ContainerError, type ContainerRuntime, type Image } from "./runtime.ts";
@@ -111,7 +111,7 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
     try {
       const id = await runtime.run(specification, call);
       const container = await runtime.inspect(id, call);
-      if (!container) throw new ContainerError("NOT_STARTED", `${name} was removed by somebody`);
+      if (container?.state !== "running") throw await deathOf(name, container, runtime, call);
       await admit(container, image, call);
       return container;
     } catch (error) {

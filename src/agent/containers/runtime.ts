@@ -57,8 +57,9 @@ export interface Container {
   pid: number | undefined;
   /** The TCP ports it publishes, by their number inside. */
   ports: ReadonlyMap<number, Address>;
-  /** Its own address in the first of its networks. */
+  /** Its own address in the first of its networks that gives it one, and that of the way out. */
   ip: string | undefined;
+  gateway: string | undefined;
   networks: readonly string[];
 }
 

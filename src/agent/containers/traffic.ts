@@ -1,3 +1,4 @@
+import { networkInterfaces } from "node:os";
 import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
@@ -87,20 +88,30 @@ export function openTraffic(
   }
 }
 
-/** Where `containerPort` of it is reached. @throws {ContainerError} `NOT_STARTED` when it is nowhere */
+/**
+ * Where `containerPort` of it is reached: at its own address where this host is its way out, since an
+ * engine's own proxy accepts for a container that does not; else at the port it publishes.
+ *
+ * @throws {ContainerError} `NOT_STARTED` when it is nowhere
+ */
 export function addressOf(
-  { name, ports, ip }: Container,
+  { name, ports, ip, gateway }: Container,
   containerPort: number,
   reach: DataPlane["reach"],
 ): Address {
-  const address = reach === "published" ? ports.get(containerPort) : undefined;
+  if (ip && (reach === "inside" || isOurs(gateway))) return { host: ip, port: containerPort };
+  const address = ports.get(containerPort);
   if (address) return address;
-  if (reach === "inside" && ip) return { host: ip, port: containerPort };
   throw new ContainerError(
     "NOT_STARTED",
     `${name} cannot be reached at its port ${containerPort}`,
-    {
-      hint: "leave --network host and --network none out of what is after --",
-    },
+    { hint: "leave --network host and --network none out of what is after --" },
   );
+}
+
+/** An engine of another user may hand out addresses that mean somebody else to this host. */
+function isOurs(gateway: string | undefined): boolean {
+  if (gateway === undefined) return false;
+  const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return own.some(({ address }) => address === gateway);
 }

@@ -16,6 +16,8 @@ import { openServerMode, type ServerModeParts } from "./server.ts";
 export interface ModeParts extends ServerModeParts {
   alone: InTurn;
   http: HttpClient;
+  /** Of Dewy. */
+  version: string;
   /** The agent's own, with what it signs in by. */
   environment: Environment;
 }
@@ -62,7 +64,11 @@ async function openContainers(
   const kept = join(directory, ".dewy");
   const runtime = openContainerRuntime({ ...container, environment, directory: kept });
   await runtime.version(call).catch(refuseEngine);
-  const plane = await openDataPlane({ ...container, directory: kept }, parts, call);
+  const plane = await openDataPlane(
+    { ...container, ports: options.ports, directory: kept },
+    parts,
+    call,
+  );
   const pulling = {
     ...{ ...parts, runtime, plainHttp: /[?&]insecure=(true|1|on|yes)\b/.test(options.registry) },
     credentials: credentialsFrom(parts.environment, parts),

@@ -1,80 +1,139 @@
-import { connect, createServer, type Server, type Socket } from "node:net";
-import type { Backend, BackendLoad, DataPlane, Route } from "./data-plane.ts";
-import type { DataPlaneOptions } from "./index.ts";
+import { existsSync } from "node:fs";
+import type { Socket } from "node:net";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Call, isEchoOf } from "../../base/call.ts";
+import type { Clock } from "../../base/clock.ts";
+import { ConfigError } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
+import { openTurns } from "../../base/turns.ts";
+import type { DataPlane, Route } from "./data-plane.ts";
+import { startProxyProcess } from "./hand-on.ts";
+import { proxySocket } from "./proxy-process.ts";
+import { asked, askProxy, ProxyError, type ProxyRequest } from "./proxy-protocol.ts";
+import { fingerprintOf, type ProxySettings } from "./proxy-settings.ts";
 
-/** PROVISIONAL: in this process. */
-export async function openBuiltIn({ proxyIdleMs }: DataPlaneOptions): Promise<DataPlane> {
-  const servers = new Map<number, Server>();
-  const routes = new Map<number, readonly Backend[]>();
-  const loads = new Map<string, BackendLoad>();
-  const sockets = new Map<string, Set<Socket>>();
+export interface BuiltInOptions {
+  /** Private to the agent, and kept from one to the next. */
+  directory: string;
+  ports: readonly number[];
+  idleMs: number;
+  proxyProtocol: boolean;
+  version: string;
+  /** The file that is run; that of this installation unless told. */
+  program?: string;
+}
+
+const beforeRestartMs = 100;
+
+/**
+ * A process of its own that carries the traffic: an agent that ends, is killed or is replaced leaves
+ * it as it is. One of another version of Dewy, or with other settings, hands its sockets on to a new
+ * one, and ends with its last connection. One that was killed is replaced at once.
+ *
+ * @throws {ConfigError} for a port that cannot be had
+ */
+export async function openBuiltIn(
+  { directory, ports, program = installedProgram(), ...options }: BuiltInOptions,
+  { logger, clock }: { logger: Logger; clock: Clock },
+  call: Call,
+): Promise<DataPlane> {
+  const path = join(directory, proxySocket);
+  const settings: ProxySettings = { directory, ...options };
+  const closing = new AbortController();
+  const alone = openTurns();
+  let routes: readonly Route[] | undefined;
+  let held = await attached(call);
+  await ask({ do: "check", ports: [...ports] }, call).catch(refusePort);
+  watch(held);
+
   return {
     name: "built-in",
     reach: "published",
-    async declare(next: readonly Route[]) {
-      for (const { port, backends } of next) {
-        routes.set(port, backends);
-        if (servers.has(port)) continue;
-        const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) =>
-          serve(client, port),
-        );
-        await new Promise<void>((resolve, reject) => {
-          server.once("error", reject);
-          server.listen({ port, host: "::", backlog: 4096 }, resolve);
-        });
-        servers.set(port, server);
+
+    declare: (next, each) =>
+      alone(async () => {
+        await ask({ do: "declare", routes: copied(next) }, each);
+        routes = next;
+      }),
+
+    async loads(each) {
+      const { loads = {} } = await ask({ do: "loads" }, each);
+      return new Map(Object.entries(loads));
+    },
+
+    async cut(id, each) {
+      return (await ask({ do: "cut", id }, each)).cut ?? 0;
+    },
+
+    async close({ keep }) {
+      closing.abort();
+      if (!keep) {
+        const last = { signal: AbortSignal.timeout(5_000) };
+        await askProxy(path, { do: "end" }, last).catch(() => {});
       }
-    },
-    loads: async () => new Map(loads),
-    async cut(id) {
-      const open = [...(sockets.get(id) ?? [])];
-      for (const socket of open) socket.destroy();
-      return open.length;
-    },
-    async close() {
-      for (const server of servers.values()) server.close();
+      held.destroy();
     },
   };
 
-  function serve(client: Socket, port: number): void {
-    const least = [...(routes.get(port) ?? [])].sort(
-      (a, b) => (loads.get(a.id)?.open ?? 0) - (loads.get(b.id)?.open ?? 0),
-    );
-    client.on("error", () => {});
-    attempt(client, least);
+  function ask(request: ProxyRequest, each: Call) {
+    return askProxy(path, request, each);
   }
 
-  function attempt(client: Socket, [backend, ...others]: readonly Backend[]): void {
-    if (!backend) return void client.destroy();
-    const load = loads.get(backend.id) ?? { open: 0, total: 0, failed: 0 };
-    loads.set(backend.id, load);
-    load.open++;
-    load.total++;
-    const upstream = connect({
-      host: backend.host,
-      port: backend.port,
-      allowHalfOpen: true,
-      noDelay: true,
+  /** To the process that is there, to one it hands on to, or to one that is started. */
+  async function attached(each: Call): Promise<Socket> {
+    const there = await asked(path, { do: "attach" }, each).catch((error) => {
+      if (error instanceof ProxyError && error.code === "NO_PROXY") return undefined;
+      throw error;
     });
-    const open = sockets.get(backend.id) ?? new Set<Socket>();
-    sockets.set(backend.id, open.add(upstream));
-    let isConnected = false;
-    upstream.once("connect", () => {
-      isConnected = true;
-      client.pipe(upstream);
-      upstream.pipe(client);
-      client.once("close", () => upstream.destroy());
-    });
-    upstream.on("error", () => {
-      load.failed++;
-      if (!isConnected) attempt(client, others);
-      else client.destroy();
-    });
-    upstream.once("close", () => {
-      load.open--;
-      open.delete(upstream);
-      if (isConnected) client.end();
-    });
-    if (proxyIdleMs > 0) upstream.setTimeout(proxyIdleMs, () => upstream.destroy());
+    if (there?.answer.settings === fingerprintOf(settings)) return there.socket;
+    if (there) {
+      logger.info("The proxy of another version or with other settings hands its ports on");
+      await ask({ do: "hand on", program, settings: JSON.stringify(settings) }, each);
+      there.socket.destroy();
+    } else await startProxyProcess(program, settings);
+    return (await asked(path, { do: "attach" }, each)).socket;
   }
+
+  function watch(socket: Socket): void {
+    socket.resume();
+    socket.once("close", () => {
+      if (!closing.signal.aborted) void alone(replace);
+    });
+  }
+
+  async function replace(): Promise<void> {
+    logger.error("The proxy has ended, and another one takes its place");
+    while (!closing.signal.aborted) {
+      try {
+        held = await attached(closing);
+        if (routes) await ask({ do: "declare", routes: copied(routes) }, closing);
+        watch(held);
+        return;
+      } catch (error) {
+        if (isEchoOf(closing.signal, error)) return;
+        logger.error("The proxy could not be started", { error });
+        await clock.sleep(beforeRestartMs, closing).catch(() => {});
+      }
+    }
+  }
+}
+
+function copied(routes: readonly Route[]) {
+  return routes.map(({ port, backends }) => ({ port, backends: [...backends] }));
+}
+
+/** Beside what is built; run from its source, as tests do, the built one of the same tree. */
+function installedProgram(): string {
+  const here = fileURLToPath(new URL("../../proxy-main.js", import.meta.url));
+  if (existsSync(here)) return here;
+  return fileURLToPath(new URL("../../../dist/src/proxy-main.js", import.meta.url));
+}
+
+function refusePort(error: unknown): never {
+  if (!(error instanceof ProxyError)) throw error;
+  throw new ConfigError(`--port: ${error.message}`, {
+    cause: error,
+    hint: "stop what listens there, or name another port",
+  });
 }

@@ -78,8 +78,8 @@ export const containerOptions = {
     fallbackHelp: { en: "built-in", ja: "built-in" },
     only: "container",
     help: {
-      en: "what carries the traffic to them: built-in, nftables, haproxy, or none",
-      ja: "トラフィックを運ぶもの: built-in、nftables、haproxy、none",
+      en: "what carries the traffic to them: built-in, or none",
+      ja: "トラフィックを運ぶもの: built-in または none",
     },
   },
   proxyIdleTimeout: {
