@@ -60,6 +60,7 @@ export function appOf(
     failureLimit: values.failureLimit,
     health: healthOf(values),
     verify: { policy: values.verify, keys: values.verifyKey ?? [] },
+    crashes: { crashLimit: values.crashLimit, watchMs: values.watch },
     ...{ windows: values.window ?? [], minimumAgeMs: values.minAge },
   };
 }
