@@ -32,12 +32,20 @@ export interface AcceptedSignature {
   predicateType: string | undefined;
   /** The name that the signer knew the image by, where the signature has one. */
   reference: string | undefined;
+  /** As a log or a timestamp vouches for it; a key alone cannot. */
+  signedAt: Date | undefined;
+}
+
+/** Why something that was found does not count. */
+export interface Refusal {
+  place: string;
+  reason: string;
 }
 
 /** What came of all that was found: the first that counts, or why none does, in the order found. */
 export type Verdict =
   | { accepted: AcceptedSignature }
-  | { accepted: undefined; refusals: { place: string; reason: string }[] };
+  | { accepted: undefined; refusals: Refusal[] };
 
 /** Holds what was found against the policy, one by one, until one counts. */
 export async function judge(
@@ -45,7 +53,7 @@ export async function judge(
   subject: SignedSubject,
   policy: SignaturePolicy,
 ): Promise<Verdict> {
-  const refusals: { place: string; reason: string }[] = [];
+  const refusals: Refusal[] = [];
   for await (const material of materials) {
     const { place } = material;
     try {
@@ -64,7 +72,7 @@ async function accepted(
   policy: SignaturePolicy,
 ): Promise<Omit<AcceptedSignature, "place">> {
   const signed = contentIn(material);
-  const signer = await signerOf(signed, subject, policy);
+  const { name: signer, signedAt } = await signerOf(signed, subject, policy);
   const { digests, predicateType, reference } = claimOf(signed);
   if (
     digests &&
@@ -82,7 +90,7 @@ async function accepted(
         : `it attests ${predicateType}, by ${signer}`,
     );
   }
-  return { signer, predicateType, reference };
+  return { signer, predicateType, reference, signedAt };
 }
 
 interface Claim {
@@ -108,7 +116,7 @@ async function signerOf(
   signed: SignedContent,
   subject: SignedSubject,
   { signers }: SignaturePolicy,
-): Promise<string> {
+): Promise<{ name: string; signedAt: Date | undefined }> {
   if (signers.kind === "identity") {
     if (signed.bundle === undefined) {
       throw new SignatureRefusal("it was made by a key, and a certificate is demanded");
@@ -116,12 +124,12 @@ async function signerOf(
     const message = await signedMessage(signed, subject);
     const found = signers.trustRoot.verify(signed.bundle, message);
     const name = `${found.identity ?? "nobody"} (${found.issuer ?? "vouched for by nobody"})`;
-    if (isSigner(found, signers)) return name;
+    if (isSigner(found, signers)) return { name, signedAt: found.signedAt };
     throw new SignatureRefusal(`it is of ${name}`);
   }
   for (const { key, name } of signers.keys) {
     const message = await signedMessage(signed, subject, key);
-    if (message.isSignedBy(key, signed.signature)) return name;
+    if (message.isSignedBy(key, signed.signature)) return { name, signedAt: undefined };
   }
   throw new SignatureRefusal("another key made it, or it is over something else");
 }

@@ -10,6 +10,8 @@ export interface KeylessSigner {
   identity: string | undefined;
   /** Who vouched for it: the URL of an OpenID Connect provider. */
   issuer: string | undefined;
+  /** The earliest time that a log or a timestamp vouches for. */
+  signedAt: Date | undefined;
 }
 
 /** The certificate authorities and logs that keyless signatures are held against. */
@@ -94,8 +96,18 @@ export async function openTrustRoot(text: string, place: string): Promise<TrustR
     return {
       identity: identity?.subjectAlternativeName,
       issuer: identity?.extensions?.issuer,
+      signedAt: earliest(entity),
     };
   }
+}
+
+/** Of the times that the verifier has found to hold. */
+function earliest({ timestamps }: SignedEntity): Date | undefined {
+  const times = timestamps.flatMap((one) => {
+    if (one.$case === "timestamp-authority") return one.timestamp.signingTime.getTime();
+    return one.tlogEntry.inclusionPromise ? Number(one.tlogEntry.integratedTime) * 1000 : [];
+  });
+  return times.length > 0 ? new Date(Math.min(...times)) : undefined;
 }
 
 /** Instead of the library's own, which wants the whole artifact in memory. */
