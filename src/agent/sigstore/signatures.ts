@@ -40,6 +40,8 @@ export interface AcceptedSignature {
 export interface Refusal {
   place: string;
   reason: string;
+  /** There is nothing wrong with it, only that it is not what is demanded. */
+  isAside: boolean;
 }
 
 /** What came of all that was found: the first that counts, or why none does, in the order found. */
@@ -60,7 +62,7 @@ export async function judge(
       return { accepted: { place, ...(await accepted(material, subject, policy)) } };
     } catch (error) {
       if (!(error instanceof SignatureRefusal)) throw error;
-      refusals.push({ place, reason: error.message });
+      refusals.push({ place, reason: error.message, isAside: error.isAside });
     }
   }
   return { accepted: undefined, refusals };
@@ -84,11 +86,11 @@ async function accepted(
     );
   }
   if (!isSufficient(predicateType, policy)) {
-    throw new SignatureRefusal(
+    const what =
       predicateType === undefined
-        ? `it is a signature without an attestation, by ${signer}`
-        : `it attests ${predicateType}, by ${signer}`,
-    );
+        ? "is a signature without an attestation"
+        : `attests ${predicateType}`;
+    throw new SignatureRefusal(`it ${what}, by ${signer}`, { isAside: true });
   }
   return { signer, predicateType, reference, signedAt };
 }
@@ -119,7 +121,9 @@ async function signerOf(
 ): Promise<{ name: string; signedAt: Date | undefined }> {
   if (signers.kind === "identity") {
     if (signed.bundle === undefined) {
-      throw new SignatureRefusal("it was made by a key, and a certificate is demanded");
+      throw new SignatureRefusal("it was made by a key, and a certificate is demanded", {
+        isAside: true,
+      });
     }
     const message = await signedMessage(signed, subject);
     const found = signers.trustRoot.verify(signed.bundle, message);
@@ -130,6 +134,11 @@ async function signerOf(
   for (const { key, name } of signers.keys) {
     const message = await signedMessage(signed, subject, key);
     if (message.isSignedBy(key, signed.signature)) return { name, signedAt: undefined };
+  }
+  if (signed.isByCertificate) {
+    throw new SignatureRefusal("it was made by a certificate, and a key is demanded", {
+      isAside: true,
+    });
   }
   throw new SignatureRefusal("another key made it, or it is over something else");
 }

@@ -12,6 +12,7 @@ export interface SignedContent {
   signature: Buffer;
   /** Sigstore's bundle; `undefined` for a signature by a key, which needs none. */
   bundle: unknown;
+  isByCertificate: boolean;
 }
 
 /** DSSE in JSON. Of several signatures nobody could say which one is meant. */
@@ -25,6 +26,7 @@ const BundleContent = v.union([
   v.object({ dsseEnvelope: Envelope }),
   v.object({ messageSignature: v.object({ signature: v.string() }) }),
 ]);
+const KeyBundle = v.object({ verificationMaterial: v.object({ publicKey: v.object({}) }) });
 
 /** @throws {SignatureRefusal} */
 export function contentIn(material: SignedMaterial): SignedContent {
@@ -38,7 +40,8 @@ export function contentIn(material: SignedMaterial): SignedContent {
     case "envelope": {
       const document = jsonIn(material.text, "its envelope");
       const bundle = bundleWith(material.papers, { dsseEnvelope: document });
-      return { ...envelopeIn(checked(Envelope, document, "its envelope")), bundle };
+      const envelope = envelopeIn(checked(Envelope, document, "its envelope"));
+      return { ...envelope, bundle, isByCertificate: bundle !== undefined };
     }
     case "bundle":
       return contentOfBundle(jsonIn(material.text, "its bundle"), material);
@@ -49,11 +52,12 @@ function contentOfBundle(document: unknown, { place, attachedTo }: SignedMateria
   const older = blobBundleIn(document);
   if (older) return contentIn({ form: "detached", place, attachedTo, ...older });
   const content = checked(BundleContent, document, "its bundle");
+  const isByCertificate = !v.is(KeyBundle, document);
   if ("dsseEnvelope" in content) {
-    return { ...envelopeIn(content.dsseEnvelope), bundle: document };
+    return { ...envelopeIn(content.dsseEnvelope), bundle: document, isByCertificate };
   }
   const signature = Buffer.from(content.messageSignature.signature, "base64");
-  return { content: { kind: "artifact" }, signature, bundle: document };
+  return { content: { kind: "artifact" }, signature, bundle: document, isByCertificate };
 }
 
 function envelopeIn(envelope: v.InferOutput<typeof Envelope>) {
@@ -69,7 +73,8 @@ function envelopeIn(envelope: v.InferOutput<typeof Envelope>) {
 function signedBy({ papers }: SignedMaterial, signature: string) {
   const messageDigest = { algorithm: "SHA2_256", digest: Buffer.alloc(32).toString("base64") };
   const bundle = bundleWith(papers, { messageSignature: { messageDigest, signature } });
-  return { signature: Buffer.from(signature, "base64"), bundle };
+  const isByCertificate = bundle !== undefined;
+  return { signature: Buffer.from(signature, "base64"), bundle, isByCertificate };
 }
 
 function checked<const S extends v.GenericSchema>(

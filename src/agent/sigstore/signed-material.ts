@@ -32,4 +32,14 @@ export type SignedMaterial =
 /** Why a signature does not count. Never an error of its own: another one may. */
 export class SignatureRefusal extends Error {
   override readonly name = "SignatureRefusal";
+  /** There is nothing wrong with it, only that it is not what is demanded. */
+  readonly isAside: boolean;
+
+  constructor(
+    message: string,
+    { isAside = false, ...options }: ErrorOptions & { isAside?: boolean } = {},
+  ) {
+    super(message, options);
+    this.isAside = isAside;
+  }
 }

@@ -75,7 +75,9 @@ export async function openTrustRoot(text: string, place: string): Promise<TrustR
   function parsed(document: unknown): Bundle {
     const bundle = read(document);
     if (bundle.verificationMaterial.content.$case !== "publicKey") return bundle;
-    throw new SignatureRefusal("it was made by a key, and a certificate is demanded");
+    throw new SignatureRefusal("it was made by a key, and a certificate is demanded", {
+      isAside: true,
+    });
   }
 
   function read(document: unknown): Bundle {
