@@ -61,6 +61,7 @@ export function appOf(
     failureLimit: values.failureLimit,
     health: healthOf(values),
     verify: verifyOf(values),
+    crashes: { crashLimit: values.crashLimit, watchMs: values.watch },
     ...{ windows: values.window ?? [], minimumAgeMs: values.minAge },
   };
 }
