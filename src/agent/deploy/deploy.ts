@@ -1,4 +1,4 @@
-import { type Call, withGrace } from "../../base/call.ts";
+import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Choice } from "../choose/choose.ts";
@@ -6,6 +6,7 @@ import type { HookName } from "../event.ts";
 import type { DeployedRelease } from "../ledger/ledger.ts";
 import type { ReleaseRegistry } from "../release.ts";
 import { type ActivateParts, activate } from "./activate.ts";
+import { afterwards } from "./afterwards.ts";
 import { fetchArtifact } from "./fetch.ts";
 import type { HookFacts, RunHook } from "./hook.ts";
 import { type PhaseParts, type PhaseTrack, trackPhases } from "./phases.ts";
@@ -13,9 +14,6 @@ import { makeRoom, type PruneParts, prune } from "./prune.ts";
 import { removeTree } from "./removal.ts";
 import type { SharedArtifacts } from "./shared-artifacts.ts";
 import { archiveLimits, unpack } from "./unpack.ts";
-
-/** What a hook may take of the time in which the agent has to end. */
-const lastHookMs = 30_000;
 
 export interface DeployParts extends PhaseParts, PruneParts, ActivateParts {
   registry: ReleaseRegistry;
@@ -131,25 +129,6 @@ async function rolledBack(facts: HookFacts, parts: DeployParts, call: Call): Pro
   const { tag, previousTag } = facts;
   parts.logger.warn("Deployment rolled back", { tag, to: previousTag });
   await afterwards("rollback", facts, parts, call);
-}
-
-/**
- * The outcome stands, whatever this hook says. It is run even when the agent has been told to end:
- * the before-hook may have taken the host out of service.
- */
-async function afterwards(
-  name: HookName,
-  facts: HookFacts,
-  { hooks, logger }: DeployParts,
-  call: Call,
-): Promise<void> {
-  try {
-    await withGrace(`the ${name} hook`, lastHookMs, call, async (each) =>
-      hooks[name]?.(facts, each),
-    );
-  } catch (error) {
-    logger.error(`the deployment stands as it is, and its ${name} hook failed`, { error });
-  }
 }
 
 /** Removes a release that failed, unless `current` still names it. */

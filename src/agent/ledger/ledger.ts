@@ -70,6 +70,9 @@ const QuarantinedRelease = v.object({
   logTail: v.array(v.string()),
 });
 
+/** The release that a deployment has put into service, and when it has died since. */
+const Watch = v.object({ directory: v.string(), from: Time, deaths: v.array(Time) });
+
 const LedgerState = v.object({
   version: v.literal(1),
   desired: v.optional(v.object({ tag: v.string(), identity: v.string(), at: Time })),
@@ -78,6 +81,7 @@ const LedgerState = v.object({
   lastGood: v.optional(DeployedRelease),
   releases: v.array(DeployedRelease),
   untold: v.optional(Untold),
+  watch: v.optional(Watch),
   /** When the release that waits to grow older was seen first, where its registry does not tell. */
   seen: v.optional(v.object({ tag: v.string(), identity: v.string(), at: Time })),
   quarantined: v.optional(v.array(QuarantinedRelease)),

@@ -1,42 +1,55 @@
-import { closeSync, constants, fstatSync, openSync, rmSync, statSync, utimesSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, statSync, utimesSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { failedAt, ifThere, inDirectory } from "./file-steps.ts";
+import { failedAt, ifThere, inDirectory, isRemovedAtOnce } from "./file-steps.ts";
+import { MadeDirectories } from "./made-directories.ts";
 import { type Draft, putInPlace, syncIfThere } from "./placement.ts";
+
+export type FileJobs = ReturnType<typeof fileJobsOn>;
+
+/** What the jobs must know of the file system that they are on. */
+export interface FileSystem {
+  /** See `keepsWhatLeadsTo`. */
+  isKept: boolean;
+}
 
 /**
  * What takes many system calls, each in one go: passing every call to the pool of threads and back
  * takes far longer than the calls. Only what waits for the medium goes there, so that others go on.
  */
-export const fileJobs = {
-  /** Puts files in their places, for good. An error says by `at` which of them it is about. */
-  place: (drafts: readonly Draft[]): Promise<void> => putInPlace(drafts),
+export function fileJobsOn({ isKept }: FileSystem) {
+  const made = new MadeDirectories(isKept ? undefined : (directory) => syncIfThere([directory]));
 
-  /** Opens a file to write to it, and makes it where that is wanted. */
-  openToWrite(path: string, { create }: { create: boolean }): { fd: number; size: number } {
-    const flags = constants.O_WRONLY | (create ? constants.O_CREAT : 0);
-    const fd = create
-      ? inDirectory(path, () => openSync(path, flags, 0o666))
-      : openSync(path, flags);
-    return { fd, size: fstatSync(fd).size };
-  },
+  return {
+    /** Puts files in their places, for good. An error says by `at` which of them it is about. */
+    place: (drafts: readonly Draft[]): Promise<void> => putInPlace(drafts, made),
 
-  close(fd: number): void {
-    closeSync(fd);
-  },
+    /** Opens a file to write to it, and makes it where that is wanted. */
+    openToWrite(path: string, { create }: { create: boolean }): { fd: number; size: number } {
+      const flags = constants.O_WRONLY | (create ? constants.O_CREAT : 0);
+      const make = () => made.makeForDrafts(dirname(path));
+      const fd = create
+        ? inDirectory(make, () => openSync(path, flags, 0o666))
+        : openSync(path, flags);
+      return { fd, size: fstatSync(fd).size };
+    },
 
-  /** Makes the present the time of last change of each, and tells their sizes. */
-  touch(paths: readonly string[]): (number | undefined)[] {
-    const now = new Date();
-    return paths.map((path, at) => failedAt(at, () => touched(path, now)));
-  },
+    close(fd: number): void {
+      closeSync(fd);
+    },
 
-  async remove(path: string, { forGood }: { forGood: boolean }): Promise<void> {
-    rmSync(path, { recursive: true, force: true });
-    if (forGood) await syncIfThere([dirname(path)]);
-  },
-};
+    /** Makes the present the time of last change of each, and tells their sizes. */
+    touch(paths: readonly string[]): (number | undefined)[] {
+      const now = new Date();
+      return paths.map((path, at) => failedAt(at, () => touched(path, now)));
+    },
 
-export type FileJobs = typeof fileJobs;
+    async remove(path: string, { forGood }: { forGood: boolean }): Promise<void> {
+      if (!isRemovedAtOnce(path)) await rm(path, { recursive: true, force: true });
+      if (forGood) await syncIfThere([dirname(path)]);
+    },
+  };
+}
 
 function touched(path: string, now: Date): number | undefined {
   return ifThere(() => {

@@ -1,41 +1,46 @@
-import { mkdirSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { mkdirSync, opendirSync, rmdirSync, statSync, unlinkSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { systemCodeOf } from "../../base/errors.ts";
 
 /** Which of several paths an error is about. */
 export type FailureOfOne = Error & { at?: number };
 
 const mostTries = 5;
+const mostAtOnce = 8;
 
-/** Makes the directory of `path` where it is missing; another process may remove one that is empty. */
-export function inDirectory<Result>(path: string, work: () => Result): Result {
+/** Has the directory made where it is missing; another process may remove one that is empty. */
+export function inDirectory<Result>(make: () => void, work: () => Result): Result {
   for (let tries = 1; ; tries++) {
     try {
       return work();
     } catch (error) {
       if (systemCodeOf(error) !== "ENOENT" || tries === mostTries) throw error;
-      makeDirectory(dirname(path));
+      make();
     }
   }
 }
 
-/** As `base/make-directory.ts` does. */
-export function makeDirectory(path: string): void {
-  if (isMade(path)) return;
-  makeDirectory(dirname(path));
-  isMade(path); // or it was taken away again, which whoever needs it will see
-}
-
-/** `false` when it cannot be as long as the one above it is missing. */
-function isMade(path: string): boolean {
+/** As `base/make-directory.ts` does: returns the first one that was missing. */
+export function makeDirectory(path: string): string | undefined {
   try {
     mkdirSync(path);
-    return true;
+    return path;
   } catch (error) {
     const code = systemCodeOf(error);
-    if (code === "EEXIST" && statSync(path).isDirectory()) return true;
-    if (code === "ENOENT" && dirname(path) !== path) return false;
-    throw error;
+    if (code === "EEXIST" && statSync(path).isDirectory()) return undefined;
+    if (code !== "ENOENT" || dirname(path) === path) throw error;
+    const first = makeDirectory(dirname(path));
+    makeOne(path);
+    return first ?? path;
+  }
+}
+
+/** Somebody else may have made it meanwhile. */
+function makeOne(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if (systemCodeOf(error) !== "EEXIST") throw error;
   }
 }
 
@@ -45,6 +50,37 @@ export function ifThere<Result>(look: () => Result): Result | undefined {
   } catch (error) {
     if (["ENOENT", "ENOTDIR"].includes(systemCodeOf(error) ?? "")) return undefined;
     throw error;
+  }
+}
+
+/** Removes a file, or a directory of a few files, as an upload is; `false` for what takes longer. */
+export function isRemovedAtOnce(path: string): boolean {
+  const names = ifThere(() => namesOfFew(path));
+  if (names === undefined) {
+    ifThere(() => unlinkSync(path));
+    return true;
+  }
+  if (names === "many") return false;
+  for (const name of names) ifThere(() => unlinkSync(join(path, name)));
+  try {
+    ifThere(() => rmdirSync(path));
+    return true;
+  } catch (error) {
+    if (systemCodeOf(error) === "ENOTEMPTY") return false;
+    throw error;
+  }
+}
+
+function namesOfFew(path: string): string[] | "many" {
+  const directory = opendirSync(path, { bufferSize: mostAtOnce + 1 });
+  try {
+    const names: string[] = [];
+    for (let entry = directory.readSync(); entry; entry = directory.readSync()) {
+      if (!entry.isFile() || names.push(entry.name) > mostAtOnce) return "many";
+    }
+    return names;
+  } finally {
+    directory.closeSync();
   }
 }
 

@@ -1,5 +1,5 @@
-import { parentPort } from "node:worker_threads";
-import { type FileJobs, fileJobs } from "./file-jobs.ts";
+import { parentPort, workerData } from "node:worker_threads";
+import { type FileJobs, fileJobsOn } from "./file-jobs.ts";
 import type { FailureOfOne } from "./file-steps.ts";
 
 export interface Job {
@@ -9,6 +9,8 @@ export interface Job {
 }
 
 export type JobEnd = { id: number } & ({ result: unknown } | { failure: object });
+
+const fileJobs = fileJobsOn(workerData);
 
 /** The program of the thread: one job after the other; those that wait for the medium, side by side. */
 parentPort?.on("message", (jobs: Job[]) => {

@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { type FileJobs, fileJobs } from "./file-jobs.ts";
+import { type FileJobs, type FileSystem, fileJobsOn } from "./file-jobs.ts";
 import type { Job, JobEnd } from "./file-thread.ts";
 
 type Name = keyof FileJobs;
@@ -7,7 +7,7 @@ type Given<Which extends Name> = Parameters<FileJobs[Which]>;
 type Result<Which extends Name> = Awaited<ReturnType<FileJobs[Which]>>;
 type Waiting = { resolve(result: never): void; reject(error: unknown): void };
 
-/** Does `fileJobs` on a thread of its own. */
+/** Does the jobs of `fileJobsOn` on a thread of its own. */
 export interface FileWorker {
   run<Which extends Name>(name: Which, ...given: Given<Which>): Promise<Result<Which>>;
   close(): Promise<void>;
@@ -16,8 +16,8 @@ export interface FileWorker {
 const isBuilt = import.meta.url.endsWith(".js");
 
 /** The thread starts with the first job, and again with the next one if it should break. */
-export function openFileWorker(): FileWorker {
-  if (!isBuilt) return { run: atOnce, close: async () => {} };
+export function openFileWorker(fileSystem: FileSystem): FileWorker {
+  if (!isBuilt) return doneAtOnce(fileSystem);
   const waiting = new Map<number, Waiting>();
   let worker: Worker | undefined;
   let unsent: Job[] = [];
@@ -46,7 +46,7 @@ export function openFileWorker(): FileWorker {
 
   function start(): Worker {
     const started = new Worker(new URL("./file-thread.js", import.meta.url), {
-      ...{ env: {}, execArgv: [] },
+      ...{ workerData: fileSystem, env: {}, execArgv: [] },
       trackUnmanagedFds: false, // it opens files for this thread as well
     });
     started.on("message", (ends: JobEnd[]) => {
@@ -71,10 +71,13 @@ export function openFileWorker(): FileWorker {
 }
 
 /** Sources that are run unbuilt, as in tests, are none that every Node could load in a thread. */
-async function atOnce<Which extends Name>(
-  name: Which,
-  ...given: Given<Which>
-): Promise<Result<Which>> {
-  const work = fileJobs[name] as (...given: Given<Which>) => Promise<Result<Which>>;
-  return await work(...given);
+function doneAtOnce(fileSystem: FileSystem): FileWorker {
+  const jobs = fileJobsOn(fileSystem);
+  return {
+    async run(name, ...given) {
+      const work = jobs[name] as (...given: unknown[]) => never;
+      return await work(...given);
+    },
+    async close() {},
+  };
 }

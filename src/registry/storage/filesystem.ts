@@ -4,6 +4,7 @@ import { access, open, opendir, rename, rmdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import * as v from "valibot";
+import { syncDirectory } from "../../base/atomic-file.ts";
 import type { Bytes } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
 import { systemCodeOf } from "../../base/errors.ts";
@@ -20,6 +21,7 @@ import {
 import { failureAt, isAbsence } from "./file-failure.ts";
 import type { FailureOfOne } from "./file-steps.ts";
 import { chunksOf, ReadBuffers, readUpTo, writeGathered } from "./file-stream.ts";
+import { keepsWhatLeadsTo } from "./file-system.ts";
 import { openFileWorker } from "./file-worker.ts";
 import { makeDirectory } from "./make-directory.ts";
 import type { Draft } from "./placement.ts";
@@ -48,7 +50,7 @@ export async function openFilesystemStorage(
 ): Promise<StorageDriver> {
   await checkDirectory(rootdirectory, mode);
   const buffers = new ReadBuffers();
-  const worker = openFileWorker();
+  const worker = openFileWorker({ isKept: await keepsWhatLeadsTo(rootdirectory) });
 
   return {
     async read(path, { from = 0, to }: Call & ReadRange): Promise<Bytes> {
@@ -155,11 +157,20 @@ function draftOf(file: Placement, placeOf: (path: StoragePath) => string): Draft
 async function checkDirectory(directory: string, mode: "read" | "write"): Promise<void> {
   const needs = mode === "write" ? constants.W_OK : 0;
   try {
-    if (mode === "write") await makeStepByStep(resolve(directory));
+    if (mode === "write") await makeRoot(resolve(directory));
     const inside = `${directory}/.`; // a file is refused here, also one that may be executed
     await access(inside, constants.R_OK | constants.X_OK | needs);
   } catch (error) {
     throw unusable(directory, mode, error);
+  }
+}
+
+async function makeRoot(directory: string): Promise<void> {
+  const first = await makeStepByStep(directory);
+  if (first === undefined) return;
+  for (let made = directory; ; made = dirname(made)) {
+    await syncDirectory(dirname(made)).catch(() => {}); // it may be one that we must not list
+    if (made === first) return;
   }
 }
 

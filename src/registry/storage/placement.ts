@@ -2,7 +2,8 @@ import { closeSync, fsync, openSync, renameSync, unlinkSync, writeSync } from "n
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { systemCodeOf } from "../../base/errors.ts";
-import { type FailureOfOne, failedAt, ifThere, inDirectory, makeDirectory } from "./file-steps.ts";
+import { type FailureOfOne, failedAt, ifThere, inDirectory } from "./file-steps.ts";
+import type { MadeDirectories } from "./made-directories.ts";
 
 /** A file that is to be put in its place: a draft with these bytes, or one that is there. */
 export interface Draft {
@@ -17,15 +18,12 @@ const synced = promisify(fsync);
 /**
  * Waits for the medium twice, however many files there are: until it has their bytes, and until it
  * has their names. One wait after the other, it is what most of the time of a small push goes by.
- *
- * A directory that is made for a file needs no wait of its own. The file systems that a registry is
- * kept on (ext4, XFS, Btrfs, ZFS, F2FS) keep what leads to what is synced: the journal has it first.
  */
-export async function putInPlace(drafts: readonly Draft[]): Promise<void> {
+export async function putInPlace(drafts: readonly Draft[], made: MadeDirectories): Promise<void> {
   for (let left = drafts, tries = 1; left.length > 0; tries++) {
-    await prepare(left);
+    await prepare(left, made);
     try {
-      publish(left);
+      publish(left, made);
       left = [];
     } catch (error) {
       const { at = 0 } = error as FailureOfOne;
@@ -39,7 +37,8 @@ export async function putInPlace(drafts: readonly Draft[]): Promise<void> {
       left = left.slice(at);
     }
   }
-  await syncIfThere([...new Set(drafts.map(({ target }) => dirname(target)))]);
+  const directories = [...new Set(drafts.map(({ target }) => dirname(target)))];
+  await Promise.all([made.keep(directories), syncIfThere(directories)]);
 }
 
 /** Whoever removes a directory afterwards, has it to answer for. */
@@ -57,10 +56,11 @@ export async function syncIfThere(directories: readonly string[]): Promise<void>
 }
 
 /** Writes the drafts, and waits until the medium has all bytes. */
-async function prepare(drafts: readonly Draft[]): Promise<void> {
+async function prepare(drafts: readonly Draft[], made: MadeDirectories): Promise<void> {
   const opened: number[] = [];
   try {
-    for (const [at, draft] of drafts.entries()) failedAt(at, () => opened.push(prepared(draft)));
+    for (const [at, draft] of drafts.entries())
+      failedAt(at, () => opened.push(prepared(draft, made)));
     await allSynced(opened);
   } catch (error) {
     withdraw(drafts);
@@ -70,12 +70,16 @@ async function prepare(drafts: readonly Draft[]): Promise<void> {
   }
 }
 
-function prepared({ draft, target, bytes }: Draft): number {
+function prepared({ draft, target, bytes }: Draft, made: MadeDirectories): number {
+  const directory = dirname(target);
   if (bytes === undefined) {
-    makeDirectory(dirname(target));
+    made.make(directory);
     return openSync(draft, "r");
   }
-  const fd = inDirectory(draft, () => openSync(draft, "w", 0o666));
+  const fd = inDirectory(
+    () => made.make(directory),
+    () => openSync(draft, "w", 0o666),
+  );
   try {
     for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
     return fd;
@@ -85,9 +89,10 @@ function prepared({ draft, target, bytes }: Draft): number {
   }
 }
 
-function publish(drafts: readonly Draft[]): void {
+function publish(drafts: readonly Draft[], made: MadeDirectories): void {
   for (const [at, { draft, target }] of drafts.entries()) {
-    failedAt(at, () => inDirectory(target, () => renameSync(draft, target)));
+    const make = () => made.make(dirname(target));
+    failedAt(at, () => inDirectory(make, () => renameSync(draft, target)));
   }
 }
 
