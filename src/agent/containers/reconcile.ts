@@ -21,8 +21,12 @@ export interface ReconcileParts {
   logger: Logger;
   /** Keeps `work` going behind what called for it. */
   behind(work: Promise<unknown>): void;
+  /** Those that have left the traffic by themselves. */
+  crashed: Set<string>;
+  /** Told of each replica of the release that has ended by itself, and how. */
+  died(how: string): void;
   /** Those that drain by somebody else's will, and are none of ours until they have. */
-  leaving: ReadonlySet<string>;
+  leaving: Set<string>;
 }
 
 /** For an app that is asked how it is while nothing was wrong with it before. */
@@ -64,19 +68,20 @@ export async function reconcile(
 /** A port may have changed when a container was started again by the engine. */
 async function forgetGone(
   running: readonly Container[],
-  { traffic, logger }: ReconcileParts,
+  { traffic, crashed, logger }: ReconcileParts,
   call: Call,
 ): Promise<void> {
   const ids = new Set(running.map(({ id }) => id));
   const gone = [...traffic.serving].filter((id) => !ids.has(id));
   if (gone.length === 0) return;
   logger.warn("Replicas are gone, and leave the traffic", { count: gone.length });
+  for (const id of gone) crashed.add(id);
   await traffic.withdraw(gone, call);
 }
 
 async function removeEnded(
   all: readonly Container[],
-  { fleet, restarts, clock, logger }: ReconcileParts,
+  { fleet, restarts, crashed, died, clock, logger }: ReconcileParts,
   call: Call,
 ): Promise<void> {
   for (const container of all) {
@@ -84,7 +89,10 @@ async function removeEnded(
     if (container.state === "paused") continue;
     const { name, exitCode, oomKilled, startedAt } = container;
     logger.warn("A replica has ended", { container: name, exitCode, oomKilled });
-    restarts.note(startedAt ? clock.now().getTime() - startedAt.getTime() : 0);
+    if (crashed.delete(container.id)) {
+      restarts.note(startedAt ? clock.now().getTime() - startedAt.getTime() : 0);
+      died(oomKilled ? "was killed for its memory" : `ended with status ${exitCode}`);
+    }
     await orLog(fleet.remove(container, call), "it could not be removed", { logger }, call);
   }
 }
@@ -180,8 +188,12 @@ export function imageOf({ labels, image: reference }: Container): ReleaseImage {
 }
 
 function letGo(container: Container, parts: ReconcileParts, call: Call): void {
-  const { fleet, behind, logger } = parts;
-  const gone = fleet.retire(container, call).then(() => fleet.remove(container, call));
+  const { fleet, behind, leaving, logger } = parts;
+  leaving.add(container.id);
+  const gone = fleet
+    .retire(container, call)
+    .then(() => fleet.remove(container, call))
+    .finally(() => leaving.delete(container.id));
   behind(orLog(gone, "a container could not be let go", { logger }, call));
 }
 

@@ -72,9 +72,11 @@ export function openContainerMode(
   );
   const restarts = openRestarts(clock);
   const leaving = new Set<string>();
+  const crashed = new Set<string>();
   const behind = new Set<Promise<unknown>>();
   const own = new AbortController();
   const always = { signal: AbortSignal.any([call.signal, own.signal]) };
+  let tellDeath: (how: string) => void = () => {};
   let isNudged = false;
   let isTroubled = false;
   const watching = watchEvents(
@@ -88,6 +90,11 @@ export function openContainerMode(
   return {
     start: ({ tag, ...each }) => startProved(tag, each),
     keepRunning: settle,
+    goBack: (_, each) => settle(each),
+
+    onDeath(listener) {
+      tellDeath = listener;
+    },
 
     async prune() {
       const { reference } = (await currentImage()) ?? {};
@@ -133,7 +140,10 @@ export function openContainerMode(
       const image = await currentImage();
       if (!image) return;
       await ensureImage(image, each);
-      const reconciling = { ...parts, fleet, traffic, restarts, leaving, behind: goOn };
+      const reconciling = {
+        ...{ ...parts, fleet, traffic, restarts, leaving, crashed },
+        ...{ behind: goOn, died: tellDeath },
+      };
       await reconcile(image, { replicas, surge }, reconciling, each);
       if (isTroubled) logger.info("All replicas can be looked after again");
       isTroubled = false;
@@ -200,6 +210,7 @@ export function openContainerMode(
   function onEvent(id: string, action: string): void {
     if (endings.test(action) && traffic.serving.has(id)) {
       logger.warn("A replica has left the traffic", { container: id.slice(0, 12), action });
+      crashed.add(id);
       goOn(traffic.withdraw([id], always).then(nudge));
     } else if (beginnings.test(action)) nudge();
   }

@@ -1,7 +1,10 @@
-import { constants } from "node:fs";
-import { access, open, opendir, rename, rm, rmdir, stat, utimes } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { constants, ftruncate } from "node:fs";
+import { access, open, opendir, rename, rmdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { promisify } from "node:util";
 import * as v from "valibot";
+import { syncDirectory } from "../../base/atomic-file.ts";
 import type { Bytes } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
 import { systemCodeOf } from "../../base/errors.ts";
@@ -9,15 +12,19 @@ import { makeDirectory as makeStepByStep } from "../../base/make-directory.ts";
 import { checkMayWrite } from "../../base/may-write.ts";
 import {
   checkStoragePath,
+  type Placement,
   type ReadRange,
   type StorageDriver,
   StorageError,
   type StoragePath,
 } from "../storage-driver.ts";
 import { failureAt, isAbsence } from "./file-failure.ts";
+import type { FailureOfOne } from "./file-steps.ts";
 import { chunksOf, ReadBuffers, readUpTo, writeGathered } from "./file-stream.ts";
+import { keepsWhatLeadsTo } from "./file-system.ts";
+import { openFileWorker } from "./file-worker.ts";
 import { makeDirectory } from "./make-directory.ts";
-import { putInPlace, syncIfThere } from "./placement.ts";
+import type { Draft } from "./placement.ts";
 
 /** `storage.filesystem` of the configuration. */
 export const FilesystemOptions = v.strictObject({
@@ -28,6 +35,7 @@ export const FilesystemOptions = v.strictObject({
 });
 export type FilesystemOptions = v.InferOutput<typeof FilesystemOptions>;
 
+const truncated = promisify(ftruncate);
 const draftPattern = /\.[0-9a-f]{8}-[0-9a-f-]{27}\.tmp$/;
 
 /**
@@ -42,6 +50,7 @@ export async function openFilesystemStorage(
 ): Promise<StorageDriver> {
   await checkDirectory(rootdirectory, mode);
   const buffers = new ReadBuffers();
+  const worker = openFileWorker({ isKept: await keepsWhatLeadsTo(rootdirectory) });
 
   return {
     async read(path, { from = 0, to }: Call & ReadRange): Promise<Bytes> {
@@ -58,34 +67,23 @@ export async function openFilesystemStorage(
 
     readWhole: (path, { maximumBytes }) => readUpTo(placeOf(path), path, maximumBytes),
 
-    async write(path, bytes) {
-      await putInPlace([{ path, bytes, target: placeOf(path) }]);
-    },
+    write: (path, bytes) => put([{ path, bytes }]),
 
-    async place(files) {
-      await putInPlace(
-        files.map((file) => ({
-          ...file,
-          target: placeOf(file.path),
-          ...("from" in file && { source: placeOf(file.from) }),
-        })),
-      );
-    },
+    place: put,
 
     async append(path, source, { at }) {
       const place = placeOf(path);
-      if (at === 0) await told(path, () => makeDirectory(dirname(place)));
-      const flags = constants.O_WRONLY | (at === 0 ? constants.O_CREAT : 0);
-      const handle = await told(path, () => open(place, flags, 0o666));
+      const { fd, size } = await told(path, () =>
+        worker.run("openToWrite", place, { create: at === 0 }),
+      );
       try {
-        const { size } = await handle.stat();
         if (size !== at) throw pastTheEnd(path, at, size);
-        return await writeGathered(handle, path, source, at);
+        return await writeGathered(fd, path, source, at);
       } catch (error) {
-        if (isFull(error)) await handle.truncate(at).catch(() => {}); // /dev/full has no length
+        if (isFull(error)) await truncated(fd, at).catch(() => {}); // /dev/full has no length
         throw error;
       } finally {
-        await handle.close();
+        await worker.run("close", fd);
       }
     },
 
@@ -118,23 +116,30 @@ export async function openFilesystemStorage(
       return isDone;
     },
 
-    async touch(path) {
-      const now = new Date();
-      return await isThere(path, () => utimes(placeOf(path), now, now));
+    async touch(paths) {
+      const places = paths.map(placeOf);
+      return await told(paths[0] ?? "/", () => worker.run("touch", places));
     },
 
-    async delete(path) {
-      const place = placeOf(path);
-      await told(path, () => rm(place, { recursive: true, force: true }));
-      await told(path, () => syncIfThere(dirname(place)));
-    },
-
-    async discard(path) {
-      await told(path, () => rm(placeOf(path), { recursive: true, force: true }));
-    },
-
-    async close() {},
+    delete: (path) => remove(path, { forGood: true }),
+    discard: (path) => remove(path, { forGood: false }),
+    close: () => worker.close(),
   };
+
+  async function put(files: readonly Placement[]): Promise<void> {
+    const drafts = files.map((file) => draftOf(file, placeOf));
+    try {
+      await worker.run("place", drafts);
+    } catch (error) {
+      const file = files[(error as FailureOfOne).at ?? 0];
+      throw failureAt(file === undefined ? "/" : "from" in file ? file.from : file.path, error);
+    }
+  }
+
+  async function remove(path: StoragePath, options: { forGood: boolean }): Promise<void> {
+    const place = placeOf(path);
+    await told(path, () => worker.run("remove", place, options));
+  }
 
   function placeOf(path: StoragePath): string {
     checkStoragePath(path);
@@ -142,14 +147,30 @@ export async function openFilesystemStorage(
   }
 }
 
+function draftOf(file: Placement, placeOf: (path: StoragePath) => string): Draft {
+  const target = placeOf(file.path);
+  if ("from" in file) return { draft: placeOf(file.from), target, bytes: undefined };
+  // A copy of its own: all that a buffer is a part of would be passed to the thread.
+  return { draft: `${target}.${randomUUID()}.tmp`, target, bytes: Uint8Array.from(file.bytes) };
+}
+
 async function checkDirectory(directory: string, mode: "read" | "write"): Promise<void> {
   const needs = mode === "write" ? constants.W_OK : 0;
   try {
-    if (mode === "write") await makeStepByStep(resolve(directory));
+    if (mode === "write") await makeRoot(resolve(directory));
     const inside = `${directory}/.`; // a file is refused here, also one that may be executed
     await access(inside, constants.R_OK | constants.X_OK | needs);
   } catch (error) {
     throw unusable(directory, mode, error);
+  }
+}
+
+async function makeRoot(directory: string): Promise<void> {
+  const first = await makeStepByStep(directory);
+  if (first === undefined) return;
+  for (let made = directory; ; made = dirname(made)) {
+    await syncDirectory(dirname(made)).catch(() => {}); // it may be one that we must not list
+    if (made === first) return;
   }
 }
 
