@@ -38,6 +38,8 @@ export interface AppOptions {
   rollbackHook?: string | undefined;
   /** Whether the app and the hooks are started without the agent's own secrets. */
   scrubEnvironment: boolean;
+  /** Whether the last of what the app writes is kept, for whoever asks; it is unless told otherwise. */
+  keepOutput?: boolean | undefined;
   /** How a new release proves itself; without it, a process has to stay up for a second. */
   health?: HealthOptions | undefined;
   /** How often a release may fail by its own fault, before it is tried no more. */

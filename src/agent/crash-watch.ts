@@ -26,8 +26,8 @@ export interface CrashWatchParts {
   alone: InTurn;
   /** Puts what `current` names in place of what is in service; never fails for good. */
   goBack(tag: string, call: Call): Promise<void>;
-  /** What the app has written last. */
-  logTail(): readonly string[];
+  /** What the app has written before it died. */
+  lastWords(): Promise<readonly string[]>;
   rollbackHook: RunHook | undefined;
   tell(gone: GoneBack, call: Call): Promise<void>;
 }
@@ -80,8 +80,8 @@ async function goneBack(
   logger.error("The release is taken back: it crashes again and again", {
     ...{ tag: bad.tag, to: good.tag, deaths, reason },
   });
+  const about = { ...verdict, reason, logTail: await parts.lastWords() };
   const before = ledger.state;
-  const about = { ...verdict, reason, logTail: parts.logTail() };
   await ledger.update((state) => takeBack(state, good, about, clock.now()));
   try {
     await releases.switchTo(good.directory);

@@ -7,7 +7,9 @@ import type { Started } from "../deploy/activate.ts";
 import type { Releases } from "../deploy/releases.ts";
 import type { Observe, StartReason } from "../event.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import { openAppOutput } from "../output/app-output.ts";
 import type { HealthOptions } from "../readiness/health.ts";
+import { ProbeError } from "../readiness/probe-error.ts";
 import type { Listeners, openListeners } from "../supervisor/listeners.ts";
 import { openSupervisor } from "../supervisor/supervisor.ts";
 import { SupervisorError } from "../supervisor/supervisor-error.ts";
@@ -24,6 +26,8 @@ export interface ServerModeOptions {
   drainMs: number;
   /** How a new release proves itself; without it, by staying up for a second. */
   health?: HealthOptions | undefined;
+  /** Whether the last of what the app writes is kept. */
+  keepOutput?: boolean | undefined;
   /** Whether the app is left to the next agent when this process ends. */
   handover: boolean;
 }
@@ -61,7 +65,12 @@ export async function openServerMode(
   const proving = openProving({ ...options, ports: servedOn(ports, listeners), health }, parts);
   if (handover && !listeners.outlive) throw notHandedOver(ports);
   const activeTag = () => ledger.state.active?.tag;
+  const output =
+    (options.keepOutput ?? true)
+      ? await openAppOutput({ ...parts, ...options, tag: startedTag })
+      : undefined;
   const supervisor = openSupervisor({
+    output: output?.open,
     ...{ ...options, command: [program, ...args], listeners, record, logger, clock },
     minimumUptimeMs: health?.minimumUptimeMs ?? 1_000,
     onDeath(how) {
@@ -82,9 +91,11 @@ export async function openServerMode(
     onDeath(listener) {
       tellDeath = listener;
     },
+    lastWords,
     async close() {
       if (handover && parts.isLast()) await supervisor.leave();
       else await supervisor.stop();
+      await output?.close();
       listeners.close();
     },
   };
@@ -114,13 +125,13 @@ export async function openServerMode(
   async function startProved(tag: string, each: Call): Promise<Started & { pid: number }> {
     const rivalPid = supervisor.running?.pid;
     const about = ({ pid }: { pid: number }) => ({ tag, pid, rivalPid });
-    const replacement = await supervisor.start(each, (candidate, own) =>
-      proving.ready(about(candidate), own),
-    );
+    const replacement = await supervisor
+      .start(each, (candidate, own) => proving.ready(about(candidate), own))
+      .catch(withLastWords);
     const { pid, generation, failed } = replacement;
     return {
       ...{ pid, generation },
-      bake: (own) => proving.bake(about(replacement), failed, own),
+      bake: (own) => proving.bake(about(replacement), failed, own).catch(withLastWords),
       commit: () => replacement.commit(),
       undo: () => replacement.undo(),
     };
@@ -148,6 +159,24 @@ export async function openServerMode(
     const { pid, generation } = started;
     logger.info("Start server", { tag, pid, generation, reason });
     tellStarted(reason, tag, pid);
+  }
+
+  async function lastWords(): Promise<readonly string[]> {
+    return (await output?.lastWords()) ?? [];
+  }
+
+  async function withLastWords(error: unknown): Promise<never> {
+    if (error instanceof SupervisorError || error instanceof ProbeError) {
+      error.logTail = await lastWords();
+    }
+    throw error;
+  }
+
+  /** Of what `current` leads to: a release in service, or the one that is being tried. */
+  async function startedTag(): Promise<string | undefined> {
+    const current = await parts.releases.current();
+    const { attempt, releases } = ledger.state;
+    return [attempt, ...releases].find((one) => one?.directory === current?.directory)?.tag;
   }
 
   function logPredecessors(error: unknown): void {

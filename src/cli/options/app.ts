@@ -57,6 +57,7 @@ export function appOf(
     afterDeployHook: values.afterDeployHook,
     rollbackHook: values.rollbackHook,
     scrubEnvironment: values.scrubEnv,
+    keepOutput: values.appLog,
     failureLimit: values.failureLimit,
     health: healthOf(values),
     crashes: { crashLimit: values.crashLimit, watchMs: values.watch },

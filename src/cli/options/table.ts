@@ -152,6 +152,16 @@ export const options = {
       ja: "エージェント自身の秘密情報を渡さずにアプリとフックを起動する",
     },
   },
+  appLog: {
+    group: "place",
+    kind: kind.yesOrNo,
+    fallback: "true",
+    only: "server",
+    help: {
+      en: "keep the newest lines of what the app writes, for dewy logs and for verdicts",
+      ja: "アプリの出力の最後の部分を、dewy logs と判定のために残す",
+    },
+  },
   ...healthOptions,
   notifier: {
     group: "report",
