@@ -27,6 +27,8 @@ export interface AppOptions {
   cache: string | undefined;
   /** URLs of whom to tell, in the order they were given. */
   notifiers: readonly string[];
+  /** Whether notices tell the last lines of a release that failed. */
+  noticeLogTail?: boolean | undefined;
   slot?: string | undefined;
   /** The form of a calendar version, such as `YYYY.0M.MICRO`. */
   calver?: string | undefined;

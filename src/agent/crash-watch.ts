@@ -5,6 +5,7 @@ import { type InTurn, openTurns } from "../base/turns.ts";
 import { afterwards } from "./deploy/afterwards.ts";
 import type { RunHook } from "./deploy/hook.ts";
 import type { Releases } from "./deploy/releases.ts";
+import type { Observe } from "./event.ts";
 import { phraseOf } from "./ledger/holds.ts";
 import type { DeployedRelease, Ledger } from "./ledger/ledger.ts";
 import {
@@ -29,6 +30,8 @@ export interface CrashWatchParts {
   /** What the app has written before it died. */
   lastWords(): Promise<readonly string[]>;
   rollbackHook: RunHook | undefined;
+  observe: Observe;
+  /** The registry is told last. */
   tell(gone: GoneBack, call: Call): Promise<void>;
 }
 
@@ -89,8 +92,12 @@ async function goneBack(
     await ledger.update(() => before);
     throw error;
   }
+  const { tag } = bad;
+  const { logTail } = about;
+  parts.observe({ type: "rolled back", tag, to: good.tag, reason, deaths });
+  parts.observe({ type: "release quarantined", tag, reason, failures: deaths, logTail });
   await parts.goBack(good.tag, call);
-  return { bad, good, deaths, reason, at: clock.now(), logTail: about.logTail };
+  return { bad, good, reason, at: clock.now() };
 }
 
 async function placeToGo(

@@ -57,7 +57,7 @@ export function appOf(
     afterDeployHook: values.afterDeployHook,
     rollbackHook: values.rollbackHook,
     scrubEnvironment: values.scrubEnv,
-    keepOutput: values.appLog,
+    ...{ keepOutput: values.appLog, noticeLogTail: values.noticeLogTail },
     failureLimit: values.failureLimit,
     health: healthOf(values),
     crashes: { crashLimit: values.crashLimit, watchMs: values.watch },

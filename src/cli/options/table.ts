@@ -2,6 +2,7 @@ import type * as v from "valibot";
 import { healthOptions } from "./health-options.ts";
 import * as kind from "./kind.ts";
 import type { Option } from "./option.ts";
+import { outputOptions } from "./output-options.ts";
 
 /** Every option of the agent, in the order of the help. */
 export const options = {
@@ -152,16 +153,6 @@ export const options = {
       ja: "エージェント自身の秘密情報を渡さずにアプリとフックを起動する",
     },
   },
-  appLog: {
-    group: "place",
-    kind: kind.yesOrNo,
-    fallback: "true",
-    only: "server",
-    help: {
-      en: "keep the newest lines of what the app writes, for dewy logs and for verdicts",
-      ja: "アプリの出力の最後の部分を、dewy logs と判定のために残す",
-    },
-  },
   ...healthOptions,
   notifier: {
     group: "report",
@@ -174,6 +165,7 @@ export const options = {
       ja: "通知先: slack://channel、mail://host:port/recipient。繰り返し指定できる",
     },
   },
+  ...outputOptions,
   beforeDeployHook: {
     group: "report",
     value: "COMMAND",
