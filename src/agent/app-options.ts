@@ -4,6 +4,7 @@ import type { Window } from "./choose/window.ts";
 import type { Mode } from "./event.ts";
 import type { WatchRules } from "./ledger/watch.ts";
 import type { HealthOptions } from "./readiness/health.ts";
+import type { VerifyOptions } from "./verify/index.ts";
 
 /** What one app is to be, complete: defaults are filled in, and each value is checked for its form. */
 export interface AppOptions {
@@ -52,6 +53,8 @@ export interface AppOptions {
   windows?: readonly Window[] | undefined;
   /** How old a release has to be. */
   minimumAgeMs?: number | undefined;
+  /** What has to vouch for a release, before anything is made of it. */
+  verify?: VerifyOptions | undefined;
   environment: Environment;
   /** How requests introduce themselves. */
   userAgent: string;

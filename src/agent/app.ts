@@ -28,6 +28,7 @@ import { openReleaseRegistry } from "./registries/index.ts";
 import { type ReleaseRegistry, ReleaseRegistryError } from "./release.ts";
 import { onceUntold, type ReportParts, tellGoneBack, withReport } from "./report.ts";
 import type { openListeners } from "./supervisor/listeners.ts";
+import { openVerification, type Verification } from "./verify/index.ts";
 
 export interface AppParts {
   clock: Clock;
@@ -61,12 +62,15 @@ export async function runApp(options: AppOptions, parts: AppParts, call: Call): 
   const source = await openReleaseRegistry(options.registry, { ...parts, environment });
   try {
     const rules = await rulesOf(source.rules, options, thisHost());
+    const { clock } = parts;
+    const inQuery = source.rules.verify;
+    const verification = await openVerification(options.verify ?? {}, { inQuery, clock });
     const cache = await parts.caches.of(options.cache);
     return await withKept(directory, parts, call, (kept) => {
       const asked = { ...options, registryName: source.registry.name };
       const control = openAppControl(asked, { ...parts, ...kept });
       const { observe } = control;
-      const own = { ...parts, ...kept, ...source, rules, control, observe };
+      const own = { ...parts, ...kept, ...source, rules, verification, control, observe };
       return withCache(options, own, cache, call);
     });
   } finally {
@@ -74,7 +78,8 @@ export async function runApp(options: AppOptions, parts: AppParts, call: Call): 
   }
 }
 
-type KeptParts = AppParts & Kept & { rules: ChoiceRules; control: AppControl };
+type KeptParts = AppParts &
+  Kept & { rules: ChoiceRules; verification: Verification; control: AppControl };
 
 async function withCache(
   options: AppOptions,

@@ -38,7 +38,9 @@ export interface AppOutput {
   open(generation: number, call: Call): Promise<GenerationOutput | undefined>;
   /** The last lines of the newest generation, once it has ended, without the agent's own secrets. */
   lastWords(): Promise<string[]>;
+  /** Once the app has ended, or is left to be read by who stands in. */
   close(): Promise<void>;
+  leave(): Promise<void>;
 }
 
 export async function openAppOutput(parts: AppOutputParts): Promise<AppOutput> {
@@ -82,6 +84,8 @@ export async function openAppOutput(parts: AppOutputParts): Promise<AppOutput> {
       await settlesWithin(Promise.all(open), closingMs, clock);
       await file.close();
     },
+
+    leave: () => file.close(),
   };
 
   function keeping(about: Pick<OutputEntry, "generation" | "tag">, tail: string[]): Keep {

@@ -3,6 +3,7 @@ import { healthOptions } from "./health-options.ts";
 import * as kind from "./kind.ts";
 import type { Option } from "./option.ts";
 import { outputOptions } from "./output-options.ts";
+import { verifyOptions } from "./verify-options.ts";
 
 /** Every option of the agent, in the order of the help. */
 export const options = {
@@ -86,6 +87,7 @@ export const options = {
       ja: "取得したものを保管し、ホスト間で共有する場所: file://、memory://、redis://、rediss://、consul://、s3://、gs://",
     },
   },
+  ...verifyOptions,
   port: {
     group: "place",
     value: "PORTS",
@@ -116,8 +118,8 @@ export const options = {
     fallback: "false",
     only: "server",
     help: {
-      en: "when told to end, leave the app draining to the next agent; for units of systemd with a socket",
-      ja: "終了を指示されたら、接続を処理中のアプリを次のエージェントに引き継ぐ（ソケットユニットのある systemd 用）",
+      en: "keep the ports open between two agents, and when told to end, leave the app draining to the next one",
+      ja: "エージェントの交代中もポートを開いたままにし、終了を指示されたら、接続を処理中のアプリを次のエージェントに引き継ぐ",
     },
   },
   directory: {
