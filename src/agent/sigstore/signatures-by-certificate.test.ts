@@ -53,6 +53,17 @@ describe("by a certificate", () => {
     );
   });
 
+  it("shows in one line, and not for ever, what a signer calls himself", async () => {
+    const { trustRoot, signer } = await fakeSigstore();
+    const foreign = await signer({ identity: `https://x\n\u001b[2J/${"y".repeat(2000)}`, issuer });
+
+    const material = await bundle(foreign.attested(statementFor(digest)));
+
+    expect(await refusalOf(material, await byIdentity(trustRoot))).toMatch(
+      /^it is of https:\/\/x \[2J\/y{400,500}…$/,
+    );
+  });
+
   it("refuses what another authority vouches for", async () => {
     const [ours, theirs] = [await fakeSigstore(), await fakeSigstore()];
     const policy = await byIdentity(ours.trustRoot);
