@@ -66,9 +66,11 @@ export interface StorageDriver {
   place(files: readonly Placement[], call: Call): Promise<void>;
   /**
    * Renames a file or a directory without waiting until that is certain; `false` when there is none. Nothing empty
-   * is left behind, and of two who rename the same one gets `true`.
+   * is left behind, and of two who rename the same one gets `true`. A file that is `alone` in its
+   * directory, drafts aside, may go with that to where `to` is, which then has the same last name:
+   * one change where there would be two.
    */
-  setAside(from: StoragePath, to: StoragePath, call: Call): Promise<boolean>;
+  setAside(from: StoragePath, to: StoragePath, call: Call & { alone?: boolean }): Promise<boolean>;
   /** Makes `modified` of a file the present time; `false` when there is none. */
   touch(path: StoragePath, call: Call): Promise<boolean>;
   /** Deletes a file, or everything below a directory. Nothing there is not an error. */

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import * as v from "valibot";
 import { ConfigError, DewyError } from "../../base/errors.ts";
 import { parseDuration } from "../../base/schema.ts";
@@ -6,6 +7,7 @@ import { collectGarbage } from "../../registry/garbage/collect.ts";
 import type { GarbageEvent } from "../../registry/garbage/garbage-event.ts";
 import { linesOfEvent, linesOfTotals } from "../../registry/garbage/garbage-lines.ts";
 import { restoreTrash } from "../../registry/garbage/restore-trash.ts";
+import { Breaks } from "../../registry/storage/breaks.ts";
 import { openStorage } from "../../registry/storage/index.ts";
 import type { StorageDriver } from "../../registry/storage-driver.ts";
 import { type CommandContext, command } from "../command.ts";
@@ -118,7 +120,8 @@ export async function opened(
       hint: "set storage.maintenance.garbagecollect, and let the registry collect",
     });
   }
-  return openStorage(choice, { access, clock }).catch((error: unknown) => {
+  const breaks = new Breaks({ sliceMs: 20, pause: () => setImmediate() }); // signals are heard then
+  return openStorage(choice, { access, clock, breaks }).catch((error: unknown) => {
     throw error instanceof DewyError
       ? new ConfigError(error.message, { cause: error, hint: error.hint })
       : error;
