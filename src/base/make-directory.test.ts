@@ -5,10 +5,13 @@ import { expect, it, onTestFinished } from "vitest";
 import { makeDirectory } from "./make-directory.ts";
 
 it("makes what is missing above it, and does not mind that it is there", async () => {
-  const path = join(await temporaryDirectory(), "a/b/c");
+  const directory = await temporaryDirectory();
+  const path = join(directory, "a/b/c");
 
-  await Promise.all([makeDirectory(path, 0o700), makeDirectory(path, 0o700)]);
-  await makeDirectory(path);
+  const first = join(directory, "a");
+  const made = await Promise.all([makeDirectory(path, 0o700), makeDirectory(path, 0o700)]);
+  expect(made).toContain(first);
+  expect(await makeDirectory(path)).toBeUndefined();
 
   expect((await stat(path)).mode & 0o777).toBe(0o700);
 });

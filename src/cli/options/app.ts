@@ -59,6 +59,8 @@ export function appOf(
     scrubEnvironment: values.scrubEnv,
     failureLimit: values.failureLimit,
     health: healthOf(values),
+    verify: { policy: values.verify, keys: values.verifyKey ?? [] },
+    crashes: { crashLimit: values.crashLimit, watchMs: values.watch },
     ...{ windows: values.window ?? [], minimumAgeMs: values.minAge },
   };
 }

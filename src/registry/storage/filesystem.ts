@@ -2,6 +2,7 @@ import { constants } from "node:fs";
 import { access, open, opendir, rename, rm, rmdir, stat, utimes } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import * as v from "valibot";
+import { syncDirectory } from "../../base/atomic-file.ts";
 import type { Bytes } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
 import { systemCodeOf } from "../../base/errors.ts";
@@ -16,6 +17,8 @@ import {
 } from "../storage-driver.ts";
 import { failureAt, isAbsence } from "./file-failure.ts";
 import { chunksOf, ReadBuffers, readUpTo, writeGathered } from "./file-stream.ts";
+import { keepsWhatLeadsTo } from "./file-system.ts";
+import { MadeDirectories } from "./made-directories.ts";
 import { makeDirectory } from "./make-directory.ts";
 import { putInPlace, syncIfThere } from "./placement.ts";
 
@@ -47,6 +50,8 @@ export async function openFilesystemStorage(
 ): Promise<StorageDriver> {
   await checkDirectory(rootdirectory, mode);
   const buffers = new ReadBuffers();
+  const isKept = await keepsWhatLeadsTo(rootdirectory);
+  const made = new MadeDirectories(isKept ? undefined : syncIfThere);
 
   return {
     async read(path, { from = 0, to }: Call & ReadRange): Promise<Bytes> {
@@ -64,7 +69,7 @@ export async function openFilesystemStorage(
     readWhole: (path, { maximumBytes }) => readUpTo(placeOf(path), path, maximumBytes),
 
     async write(path, bytes) {
-      await putInPlace([{ path, bytes, target: placeOf(path) }]);
+      await putInPlace([{ path, bytes, target: placeOf(path) }], made);
     },
 
     async place(files) {
@@ -74,12 +79,13 @@ export async function openFilesystemStorage(
           target: placeOf(file.path),
           ...("from" in file && { source: placeOf(file.from) }),
         })),
+        made,
       );
     },
 
     async append(path, source, { at }) {
       const place = placeOf(path);
-      if (at === 0) await told(path, () => makeDirectory(dirname(place)));
+      if (at === 0) await told(path, () => made.makeForDrafts(dirname(place)));
       const flags = constants.O_WRONLY | (at === 0 ? constants.O_CREAT : 0);
       const handle = await told(path, () => open(place, flags, 0o666));
       try {
@@ -151,11 +157,20 @@ export async function openFilesystemStorage(
 async function checkDirectory(directory: string, mode: "read" | "write"): Promise<void> {
   const needs = mode === "write" ? constants.W_OK : 0;
   try {
-    if (mode === "write") await makeStepByStep(resolve(directory));
+    if (mode === "write") await makeRoot(resolve(directory));
     const inside = `${directory}/.`; // a file is refused here, also one that may be executed
     await access(inside, constants.R_OK | constants.X_OK | needs);
   } catch (error) {
     throw unusable(directory, mode, error);
+  }
+}
+
+async function makeRoot(directory: string): Promise<void> {
+  const first = await makeStepByStep(directory);
+  if (first === undefined) return;
+  for (let made = directory; ; made = dirname(made)) {
+    await syncDirectory(dirname(made)).catch(() => {}); // it may be one that we must not list
+    if (made === first) return;
   }
 }
 

@@ -5,7 +5,7 @@ import { syncDirectory } from "../../base/atomic-file.ts";
 import { systemCodeOf } from "../../base/errors.ts";
 import type { Placement } from "../storage-driver.ts";
 import { failureAt, isAbsence } from "./file-failure.ts";
-import { makeDirectory } from "./make-directory.ts";
+import type { MadeDirectories } from "./made-directories.ts";
 
 /** A placement, and where it is on this machine. */
 export type LocalPlacement = Placement & { target: string; source?: string };
@@ -15,12 +15,14 @@ const mostTries = 5;
 /**
  * Waits for the medium twice, however many files there are: until it has their bytes, and until it
  * has their names. One wait after the other, it is what most of the time of a small push goes by.
- *
- * A directory that is made for a file needs no wait of its own. The file systems that a registry is
- * kept on (ext4, XFS, Btrfs, ZFS, F2FS) keep what leads to what is synced: the journal has it first.
  */
-export async function putInPlace(files: readonly LocalPlacement[]): Promise<void> {
-  const preparing = await Promise.allSettled(files.map((file) => told(file, () => drafted(file))));
+export async function putInPlace(
+  files: readonly LocalPlacement[],
+  made: MadeDirectories,
+): Promise<void> {
+  const preparing = await Promise.allSettled(
+    files.map((file) => told(file, () => drafted(file, made))),
+  );
   const left = new Map<LocalPlacement, string>();
   for (const [index, file] of files.entries()) {
     const prepared = preparing[index];
@@ -30,28 +32,31 @@ export async function putInPlace(files: readonly LocalPlacement[]): Promise<void
     for (const [index, file] of files.entries()) {
       const prepared = preparing[index];
       if (prepared?.status !== "fulfilled") throw prepared?.reason;
-      await told(file, () => renamedInto(file, prepared.value));
+      await told(file, () => renamedInto(file, prepared.value, made));
       left.delete(file);
     }
   } catch (error) {
     await Promise.all([...left].map(([file, draft]) => withdraw(file, draft)));
     throw error;
   }
-  const directories = new Set(files.map(({ target }) => dirname(target)));
-  await Promise.all([...directories].map(syncIfThere));
+  const directories = [...new Set(files.map(({ target }) => dirname(target)))];
+  await Promise.all([made.keep(directories), ...directories.map(syncIfThere)]);
 }
 
 /** Resolves to what is to be renamed, its bytes on the medium. */
-async function drafted({ target, ...file }: LocalPlacement): Promise<string> {
+async function drafted(
+  { target, ...file }: LocalPlacement,
+  made: MadeDirectories,
+): Promise<string> {
   const directory = dirname(target);
   if ("from" in file) {
     const source = file.source ?? "";
-    await Promise.all([makeDirectory(directory), syncFile(source)]);
+    await Promise.all([made.make(directory), syncFile(source)]);
     return source;
   }
   const draft = `${target}.${randomUUID()}.tmp`;
   for (let tries = 1; ; tries++) {
-    await makeDirectory(directory);
+    await made.make(directory);
     try {
       await writeFile(draft, file.bytes, { flush: true, mode: 0o666 });
       return draft;
@@ -64,13 +69,17 @@ async function drafted({ target, ...file }: LocalPlacement): Promise<string> {
 }
 
 /** Another process may remove a directory that is empty, or the one of a tag with all that is in it. */
-async function renamedInto(file: LocalPlacement, draft: string): Promise<void> {
+async function renamedInto(
+  file: LocalPlacement,
+  draft: string,
+  made: MadeDirectories,
+): Promise<void> {
   for (let from = draft, tries = 1; ; tries++) {
     try {
       return await rename(from, file.target);
     } catch (error) {
       if (!isToBeTriedAgain(error, tries)) throw error;
-      from = await drafted(file);
+      from = await drafted(file, made);
     }
   }
 }
