@@ -120,7 +120,10 @@ export async function openRegistry(
     const open = openAnswers(served);
     const address = await listen(served.server, config.http);
     if (!isReadonly) {
-      const housekeeping = startMaintenance(maintenance, { ...parts, history, collections });
+      const housekeeping = startMaintenance(maintenance, {
+        ...{ ...parts, history, collections },
+        removed: observers.ruleRemovals,
+      });
       closers.push(() => housekeeping.close());
     }
     closers.push(() => collections.close());

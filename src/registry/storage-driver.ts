@@ -93,10 +93,8 @@ export class StorageError extends DewyError<
 
 /** @throws {StorageError} `INVALID_PATH`, so that no name from outside leads out of the storage. */
 export function checkStoragePath(path: string): void {
-  const [first, ...elements] = path.split("/");
-  const wrong = (element: string) =>
-    element === "" || element === "." || element === ".." || element.includes("\0");
-  if (first !== "" || elements.length === 0 || elements.some(wrong)) {
-    throw new StorageError("INVALID_PATH", `not a path in the storage: ${JSON.stringify(path)}`);
-  }
+  if (pathPattern.test(path)) return;
+  throw new StorageError("INVALID_PATH", `not a path in the storage: ${JSON.stringify(path)}`);
 }
+
+const pathPattern = /^(?:\/(?!\.{1,2}(?:\/|$))[^/\0]+)+$/;

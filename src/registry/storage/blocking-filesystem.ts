@@ -11,7 +11,7 @@ import {
   unlinkSync,
   utimesSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import type { StorageDriver, StoragePath } from "../storage-driver.ts";
 import { checkStoragePath, StorageError } from "../storage-driver.ts";
 import type { Breaks } from "./breaks.ts";
@@ -29,6 +29,7 @@ export async function openBlockingStorage(
   { access, breaks }: { access: "read" | "write"; breaks: Breaks },
 ): Promise<StorageDriver> {
   const storage = await openFilesystemStorage(options, { access });
+  const root = resolve(options.rootdirectory).replace(/\/$/, "");
 
   return {
     ...storage,
@@ -115,7 +116,7 @@ export async function openBlockingStorage(
 
   function placeOf(path: StoragePath): string {
     checkStoragePath(path);
-    return join(options.rootdirectory, path);
+    return root + path;
   }
 }
 
