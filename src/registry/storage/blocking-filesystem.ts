@@ -74,10 +74,15 @@ export async function openBlockingStorage(
       }
     },
 
-    async touch(path) {
+    async touch(paths) {
       await breaks.whenDue();
       const now = new Date();
-      return ifThere(path, () => utimesSync(placeOf(path), now, now) ?? true) ?? false;
+      return paths.map((path) =>
+        ifThere(path, () => {
+          utimesSync(placeOf(path), now, now);
+          return statSync(placeOf(path)).size;
+        }),
+      );
     },
 
     async discard(path) {
