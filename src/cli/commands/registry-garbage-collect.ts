@@ -7,7 +7,6 @@ import { collectGarbage } from "../../registry/garbage/collect.ts";
 import type { GarbageEvent } from "../../registry/garbage/garbage-event.ts";
 import { linesOfEvent, linesOfTotals } from "../../registry/garbage/garbage-lines.ts";
 import { restoreTrash } from "../../registry/garbage/restore-trash.ts";
-import { Breaks } from "../../registry/storage/breaks.ts";
 import { openStorage } from "../../registry/storage/index.ts";
 import type { StorageDriver } from "../../registry/storage-driver.ts";
 import { type CommandContext, command } from "../command.ts";
@@ -120,7 +119,7 @@ export async function opened(
       hint: "set storage.maintenance.garbagecollect, and let the registry collect",
     });
   }
-  const breaks = new Breaks({ sliceMs: 20, pause: () => setImmediate() }); // signals are heard then
+  const breaks = { sliceMs: 20, pause: () => setImmediate() }; // signals are heard then
   return openStorage(choice, { access, clock, breaks }).catch((error: unknown) => {
     throw error instanceof DewyError
       ? new ConfigError(error.message, { cause: error, hint: error.hint })

@@ -3,7 +3,6 @@ import { setImmediate } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { systemClock } from "../../base/clock.ts";
 import { stepBack } from "../../base/step-back.ts";
-import { Breaks } from "../storage/breaks.ts";
 import { openStorage } from "../storage/index.ts";
 import { collectGarbage } from "./collect.ts";
 import { type CollectionMessage, type CollectionTask, failureOf } from "./collection-message.ts";
@@ -31,13 +30,13 @@ try {
 parentPort?.close();
 
 async function collected() {
-  const breaks = new Breaks({
+  const breaks = {
     sliceMs,
     async pause() {
       tellEvents();
       await setImmediate();
     },
-  });
+  };
   const clock = systemClock;
   const access = settings.dryRun ? "read" : "write";
   const storage = await openStorage(choice, { access, clock, breaks });

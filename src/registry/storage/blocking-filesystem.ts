@@ -14,7 +14,7 @@ import {
 import { dirname, join, resolve } from "node:path";
 import type { StorageDriver, StoragePath } from "../storage-driver.ts";
 import { checkStoragePath, StorageError } from "../storage-driver.ts";
-import type { Breaks } from "./breaks.ts";
+import { type BreakOptions, Breaks } from "./breaks.ts";
 import { failureAt, isAbsence } from "./file-failure.ts";
 import { type FilesystemOptions, isListed, openFilesystemStorage } from "./filesystem.ts";
 
@@ -25,11 +25,12 @@ import { type FilesystemOptions, isListed, openFilesystemStorage } from "./files
  * @throws {StorageError} `READ_ONLY` or `UNAVAILABLE`
  */
 export async function openBlockingStorage(
-  options: FilesystemOptions,
-  { access, breaks }: { access: "read" | "write"; breaks: Breaks },
+  { rootdirectory }: FilesystemOptions,
+  { access, ...options }: { access: "read" | "write"; breaks: BreakOptions },
 ): Promise<StorageDriver> {
-  const storage = await openFilesystemStorage(options, { access });
-  const root = resolve(options.rootdirectory).replace(/\/$/, "");
+  const storage = await openFilesystemStorage({ rootdirectory }, { access });
+  const breaks = new Breaks(options.breaks);
+  const root = resolve(rootdirectory).replace(/\/$/, "");
 
   return {
     ...storage,

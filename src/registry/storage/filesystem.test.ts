@@ -5,7 +5,6 @@ import { setImmediate } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
 import { storageDriverContract } from "../storage-driver.contract.ts";
 import { openBlockingStorage } from "./blocking-filesystem.ts";
-import { Breaks } from "./breaks.ts";
 import { failureAt } from "./file-failure.ts";
 import { openFilesystemStorage } from "./filesystem.ts";
 
@@ -16,7 +15,7 @@ storageDriverContract("filesystem", async () => {
 
 storageDriverContract("blocking filesystem", async () => {
   const rootdirectory = await temporaryDirectory();
-  const breaks = new Breaks({ sliceMs: 1, pause: () => setImmediate() });
+  const breaks = { sliceMs: 1, pause: () => setImmediate() };
   return openBlockingStorage({ rootdirectory }, { access: "write", breaks });
 });
 

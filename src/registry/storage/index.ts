@@ -1,7 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import { openBlockingStorage } from "./blocking-filesystem.ts";
-import type { Breaks } from "./breaks.ts";
+import type { BreakOptions } from "./breaks.ts";
 import { checkFilesystemStorage, FilesystemOptions, openFilesystemStorage } from "./filesystem.ts";
 import { InmemoryOptions, openInmemoryStorage } from "./inmemory.ts";
 
@@ -16,7 +16,7 @@ export type StorageChoice =
 /** @param breaks for a thread that does nothing else, which may be blocked between them */
 export async function openStorage(
   choice: StorageChoice,
-  { access, clock, breaks }: { access: "read" | "write"; clock: Clock; breaks?: Breaks },
+  { access, clock, breaks }: { access: "read" | "write"; clock: Clock; breaks?: BreakOptions },
 ): Promise<StorageDriver> {
   if (choice.driver === "inmemory") return openInmemoryStorage(() => clock.now());
   if (breaks) return await openBlockingStorage(choice.options, { access, breaks });
