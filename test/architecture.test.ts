@@ -38,6 +38,9 @@ const homeOf: Record<string, string | string[]> = {
   jose: ["registry/auth/token-verifier.ts", "registry/auth/oidc-token.ts"],
   bcryptjs: "registry/auth/bcrypt.ts",
   ldapts: "registry/auth/ldap-connection.ts",
+  "@sigstore/bundle": "agent/sigstore/trust-root.ts",
+  "@sigstore/protobuf-specs": "agent/sigstore/trust-root.ts",
+  "@sigstore/verify": "agent/sigstore/trust-root.ts",
   "acme-client": "registry/acme/certificate-authority.ts",
   yauzl: "agent/deploy/archives/zip.ts",
   fzstd: "agent/deploy/archives/decoder-library.ts",
@@ -77,7 +80,7 @@ describe("architecture", () => {
 
   it("loads an SDK only when it is needed", () => {
     const atStart =
-      /^import (?!type )[^;]*"(?:@aws-sdk\/|google-auth-library|nodemailer|ioredis|ldapts|acme-client)/m;
+      /^import (?!type )[^;]*"(?:@aws-sdk\/|@sigstore\/|google-auth-library|nodemailer|ioredis|ldapts|acme-client)/m;
 
     expect(built.filter(({ text }) => atStart.test(text)).map(({ file }) => file)).toEqual([]);
   });
@@ -149,6 +152,6 @@ function importsOf(file: string, text: string): { local: string[]; packages: str
 
 /** What runs in a process of its own stands in a template literal called `program`. */
 const withoutPrograms = (text: string): string =>
-  text.replace(/^const program = `[\s\S]*?^`;/m, "");
+  text.replace(/^(?:export )?const (?:program|\w+Program) = `[\s\S]*?^`;/gm, "");
 
 const partOf = (file: string): string => file.split("/", 1)[0] ?? "";

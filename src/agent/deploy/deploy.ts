@@ -126,7 +126,9 @@ async function verifiedBy(
   { registry, verification, logger }: DeployParts,
   call: Call,
 ): Promise<Evidence | undefined> {
-  const siblings = siblingsOf(registry, release, artifact);
+  // Not every registry tells the digest, and what is attested is found by it.
+  const known = { ...artifact, digest: artifact.digest ?? file.digest };
+  const siblings = siblingsOf(registry, release, known);
   const subject = { registry: registry.name, release, artifact, file, siblings };
   const evidence = await verification.verify(subject, call);
   if (evidence) logger.info("Artifact verified", { tag, by: sentenceOf(evidence) });

@@ -37,18 +37,18 @@ export function traceHeaders(context: TraceContext): Record<string, string> {
   return { traceparent: traceparentOf(context), ...(state && { tracestate: state }) };
 }
 
-export const newTraceId = (): string => randomHex(16);
-export const newSpanId = (): string => randomHex(8);
+/** Names for traces and spans. They are drawn many at a time, as a draw costs more than a span does. */
+export function openIds(): { traceId(): string; spanId(): string } {
+  const drawn = Buffer.alloc(8_192);
+  let used = drawn.length;
+  return { traceId: () => hex(16), spanId: () => hex(8) };
 
-/** Drawn many at a time: a draw costs more than all else that a span does. */
-const drawn = Buffer.alloc(8_192);
-let used = drawn.length;
-
-function randomHex(bytes: number): string {
-  if (used + bytes > drawn.length) {
-    randomFillSync(drawn);
-    used = 0;
+  function hex(bytes: number): string {
+    if (used + bytes > drawn.length) {
+      randomFillSync(drawn);
+      used = 0;
+    }
+    used += bytes;
+    return drawn.toString("hex", used - bytes, used);
   }
-  used += bytes;
-  return drawn.toString("hex", used - bytes, used);
 }

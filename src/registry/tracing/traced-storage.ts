@@ -19,7 +19,7 @@ export function tracedStorage(
     place: (files, call) =>
       part("place", files.at(-1)?.path ?? "", () => storage.place(files, call)),
     setAside: (from, to, call) => part("setAside", from, () => storage.setAside(from, to, call)),
-    touch: (path, call) => part("touch", path, () => storage.touch(path, call)),
+    touch: (paths, call) => part("touch", paths.at(-1) ?? "", () => storage.touch(paths, call)),
     delete: (path, call) => part("delete", path, () => storage.delete(path, call)),
     discard: (path, call) => part("discard", path, () => storage.discard(path, call)),
   };

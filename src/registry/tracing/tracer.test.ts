@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { FakeLogger } from "../../base/logger.fake.ts";
 import { samplerFor } from "./sampler.ts";
-import { newTraceId, traceContextIn, traceparentOf } from "./trace-context.ts";
+import { openIds, traceContextIn, traceparentOf } from "./trace-context.ts";
 import { tracedLogger } from "./traced-logger.ts";
 import { openTracer, type Span } from "./tracer.ts";
 
@@ -34,7 +34,7 @@ it.each([
 
 it("samples about as many as the ratio says, and the same ones each time", () => {
   const sample = samplerFor("traceidratio", "0.25");
-  const ids = Array.from({ length: 4_000 }, newTraceId);
+  const ids = Array.from({ length: 4_000 }, openIds().traceId);
 
   const chosen = ids.filter((id) => sample(id, undefined));
 

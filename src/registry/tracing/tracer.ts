@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Sampler } from "./sampler.ts";
-import { newSpanId, newTraceId, type TraceContext } from "./trace-context.ts";
+import { openIds, type TraceContext } from "./trace-context.ts";
 
 export type Attributes = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -42,13 +42,14 @@ export interface Tracer {
 
 export function openTracer(sample: Sampler, ended: (span: Span) => void): Tracer {
   const contexts = new AsyncLocalStorage<TraceContext>();
+  const ids = openIds();
   return { current: () => contexts.getStore(), begin, part };
 
   function begin({ name, kind, attributes = {}, ...given }: SpanBeginning): OpenSpan {
     const parent = given.parent ?? contexts.getStore();
-    const traceId = parent?.traceId ?? newTraceId();
+    const traceId = parent?.traceId ?? ids.traceId();
     const isSampled = sample(traceId, parent);
-    const context = { traceId, spanId: newSpanId(), isSampled, state: parent?.state };
+    const context = { traceId, spanId: ids.spanId(), isSampled, state: parent?.state };
     const startNanos = nowNanos();
     return {
       context,
