@@ -1,7 +1,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import type { Bytes } from "../../base/bytes.ts";
 import { StorageError, type StoragePath } from "../storage-driver.ts";
-import { failureAt } from "./file-failure.ts";
+import { failureAt, isAbsence } from "./file-failure.ts";
 
 const readBytes = 512 * 1024;
 const gatherBytes = 512 * 1024;
@@ -108,7 +108,7 @@ export async function readUpTo(
     }
   } catch (error) {
     const failure = failureAt(path, error);
-    if (failure instanceof StorageError && failure.code === "NOT_FOUND") return undefined;
+    if (isAbsence(failure)) return undefined;
     throw failure;
   } finally {
     await handle?.close();

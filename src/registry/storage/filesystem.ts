@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { access, open, opendir, rename, rm, rmdir, stat, utimes } from "node:fs/promises";
+import { access, open, opendir, realpath, rename, rm, rmdir, stat, utimes } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import * as v from "valibot";
 import { syncDirectory } from "../../base/atomic-file.ts";
@@ -97,8 +97,8 @@ export async function openFilesystemStorage(
 
     async stat(path) {
       try {
-        const { size, mtime } = await stat(placeOf(path));
-        return { size, modified: mtime };
+        const file = await stat(placeOf(path));
+        return { size: file.isFile() ? file.size : 0, modified: file.mtime };
       } catch (error) {
         const failure = failureAt(path, error);
         if (isAbsence(failure)) return undefined;
@@ -108,8 +108,11 @@ export async function openFilesystemStorage(
 
     async *list(path) {
       try {
-        for await (const { name } of await opendir(placeOf(path), { bufferSize: 256 })) {
-          if (!draftPattern.test(name)) yield name;
+        const place = placeOf(path);
+        for await (const entry of await opendir(place, { bufferSize: 256 })) {
+          if (draftPattern.test(entry.name)) continue;
+          if (entry.isSymbolicLink() && (await leadsBack(place, entry.name))) continue;
+          yield entry.name;
         }
       } catch (error) {
         const failure = failureAt(path, error);
@@ -209,6 +212,13 @@ async function renamed(source: string, target: string): Promise<boolean> {
       await makeDirectory(dirname(target));
     }
   }
+}
+
+/** A link to what it is in: who followed it would not come to an end. */
+async function leadsBack(directory: string, name: string): Promise<boolean> {
+  const within = await realpath(directory);
+  const target = await realpath(join(directory, name)).catch(() => undefined);
+  return target !== undefined && `${within}/`.startsWith(target === "/" ? "/" : `${target}/`);
 }
 
 async function isThere(path: StoragePath, look: () => Promise<unknown>): Promise<boolean> {
