@@ -2,7 +2,9 @@ import type { Environment } from "../base/environment.ts";
 import type { LogLevel } from "../base/logger.ts";
 import type { Window } from "./choose/window.ts";
 import type { Mode } from "./event.ts";
+import type { WatchRules } from "./ledger/watch.ts";
 import type { HealthOptions } from "./readiness/health.ts";
+import type { VerifyOptions } from "./verify/index.ts";
 
 /** What one app is to be, complete: defaults are filled in, and each value is checked for its form. */
 export interface AppOptions {
@@ -41,10 +43,14 @@ export interface AppOptions {
   health?: HealthOptions | undefined;
   /** How often a release may fail by its own fault, before it is tried no more. */
   failureLimit: number;
+  /** When a release that dies after its deployment is taken back; never without. */
+  crashes?: WatchRules | undefined;
   /** When releases may be installed; at any time when there is none. */
   windows?: readonly Window[] | undefined;
   /** How old a release has to be. */
   minimumAgeMs?: number | undefined;
+  /** What has to vouch for a release, before anything is made of it. */
+  verify?: VerifyOptions | undefined;
   environment: Environment;
   /** How requests introduce themselves. */
   userAgent: string;

@@ -12,6 +12,7 @@ import { type ChoiceParts, type ChoiceRules, choose, type PassedOver } from "./c
 import { pinnedOnDisk } from "./choose/pinned-on-disk.ts";
 import { rulesOf } from "./choose/rules.ts";
 import { type AppControl, openAppControl } from "./control/app-control.ts";
+import { openCrashWatch } from "./crash-watch.ts";
 import { type DeployParts, deploy } from "./deploy/deploy.ts";
 import { type HookParts, runHook } from "./deploy/hook.ts";
 import { recover } from "./deploy/recover.ts";
@@ -25,8 +26,9 @@ import type { RunningMode } from "./modes/mode.ts";
 import { openServerMode } from "./modes/server.ts";
 import { openReleaseRegistry } from "./registries/index.ts";
 import { type ReleaseRegistry, ReleaseRegistryError } from "./release.ts";
-import { onceUntold, withReport } from "./report.ts";
+import { onceUntold, type ReportParts, tellGoneBack, withReport } from "./report.ts";
 import type { openListeners } from "./supervisor/listeners.ts";
+import { openVerification, type Verification } from "./verify/index.ts";
 
 export interface AppParts {
   clock: Clock;
@@ -60,12 +62,15 @@ export async function runApp(options: AppOptions, parts: AppParts, call: Call): 
   const source = await openReleaseRegistry(options.registry, { ...parts, environment });
   try {
     const rules = await rulesOf(source.rules, options, thisHost());
+    const { clock } = parts;
+    const inQuery = source.rules.verify;
+    const verification = await openVerification(options.verify ?? {}, { inQuery, clock });
     const cache = await parts.caches.of(options.cache);
     return await withKept(directory, parts, call, (kept) => {
       const asked = { ...options, registryName: source.registry.name };
       const control = openAppControl(asked, { ...parts, ...kept });
       const { observe } = control;
-      const own = { ...parts, ...kept, ...source, rules, control, observe };
+      const own = { ...parts, ...kept, ...source, rules, verification, control, observe };
       return withCache(options, own, cache, call);
     });
   } finally {
@@ -73,7 +78,8 @@ export async function runApp(options: AppOptions, parts: AppParts, call: Call): 
   }
 }
 
-type KeptParts = AppParts & Kept & { rules: ChoiceRules; control: AppControl };
+type KeptParts = AppParts &
+  Kept & { rules: ChoiceRules; verification: Verification; control: AppControl };
 
 async function withCache(
   options: AppOptions,
@@ -143,6 +149,7 @@ async function followed(
     const looking = { ...choosing, holds: () => state, tellPassedOver };
     return { choice: await choose(registry, rules, looking, each), passedOver };
   });
+  watchCrashes(options, { ...deployParts, mode, reporting }, call);
   const forget = parts.onRestart(once(alone, () => restarted(mode, logger, call)));
   try {
     return await follow(
@@ -168,6 +175,26 @@ async function followed(
     forget();
     await socket.close();
   }
+}
+
+function watchCrashes(
+  { crashes }: AppOptions,
+  { mode, reporting, ...parts }: DeployParts & { mode: RunningMode; reporting: ReportParts },
+  call: Call,
+): void {
+  if (!crashes) return;
+  const watch = openCrashWatch(
+    crashes,
+    {
+      ...parts,
+      goBack: (tag, each) => mode.goBack(tag, each),
+      logTail: () => [],
+      rollbackHook: parts.hooks.rollback,
+      tell: (gone, each) => tellGoneBack(gone, reporting, each),
+    },
+    call,
+  );
+  mode.onDeath(watch);
 }
 
 function asError(outage: Outage | undefined): ReleaseRegistryError | undefined {

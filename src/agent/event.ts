@@ -48,6 +48,14 @@ export type AgentEvent =
   /** `at` is when, where it is told later: by the agent that follows one that was killed. */
   | { type: "deployed"; deployment: Deployment; at?: Date | undefined }
   | { type: "deployment failed"; deployment: Deployment; error: unknown; failures: number }
+  /** It was in service, died as often as it may, and was taken back for `to`, all by itself. */
+  | {
+      type: "rolled back";
+      tag: string;
+      to: string;
+      reason: string;
+      deaths: number;
+    }
   /** It has failed as often as it may, and is not tried again by itself. */
   | { type: "release quarantined"; tag: string; reason: string; failures: number }
   /** A generation is in service; `tag` is unknown where the ledger was lost. */
@@ -60,8 +68,8 @@ export type AgentEvent =
 
 export type FetchedFrom = "disk" | "cache" | "registry";
 export type HookName = "before-deploy" | "after-deploy" | "rollback";
-/** After a deployment, a SIGUSR1, a start of the agent, or a death of the app. */
-export type StartReason = "deploy" | "signal" | "boot" | "death";
+/** After a deployment, a SIGUSR1, a start of the agent, a death of the app, or its last one. */
+export type StartReason = "deploy" | "signal" | "boot" | "death" | "rollback";
 
 /** Takes an event in. Must neither throw nor wait: what takes time is queued behind it. */
 export type Observe = (event: AgentEvent) => void;

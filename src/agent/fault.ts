@@ -4,9 +4,11 @@ import { FetchError } from "./deploy/fetch-error.ts";
 import { HookError } from "./deploy/hook.ts";
 import { ProbeError } from "./readiness/probe-error.ts";
 import { SupervisorError } from "./supervisor/supervisor-error.ts";
+import { VerifyError } from "./verify/verify-error.ts";
 
 const faults: readonly [abstract new (...values: never[]) => DewyError, readonly string[]][] = [
   [FetchError, ["DIGEST_MISMATCH", "TOO_LARGE"]],
+  [VerifyError, ["MISSING", "MISMATCH", "UNTRUSTED", "REPLAYED", "TOO_OLD", "UNUSABLE"]],
   [ArchiveError, ["DAMAGED", "REFUSED", "TOO_LARGE"]],
   [HookError, ["HOOK_FAILED"]],
   [ProbeError, ["NOT_READY", "UNHEALTHY"]],

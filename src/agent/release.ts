@@ -42,6 +42,17 @@ export interface OpenedArtifact {
   from: number;
 }
 
+/** Something that was said about a release afterwards, beside its files: a signature, an attestation. */
+export interface Attachment {
+  /** What it is about: the manifest that names the artifact, or the artifact itself. */
+  subject: Digest;
+  artifactType: string | undefined;
+  /** Of `bytes`. */
+  mediaType: string;
+  annotations: Readonly<Record<string, string>>;
+  bytes: Buffer;
+}
+
 /** How one attempt to deploy ended. */
 export interface DeploymentReport {
   tag: string;
@@ -82,6 +93,11 @@ export interface ReleaseRegistry {
   release(tag: string, call: Call): Promise<Release | undefined>;
   /** Opens an artifact that `release` returned. */
   open(artifact: Artifact, call: Call & { from: number }): Promise<OpenedArtifact>;
+  /**
+   * Only where something may be attached to a release beside its files. Each is small, and none is
+   * trusted; that `subject` stands for the artifact is checked here, of whatever `release` said.
+   */
+  attachments?(of: { tag: string; artifact: Artifact }, call: Call): AsyncIterable<Attachment>;
   /** Only where the registry wants to be told how deployments end. */
   report?(report: DeploymentReport, call: Call): Promise<void>;
   /** Only where the registry keeps record of deployments: those of the newest tags first. */

@@ -86,6 +86,30 @@ async function tellUntold(
   await noteTold(parts);
 }
 
+/** A release that was in service and is so no more, and the one in its place. */
+export interface GoneBack {
+  bad: DeployedRelease;
+  good: DeployedRelease;
+  deaths: number;
+  reason: string;
+  logTail: readonly string[];
+  at: Date;
+}
+
+/** Tells that a release was taken back after its commit. */
+export async function tellGoneBack(
+  { bad, good, deaths, reason, at }: GoneBack,
+  parts: ReportParts,
+  call: Call,
+): Promise<void> {
+  const { mode: command, host, observe } = parts;
+  observe({ type: "rolled back", tag: bad.tag, to: good.tag, reason, deaths });
+  observe({ type: "release quarantined", tag: bad.tag, reason, failures: deaths });
+  const about = { command, host, at };
+  await tell({ tag: bad.tag, identity: bad.identity, ...about, error: reason }, parts, call);
+  await tell({ tag: good.tag, identity: good.identity, ...about, error: undefined }, parts, call);
+}
+
 /** A full disk keeps the note from being written: then the next agent tells of it again. */
 async function noteTold({ ledger, logger }: ReportParts): Promise<void> {
   if (!ledger.state.untold) return;

@@ -31,6 +31,8 @@ function changeBy(event: AgentEvent, { command }: AppStatus): Partial<AppStatus>
       return { currentVersion: event.tag, isRunning: isFiles && event.tag !== undefined };
     case "deployed":
       return { currentVersion: event.deployment.tag, isRunning: true };
+    case "rolled back":
+      return { currentVersion: event.to };
     case "app started":
       return { currentVersion: event.tag, isRunning: true };
     case "app died":

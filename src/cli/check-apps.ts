@@ -6,6 +6,7 @@ import { thisHost } from "../agent/host.ts";
 import { openNotifiers } from "../agent/notifiers/index.ts";
 import { openReleaseRegistry } from "../agent/registries/index.ts";
 import { readOtlpTarget } from "../agent/telemetry/otlp-target.ts";
+import { openVerification } from "../agent/verify/index.ts";
 import type { Environment } from "../base/environment.ts";
 import { ConfigError, lineOf } from "../base/errors.ts";
 import { type HttpClient, openHttpClient } from "../base/http-client.ts";
@@ -70,6 +71,8 @@ async function checkRegistry(app: AppOptions, parts: Parts): Promise<void> {
   const { registry, rules } = await openReleaseRegistry(app.registry, parts);
   try {
     await rulesOf(rules, app, thisHost());
+    const asked = { inQuery: rules.verify, clock: parts.clock };
+    await openVerification(app.verify ?? {}, asked);
   } finally {
     await registry.close();
   }

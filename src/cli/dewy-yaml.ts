@@ -128,10 +128,19 @@ function sectionOf(
     layer(name) {
       const key = dashed(name);
       const value = mapping[key];
-      const isPath = name === "directory" && typeof value === "string";
-      return written(isPath ? resolve(directory, value) : value, placeOf([...path, key]));
+      const resolved = isPath(name) ? resolvedIn(directory, value) : value;
+      return written(resolved, placeOf([...path, key]));
     },
   };
+}
+
+const isPath = (name: OptionName) => ["directory", "verifyKey", "verifyTrustRoot"].includes(name);
+
+/** A key may stand there itself, as `minisign:RWQ…`. */
+function resolvedIn(directory: string, value: unknown): unknown {
+  if (Array.isArray(value)) return value.map((each) => resolvedIn(directory, each));
+  if (typeof value !== "string" || /^[a-z]+:/.test(value)) return value;
+  return resolve(directory, value);
 }
 
 async function textOf(file: string, path: string, { signal }: CommandContext): Promise<string> {

@@ -201,6 +201,7 @@ describe("dewy", () => {
 
     expect(printed.join("\n").match(/^[A-Z][a-z A-Z]*:$/gm)).toEqual([
       "What to deploy:",
+      "What vouches for a release:",
       "Where and how it runs:",
       "How a release proves itself:",
       "Hooks and notices:",

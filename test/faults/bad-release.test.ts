@@ -1,26 +1,11 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { expect, it, onTestFinished } from "vitest";
-import { openAgent } from "../../src/agent/agent.ts";
-import type { AppOptions } from "../../src/agent/app-options.ts";
-import { readHistory } from "../../src/agent/history/read-history.ts";
-import type { LedgerState } from "../../src/agent/ledger/ledger.ts";
+import { expect, it } from "vitest";
 import type { HealthOptions } from "../../src/agent/readiness/health.ts";
-import { serveFakeGithub } from "../../src/agent/registries/github.fake.ts";
-import { openListeners } from "../../src/agent/supervisor/listeners.ts";
 import { ask, until } from "../../src/agent/supervisor/sample-app.fake.ts";
-import { systemClock } from "../../src/base/clock.ts";
-import { FakeLogger } from "../../src/base/logger.fake.ts";
+import { openHost, serving } from "./release-host.ts";
 
 /** How many polls may not try a bad release again. */
-const manyPolls = 300;
+const manyPolls = 1_000;
 
-const serving = "listen((request, response) => response.end(tag));";
-const health: HealthOptions = {
-  ...{ status: [{ from: 200, to: 399 }], grpc: false },
-  ...{ timeoutMs: 20_000, minimumUptimeMs: 100, bakeMs: 0 },
-};
 const path = "/health";
 
 /** A while after the first request, which is a probe's: so after it was found ready, on a slow machine too. */
@@ -97,7 +82,7 @@ const faults: Fault[] = [
 it.each(faults)(
   "keeps the old release in service, and tries it no more: a release that $what",
   async ({ ...fault }) => {
-    const host = await openHost(fault);
+    const host = await openHost({ health: fault.health, beforeDeployHook: fault.hook });
     await until(() => host.answers("v1.0.0"));
 
     await host.publish("v2.0.0", fault.body, fault.isTampered);
@@ -109,8 +94,8 @@ it.each(faults)(
       { tag: "v2.0.0", failures: 1, reason: expect.stringMatching(fault.reason) },
     ]);
     expect(quarantined[0]?.logTail).toEqual(fault.hook ? ["no such table"] : []);
-    await until(async () => (await host.history()).at(-1)?.[0] === "release quarantined");
-    expect(await host.history()).toEqual([
+    await until(async () => (await host.told()).at(-1)?.[0] === "release quarantined");
+    expect(await host.told()).toEqual([
       ["deployed", "v1.0.0"],
       ...(fault.hook ? [["hook failed", "v2.0.0"]] : []),
       ["deployment failed", "v2.0.0"],
@@ -120,7 +105,7 @@ it.each(faults)(
 
     const before = host.polls();
     await until(() => host.polls() > before + manyPolls);
-    expect(await host.history()).toHaveLength(fault.hook ? 4 : 3);
+    expect(await host.told()).toHaveLength(fault.hook ? 4 : 3);
 
     await host.publish("v2.0.1", serving);
     if (!fault.hook && !fault.health) await until(() => host.answers("v2.0.1"));
@@ -140,84 +125,3 @@ it("takes a release into service once it has baked", async () => {
     "Bake: watching the new release beside the old one",
   );
 }, 60_000);
-
-async function openHost({ health: asked, hook }: Pick<Fault, "health" | "hook">) {
-  const directory = await mkdtemp(join(tmpdir(), "dewy-bad-release-"));
-  const github = await serveFakeGithub();
-  const environment = {
-    ...{ PATH: process.env.PATH, GITHUB_API_URL: github.api, GITHUB_TOKEN: github.token },
-  };
-  let port = 0;
-  const logger = new FakeLogger();
-  const stop = new AbortController();
-  const agent = await openAgent(
-    { telemetry: undefined, adminPort: 0 },
-    {
-      ...{ clock: systemClock, logger, environment, version: "0.0.0", onRestart: () => () => {} },
-      async listen(ports, call) {
-        const listeners = await openListeners(ports, call);
-        port = listeners.sockets[0]?.port ?? 0;
-        return listeners;
-      },
-    },
-    stop,
-  );
-  const options: AppOptions = {
-    ...{ name: "app", mode: "server", registry: "ghr://acme/app?artifact=app", ports: [0] },
-    ...{ command: ["current/app"], directory, intervalMs: 1, drainMs: 2_000, cache: undefined },
-    ...{ notifiers: [], scrubEnvironment: true, environment, userAgent: "dewy/test" },
-    ...{ handover: false, windows: [], minimumAgeMs: undefined },
-    ...{ failureLimit: 1, health: { ...health, ...asked }, beforeDeployHook: hook },
-  };
-  const host = {
-    logger,
-    port: () => port,
-    polls: () => github.requests.length,
-    answers: async (tag: string) => port > 0 && (await ask(port).catch(() => "")) === tag,
-    ledger: async () =>
-      JSON.parse(await readFile(join(directory, ".dewy/ledger.json"), "utf8")) as LedgerState,
-    async history() {
-      const told: [string, string | undefined][] = [];
-      const { signal } = new AbortController();
-      for await (const { event, tag } of readHistory(directory, {}, { signal })) {
-        told.push([event, tag]);
-      }
-      return told;
-    },
-    async publish(tag: string, body: string, isTampered = false) {
-      github.publish(tag, { app: appOf(tag, body) });
-      const [asset] = github.releases[0]?.assets ?? [];
-      if (asset && isTampered) asset.served = asset.content.replace("servers", "SERVERS");
-    },
-  };
-  await host.publish("v1.0.0", serving);
-  const running = agent.run(options, logger, stop).catch((error: unknown) => error);
-  onTestFinished(async () => {
-    stop.abort(new Error("told to stop"));
-    await running;
-    await agent.close();
-    await rm(directory, { recursive: true, force: true });
-  });
-  return host;
-}
-
-/** A release of one file, which serves on the sockets it is given. */
-function appOf(tag: string, body: string): string {
-  return `#!${process.execPath}
-    const tag = ${JSON.stringify(tag)};
-    const servers = [];
-    function listen(answer) {
-      const { createServer } = require("node:http");
-      const server = createServer((request, response) => {
-        response.setHeader("connection", "close");
-        answer(request, response);
-      });
-      servers.push(server.listen({ fd: 3 }));
-    }
-    process.on("SIGTERM", () => {
-      for (const server of servers) server.close();
-      setTimeout(() => process.exit(), 100).unref();
-    });
-    ${body}
-  `;
-}

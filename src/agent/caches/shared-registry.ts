@@ -103,6 +103,8 @@ export function sharedRegistry(
 
     open: (artifact, call) => own.open(artifact, call),
 
+    ...(registry.attachments && { attachments: registry.attachments.bind(registry) }),
+
     ...(registry.report && {
       async report(report, call) {
         await own.know(report, call);

@@ -101,7 +101,7 @@ it("keeps no artifact of a release that failed, beside the one that is being tri
   expect(await readdir(join(host.root, ".dewy/artifacts/sha256"))).toHaveLength(2);
 });
 
-it.each(["fetch", "unpack", "switch", "start"] as const)(
+it.each(["fetch", "verify", "unpack", "switch", "start"] as const)(
   "changes nothing when it fails at %s",
   async (phase) => {
     const signal = AbortSignal.timeout(5000);
@@ -134,7 +134,7 @@ it("changes nothing when the before-hook fails", async ({ signal }) => {
   await expect(host.deploy("v1.1.0", { signal })).rejects.toThrow("before-hook failed");
 
   expect(await host.serves()).toBe("v1.0.0");
-  expect(host.phases.slice(6)).toEqual(["fetch", "unpack"]);
+  expect(host.phases.slice(7)).toEqual(["fetch", "verify", "unpack"]);
   expect(await readdir(join(host.root, "releases"))).toHaveLength(1);
 });
 

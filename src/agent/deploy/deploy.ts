@@ -1,11 +1,15 @@
-import { type Call, withGrace } from "../../base/call.ts";
+import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Choice } from "../choose/choose.ts";
 import type { HookName } from "../event.ts";
 import type { DeployedRelease } from "../ledger/ledger.ts";
 import type { ReleaseRegistry } from "../release.ts";
+import { type Evidence, sentenceOf, type Verification } from "../verify/index.ts";
+import { siblingsOf } from "../verify/siblings.ts";
+import type { LocalFile } from "../verify/verifier.ts";
 import { type ActivateParts, activate } from "./activate.ts";
+import { afterwards } from "./afterwards.ts";
 import { fetchArtifact } from "./fetch.ts";
 import type { HookFacts, RunHook } from "./hook.ts";
 import { type PhaseParts, type PhaseTrack, trackPhases } from "./phases.ts";
@@ -14,11 +18,10 @@ import { removeTree } from "./removal.ts";
 import type { SharedArtifacts } from "./shared-artifacts.ts";
 import { archiveLimits, unpack } from "./unpack.ts";
 
-/** What a hook may take of the time in which the agent has to end. */
-const lastHookMs = 30_000;
-
 export interface DeployParts extends PhaseParts, PruneParts, ActivateParts {
   registry: ReleaseRegistry;
+  /** What has to vouch for a release. */
+  verification: Verification;
   /** What other hosts have fetched already, where there is such a cache. */
   shared: SharedArtifacts | undefined;
   /** Those that were asked for: before anything changes, after the commit, after an undoing. */
@@ -30,7 +33,7 @@ export interface DeployParts extends PhaseParts, PruneParts, ActivateParts {
 }
 
 /**
- * Takes the chosen release into service: fetch, unpack, switch, start, commit, prune.
+ * Takes the chosen release into service: fetch, verify, unpack, switch, start, commit, prune.
  *
  * Whatever fails before the commit, the before-hook included, is undone here: `current` and the
  * running process are then what they were. What is committed stands, and is finished even when the
@@ -63,15 +66,16 @@ export async function deploy(
   }
 }
 
-/** The same bytes, deployed earlier and still there: nothing has to be fetched or unpacked. */
+/** The same bytes, deployed earlier, verified as the policy demands, and still there: nothing has to be fetched or unpacked. */
 async function onDisk(
   { tag, artifact }: Choice,
-  { ledger, releases, clock, logger }: DeployParts,
+  { ledger, releases, verification, clock, logger }: DeployParts,
 ): Promise<DeployedRelease | undefined> {
   const { active, releases: known } = ledger.state;
   for (const release of known) {
     if (release.tag !== tag || release.identity !== artifact.identity) continue;
     if (release.directory === active?.directory) continue;
+    if (!verification.covers(release.evidence)) continue;
     if (!(await releases.isComplete(release.directory))) continue;
     logger.info("Release is still there", { tag, path: release.directory });
     return { ...release, since: clock.now().toISOString() };
@@ -81,16 +85,23 @@ async function onDisk(
 
 /** A complete directory under `releases/`, which nothing points to yet. */
 async function prepare(
-  { tag, artifact }: Choice,
+  choice: Choice,
   phases: PhaseTrack,
   parts: DeployParts,
   call: Call,
 ): Promise<DeployedRelease> {
+  const { tag, artifact } = choice;
   const { registry, releases, store, shared, clock, logger, observe } = parts;
+  let evidence: Evidence | undefined;
+  const verify = async (file: LocalFile, each: Call) => {
+    await phases.enter("verify");
+    evidence = await verifiedBy(choice, file, parts, each);
+  };
 
   await phases.enter("fetch");
   await makeRoom(artifact, parts);
-  const fetched = await fetchArtifact({ registry, artifact, store, shared, clock, logger }, call);
+  const fetching = { registry, artifact, store, shared, clock, logger, verify };
+  const fetched = await fetchArtifact(fetching, call);
   const cache_key = `${tag}--${artifact.name}`;
   logger.info("Cached artifact", { tag, cache_key, digest: fetched.digest });
   logger.info("Download notification", { tag });
@@ -104,7 +115,24 @@ async function prepare(
 
   const { identity, name } = artifact;
   const since = clock.now().toISOString();
-  return { tag, identity, digest: fetched.digest, artifact: name, directory, since };
+  const known = { tag, identity, digest: fetched.digest, artifact: name, directory, since };
+  return { ...known, ...(evidence && { evidence }) };
+}
+
+/** What vouches for `file`, the chosen artifact. @throws {VerifyError} */
+async function verifiedBy(
+  { tag, release, artifact }: Choice,
+  file: LocalFile,
+  { registry, verification, logger }: DeployParts,
+  call: Call,
+): Promise<Evidence | undefined> {
+  // Not every registry tells the digest, and what is attested is found by it.
+  const known = { ...artifact, digest: artifact.digest ?? file.digest };
+  const siblings = siblingsOf(registry, release, known);
+  const subject = { registry: registry.name, release, artifact, file, siblings };
+  const evidence = await verification.verify(subject, call);
+  if (evidence) logger.info("Artifact verified", { tag, by: sentenceOf(evidence) });
+  return evidence;
 }
 
 async function takeIntoService(
@@ -131,25 +159,6 @@ async function rolledBack(facts: HookFacts, parts: DeployParts, call: Call): Pro
   const { tag, previousTag } = facts;
   parts.logger.warn("Deployment rolled back", { tag, to: previousTag });
   await afterwards("rollback", facts, parts, call);
-}
-
-/**
- * The outcome stands, whatever this hook says. It is run even when the agent has been told to end:
- * the before-hook may have taken the host out of service.
- */
-async function afterwards(
-  name: HookName,
-  facts: HookFacts,
-  { hooks, logger }: DeployParts,
-  call: Call,
-): Promise<void> {
-  try {
-    await withGrace(`the ${name} hook`, lastHookMs, call, async (each) =>
-      hooks[name]?.(facts, each),
-    );
-  } catch (error) {
-    logger.error(`the deployment stands as it is, and its ${name} hook failed`, { error });
-  }
 }
 
 /** Removes a release that failed, unless `current` still names it. */

@@ -13,6 +13,7 @@ import type { Choice } from "../choose/choose.ts";
 import type { AgentEvent } from "../event.ts";
 import { beginAttempt } from "../ledger/attempt.ts";
 import { openLedger, type Phase } from "../ledger/ledger.ts";
+import { openVerification } from "../verify/index.ts";
 import { openArtifactStore } from "./artifact-store.ts";
 import { deploy } from "./deploy.ts";
 import type { HookFacts } from "./hook.ts";
@@ -40,6 +41,7 @@ export async function openHost() {
     /** Called in each hook. */
     inHook: (_name: string) => {},
     events: [] as AgentEvent[],
+    verification: await openVerification({}, { inQuery: undefined, clock }),
     state: () => ledger.state,
     serves: () => readFile(join(root, "current/VERSION"), "utf8"),
     async deploy(tag: string, call: { signal: AbortSignal }) {
@@ -79,6 +81,7 @@ export async function openHost() {
       };
     },
     shared: undefined,
+    verification: host.verification,
     alone: openTurns(),
     observe: (event: AgentEvent) => void host.events.push(event),
     hooks: {

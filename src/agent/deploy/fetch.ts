@@ -7,6 +7,7 @@ import { type Backoff, backoffMs } from "../../base/retry.ts";
 import { algorithmOf, type Digest } from "../../oci/digest.ts";
 import type { FetchedFrom } from "../event.ts";
 import { type Artifact, type ReleaseRegistry, ReleaseRegistryError } from "../release.ts";
+import { VerifyError } from "../verify/verify-error.ts";
 import type { ArtifactStore, StoredArtifact } from "./artifact-store.ts";
 import { FetchError } from "./fetch-error.ts";
 import { openPartialFile, type PartialFile } from "./partial-file.ts";
@@ -36,6 +37,8 @@ export interface FetchOptions {
   stallMs?: number;
   /** What other hosts have fetched already. */
   shared?: SharedArtifacts | undefined;
+  /** Asked about every file before it is stored, or was found there. @throws {VerifyError} */
+  verify?: (file: StoredArtifact, call: Call) => Promise<void>;
 }
 
 export interface FetchedArtifact extends StoredArtifact {
@@ -49,10 +52,11 @@ type Fetching = Required<FetchOptions> & { attempts: number };
  * share is tried before the registry, and checked like it.
  *
  * What has come is kept when the source is cut, the call aborted or the process killed, and the
- * next time continues from there. Nothing gets its final name before its size and digest are right
- * and it is on disk.
+ * next time continues from there. Nothing gets its final name before its size and digest are right,
+ * it is on disk, and `verify` has passed it.
  *
  * @throws {FetchError}
+ * @throws {VerifyError} as `verify` threw it
  * @throws {ReleaseRegistryError} as the registry threw it, for what another attempt does not mend
  */
 export async function fetchArtifact(options: FetchOptions, call: Call): Promise<FetchedArtifact> {
@@ -60,13 +64,14 @@ export async function fetchArtifact(options: FetchOptions, call: Call): Promise<
     maximumBytes: 2 * gib,
     stallMs: 60_000,
     shared: undefined,
+    verify: async () => {},
     attempts: longestRow,
     ...options,
   };
   const { artifact, store, maximumBytes } = fetching;
   const known = artifact.digest ?? (await store.knownDigest(artifact));
   const stored = known && (await store.find(known, call));
-  if (stored) return { ...stored, from: "disk" };
+  if (stored) return { ...(await verifiedAgain(stored, fetching, call)), from: "disk" };
   if ((artifact.sizeBytes ?? 0) > maximumBytes) {
     const message = `${artifact.name} has ${artifact.sizeBytes} bytes, more than the ${maximumBytes} that an artifact may have`;
     throw new FetchError("TOO_LARGE", message);
@@ -76,6 +81,21 @@ export async function fetchArtifact(options: FetchOptions, call: Call): Promise<
   const fetched = await download(fetching, call);
   fetching.shared?.offer(artifact, fetched);
   return { ...fetched, from: "registry" };
+}
+
+/** It was stored under another policy, or before its signature was replaced. */
+async function verifiedAgain(
+  stored: StoredArtifact,
+  { verify }: Fetching,
+  call: Call,
+): Promise<StoredArtifact> {
+  try {
+    await verify(stored, call);
+    return stored;
+  } catch (error) {
+    if (error instanceof VerifyError) await rm(stored.path, { force: true });
+    throw error;
+  }
 }
 
 /** `undefined` when it cannot be had there, for whatever reason: the registry has it in any case. */
@@ -94,6 +114,8 @@ async function downloadShared(fetching: Fetching, call: Call): Promise<StoredArt
     return stored;
   } catch (error) {
     if (isEchoOf(call.signal, error) || isOwnDisk(error)) throw error;
+    // The bytes are those that the registry announces: it has no others.
+    if (wanted.digest && error instanceof VerifyError) throw error;
     const fields = { artifact: wanted.name, reason: messageOf(error) };
     logger.warn("A shared artifact is not usable, and the registry is asked", fields);
     await discardShared(artifact, error, fetching, call);
@@ -111,7 +133,8 @@ async function discardShared(
   { shared, store, logger }: Fetching,
   call: Call,
 ): Promise<void> {
-  const isWrong = error instanceof FetchError && error.code !== "CUT";
+  const isWrong =
+    error instanceof VerifyError || (error instanceof FetchError && error.code !== "CUT");
   try {
     await rm(store.partialPath(artifact), { force: true });
     if (isWrong && artifact.digest) await shared?.remove(artifact.digest, call);
@@ -133,6 +156,7 @@ async function download(fetching: Fetching, call: Call): Promise<StoredArtifact>
     await complete(partial, fetching, call);
     await partial.sync();
     const digest = partial.digest();
+    await fetching.verify({ path, digest, sizeBytes: partial.sizeBytes }, call);
     const published = await store.publish(path, digest);
     if (!artifact.digest) await store.remember(artifact, digest);
     return { path: published, digest, sizeBytes: partial.sizeBytes };
@@ -201,6 +225,7 @@ function asCut({ name }: Artifact, attempts: number, error: unknown): unknown {
 /** What has come is right as far as it goes, and the next attempt continues there. */
 function isWorthKeeping(error: unknown, { signal }: Call): boolean {
   if (signal.aborted || error instanceof ReleaseRegistryError) return true;
+  if (error instanceof VerifyError) return error.code === "NOT_YET";
   return error instanceof FetchError && error.code === "CUT";
 }
 

@@ -9,6 +9,7 @@ const optionalText = v.optional(v.string());
 const historyEvents = [
   "deployed",
   "deployment failed",
+  "rolled back",
   "release quarantined",
   "hook failed",
   "app died",
@@ -30,7 +31,7 @@ export const HistoryEntry = v.object({
   /** The version of dewy that did it. */
   dewy: optionalText,
   /** What made the agent do it; `undefined` for a death, which nobody asked for. */
-  by: v.optional(v.literal("poll")),
+  by: v.optional(v.picklist(["poll", "crashes"])),
   tag: optionalText,
   previousTag: optionalText,
   artifact: optionalText,
@@ -83,6 +84,11 @@ function factsOf(event: AgentEvent, { tag }: KnownSoFar): Facts | undefined {
       const { deployment, failures, error } = event;
       const how = { failures, error: sentenceOf(error) };
       return { event: "deployment failed", by: "poll", ...factsAbout(deployment), ...how };
+    }
+    case "rolled back": {
+      const { tag: failed, to, reason, deaths } = event;
+      const how = { failures: deaths, error: oneLine(reason) };
+      return { event: "rolled back", by: "crashes", tag: to, previousTag: failed, ...how };
     }
     case "release quarantined": {
       const { tag: failed, reason, failures } = event;

@@ -1,6 +1,7 @@
 import { messageOf } from "../../base/errors.ts";
 import { type Backoff, backoffMs } from "../../base/retry.ts";
 import type { Attempt, DeployedRelease, LedgerState, Phase } from "./ledger.ts";
+import { beginWatch, isUnsteady } from "./watch.ts";
 
 const betweenFailures: Backoff = { firstMs: 10_000, maximumMs: 600_000 };
 const longestErrorText = 1_000;
@@ -90,13 +91,25 @@ export function commitDeployment(
   release: DeployedRelease,
   now: Date,
 ): LedgerState {
-  const committed = commitRelease(state, release);
+  const committed = beginWatch(commitOver(state, release, now), release, now);
   if (!state.attempt) return committed;
   const { startedAt } = state.attempt;
   const previousTag = state.active?.tag;
   const previous = previousTag === undefined ? {} : { previousTag };
   const untold = { release, ...previous, startedAt, committedAt: now.toISOString() };
   return { ...committed, untold };
+}
+
+/** What dies all the time is not the last good one, which stays what it was. */
+function commitOver(
+  state: Readonly<LedgerState>,
+  release: DeployedRelease,
+  now: Date,
+): LedgerState {
+  const committed = commitRelease(state, release);
+  const { lastGood } = state;
+  if (!lastGood || lastGood.directory === release.directory) return committed;
+  return isUnsteady(state, now) ? { ...committed, lastGood } : committed;
 }
 
 /** Notes that everybody has been told of the last deployment. */

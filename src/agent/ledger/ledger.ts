@@ -8,6 +8,7 @@ import type { Logger } from "../../base/logger.ts";
 import { makeDirectory } from "../../base/make-directory.ts";
 import { parse } from "../../base/schema.ts";
 import { type Digest, isDigest } from "../../oci/digest.ts";
+import { Evidence } from "../verify/verifier.ts";
 
 const Time = v.pipe(v.string(), v.isoTimestamp());
 
@@ -21,10 +22,12 @@ const DeployedRelease = v.object({
   artifact: v.string(),
   directory: v.string(),
   since: Time,
+  /** What vouched for these bytes; ledgers of earlier versions do not tell. */
+  evidence: v.optional(Evidence),
 });
 
 /** The steps of a deployment, in order. */
-export const phases = ["fetch", "unpack", "switch", "start", "commit", "prune"] as const;
+export const phases = ["fetch", "verify", "unpack", "switch", "start", "commit", "prune"] as const;
 const Phase = v.picklist(phases);
 
 const Count = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -70,6 +73,9 @@ const QuarantinedRelease = v.object({
   logTail: v.array(v.string()),
 });
 
+/** The release that a deployment has put into service, and when it has died since. */
+const Watch = v.object({ directory: v.string(), from: Time, deaths: v.array(Time) });
+
 const LedgerState = v.object({
   version: v.literal(1),
   desired: v.optional(v.object({ tag: v.string(), identity: v.string(), at: Time })),
@@ -78,6 +84,7 @@ const LedgerState = v.object({
   lastGood: v.optional(DeployedRelease),
   releases: v.array(DeployedRelease),
   untold: v.optional(Untold),
+  watch: v.optional(Watch),
   /** When the release that waits to grow older was seen first, where its registry does not tell. */
   seen: v.optional(v.object({ tag: v.string(), identity: v.string(), at: Time })),
   quarantined: v.optional(v.array(QuarantinedRelease)),

@@ -19,6 +19,8 @@ export function openAssetsMode(
       return { bake, commit() {}, async undo() {} };
     },
     async keepRunning() {},
+    async goBack() {},
+    onDeath() {},
     async restart() {
       logger.info("Nothing to restart: files are served without a process of ours");
     },

@@ -7,6 +7,10 @@ export interface RunningMode {
   start: Start;
   /** Puts what `current` names into service when nothing is. */
   keepRunning(call: Call): Promise<void>;
+  /** Puts what `current` names in place of what is in service, without a proof, until it runs. */
+  goBack(tag: string, call: Call): Promise<void>;
+  /** From now on `listener` is told of each death of what is in service, `how` it died. */
+  onDeath(listener: (how: string) => void): void;
   /** Starts the same release again, where there is something to start. */
   restart(call: Call): Promise<void>;
   /** Takes the app along: resolves when it has drained. */

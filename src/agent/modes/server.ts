@@ -64,16 +64,24 @@ export async function openServerMode(
   const supervisor = openSupervisor({
     ...{ ...options, command: [program, ...args], listeners, record, logger, clock },
     minimumUptimeMs: health?.minimumUptimeMs ?? 1_000,
-    onDeath: (how) => parts.observe({ type: "app died", how }),
+    onDeath(how) {
+      parts.observe({ type: "app died", how });
+      tellDeath(how);
+    },
     onReturn: (pid) => tellStarted("death", activeTag(), pid),
     onService: () => void endPredecessors().catch(logPredecessors),
   });
   let started = false;
+  let tellDeath = (_how: string) => {};
 
   return {
     start: ({ tag, ...each }) => startProved(tag, each),
     keepRunning,
     restart,
+    goBack: (tag, each) => begun("rollback", tag, each),
+    onDeath(listener) {
+      tellDeath = listener;
+    },
     async close() {
       if (handover && parts.isLast()) await supervisor.leave();
       else await supervisor.stop();
@@ -90,9 +98,12 @@ export async function openServerMode(
     const current = started ? undefined : await parts.releases.current();
     if (!current?.complete) return;
     started = true;
-    const tag = tagIn(current.directory);
+    await begun("boot", tagIn(current.directory), each);
+  }
+
+  async function begun(reason: StartReason, tag: string | undefined, each: Call): Promise<void> {
     try {
-      await bringUp("boot", tag, each);
+      await bringUp(reason, tag, each);
     } catch (error) {
       if (isEchoOf(each.signal, error)) throw error;
       logger.error("the last good release could not be started", { tag, error });

@@ -20,6 +20,9 @@ const hookEnded = (error?: unknown): AgentEvent => ({
   ...{ type: "hook ended", hook: "before-deploy", tag: "v2", durationMs: 20 },
   ...(error !== undefined && { error }),
 });
+const rolledBack: AgentEvent = {
+  ...{ type: "rolled back", tag: "v2", to: "v1", reason: "v2 died 3 times", deaths: 3 },
+};
 const died: AgentEvent = { type: "app died", how: "was ended by SIGKILL" };
 
 describe("what people are told", () => {
@@ -27,6 +30,7 @@ describe("what people are told", () => {
     [started([80]), "normal", "Automatic shipping started by *Dewy* (v0.1.0: server)"],
     [fetched, "normal", "Downloaded artifact for `v2`"],
     [{ ...fetched, from: "cache" }, "normal", "Downloaded artifact for `v2`"],
+    [rolledBack, "important", "Rolled back to `v1` by itself: v2 died 3 times"],
     [hookEnded(), "hook", "Before Deploy hook succeeded for `v2`"],
     [hookEnded(down), "hook", `Before Deploy hook failed for \`v2\`: ${down.message}`],
     [deployed(undefined), "important", "Server started for `v2`"],

@@ -60,6 +60,8 @@ function openTexts({ identity, clock, environment }: NoticeParts): (event: Agent
         return counted(errors.next(), sentenceOf(event.error, secrets));
       case "deployment failed":
         return counted(errors.next(), failureText(event, sentenceOf(event.error, secrets)));
+      case "rolled back":
+        return important(rolledBackText(event, redacted(event.reason, secrets)));
       case "release quarantined":
         return { kind: "error", text: quarantineText(event, redacted(event.reason, secrets)) };
       case "app started":
@@ -96,9 +98,13 @@ function failureText({ deployment }: EventOf<"deployment failed">, sentence: str
   return `deployment of \`${tag}\` failed${stays}: ${sentence}`;
 }
 
+function rolledBackText({ to }: EventOf<"rolled back">, why: string): string {
+  return `Rolled back to \`${to}\` by itself: ${why}`;
+}
+
 function quarantineText({ tag, failures }: EventOf<"release quarantined">, why: string): string {
   const times = failures === 1 ? "once" : `${failures} times`;
-  return `\`${tag}\` has failed ${times}, and is not tried again until a newer release appears: ${why}`;
+  return `\`${tag}\` has failed ${times}, and is not tried again until a newer release appears or somebody calls \`dewy retry ${tag}\`: ${why}`;
 }
 
 function appStarted(

@@ -1,5 +1,6 @@
 import { ConfigError } from "../../base/errors.ts";
 import { nearest } from "../../base/nearest.ts";
+import type { AskedPolicy } from "../verify/policy.ts";
 import { bucketArtifactPlace, githubArtifactPlace, ociArtifactPlace } from "./artifact-place.ts";
 import { artifactInRelease, type OpenArtifactUrl } from "./artifact-source.ts";
 import { openGithubReleases } from "./github-releases.ts";
@@ -47,7 +48,8 @@ export async function openReleaseRegistry(
   if (open) {
     const { registry, rules } = await open(location, parts);
     const [calver, constraint] = ["calver", "constraint"].map((name) => location.query.get(name));
-    return { registry, rules: { ...rules, calver, constraint } };
+    const verify = location.query.get("verify") as AskedPolicy | undefined; // checked by the driver
+    return { registry, rules: { ...rules, calver, constraint, verify } };
   }
   const known = Object.keys(drivers);
   const meant = aliases[scheme] ?? nearest(scheme, known);

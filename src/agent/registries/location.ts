@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { ConfigError } from "../../base/errors.ts";
 import { YesOrNo } from "../../base/schema.ts";
 import { checkQuery, readQuery } from "../url-query.ts";
+import { verifyPolicies } from "../verify/policy.ts";
 
 /** A registry URL in its parts, before any scheme has looked at them. */
 export interface Location {
@@ -39,7 +40,11 @@ export function parseLocation(url: string): Location {
 }
 
 /** How the releases of every registry are chosen; what they mean is checked by `rulesOf`. */
-export const choiceQuery = { calver: v.optional(v.string()), constraint: v.optional(v.string()) };
+export const choiceQuery = {
+  calver: v.optional(v.string()),
+  constraint: v.optional(v.string()),
+  verify: v.optional(v.picklist(verifyPolicies, `choose one of: ${verifyPolicies.join(", ")}`)),
+};
 
 /** What every registry with more than one release takes in its query. */
 export const commonQuery = {

@@ -20,6 +20,7 @@ import { newestTags } from "../audit/audit-record.ts";
 import { recordInRepository, repositoryAudits } from "../audit/oci.ts";
 import type { Artifact, AuditRecord, Release, ReleaseRegistry } from "../release.ts";
 import { commonQuery, type Location, parseQuery } from "./location.ts";
+import { attachmentsIn } from "./oci-attachments.ts";
 import type { OpenedReleaseRegistry, RegistryParts } from "./parts.ts";
 import { failure, translated, translatedEach } from "./registry-failure.ts";
 
@@ -117,6 +118,12 @@ function followRepository(client: OciClient, repository: string, name: string) {
         }
         return client.openBlob(repository, artifact.digest, call);
       }),
+
+    attachments: ({ tag, artifact }, call) => {
+      const reference = announced.get(tag) ?? tagFor(tag);
+      const place = { client, repository };
+      return translatedEach(name, attachmentsIn(place, { reference, artifact }, call));
+    },
 
     report: (report, call) =>
       translated(name, async () => {

@@ -4,6 +4,7 @@ import type { HttpClient } from "../../base/http-client.ts";
 import type { CredentialSource } from "../../oci/credentials.ts";
 import type { Observe } from "../event.ts";
 import type { ReleaseRegistry } from "../release.ts";
+import type { AskedPolicy } from "../verify/policy.ts";
 
 /** What a driver is given to work with. */
 export interface RegistryParts {
@@ -24,6 +25,8 @@ export interface QueryRules {
   constraint?: string | undefined;
   /** The format of calendar versions, such as `YYYY.0M.MICRO`; semantic versions without. */
   calver?: string | undefined;
+  /** What has to vouch for a release. */
+  verify?: AskedPolicy | undefined;
 }
 
 export interface OpenedReleaseRegistry {

@@ -112,6 +112,7 @@ class ProcessSupervisor implements Supervisor {
 
   keepTrying(): void {
     if (this.#committed || this.#stopped.signal.aborted) return;
+    this.#restart?.abort();
     this.#deaths += 1;
     void this.#keep(this.#bringBack());
   }

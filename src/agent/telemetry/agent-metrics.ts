@@ -45,6 +45,11 @@ function openDeploymentInstruments() {
       help: "Deployments that failed.",
       unit: "",
     }),
+    rollbacks: openCounter({
+      name: "dewy.rollbacks.total",
+      help: "Releases that were taken back after their deployment, because they crashed.",
+      unit: "",
+    }),
     quarantines: openCounter({
       name: "dewy.releases.quarantined.total",
       help: "Releases that failed as often as they may, and are not tried again by themselves.",
@@ -152,7 +157,9 @@ function beginAtZero(instruments: Instruments, { app, mode }: AppIdentity): void
   instruments.lastSuccessfulPoll.set({ app }, 0);
   if (mode !== "server") return;
   instruments.deaths.add({ app }, 0);
-  for (const reason of ["deploy", "signal", "death"]) instruments.restarts.add({ app, reason }, 0);
+  instruments.rollbacks.add({ app }, 0);
+  for (const reason of ["deploy", "signal", "death", "rollback"])
+    instruments.restarts.add({ app, reason }, 0);
 }
 
 function countDeployment(event: AgentEvent, instruments: Instruments, identity: AppIdentity): void {
@@ -164,6 +171,9 @@ function countDeployment(event: AgentEvent, instruments: Instruments, identity: 
     inService(tag, instruments, app);
   } else if (event.type === "deployment failed") {
     instruments.deploymentErrors.add({ app, command }, 1);
+  } else if (event.type === "rolled back") {
+    instruments.rollbacks.add({ app }, 1);
+    inService(event.to, instruments, app);
   } else if (event.type === "release quarantined") {
     instruments.quarantines.add({ app, command }, 1);
   } else if (event.type === "phase ended") {

@@ -14,6 +14,7 @@ export interface RemoteRecord {
 const results = {
   deployed: "deployed",
   "deployment failed": "failed",
+  "rolled back": "rolled back",
   "release quarantined": "in quarantine",
   "hook failed": "hook failed",
   "app died": "app died",

@@ -82,6 +82,28 @@ export const healthOptions = {
       ja: "新しいリリースを元のものと並べてこの時間トラフィックの中で見守り、失敗したら元に戻す",
     },
   },
+  watch: {
+    group: "health",
+    value: "TIME",
+    kind: kind.age,
+    fallback: "1h",
+    only: "server",
+    help: {
+      en: "count the crashes of a release for so long after its deployment; 0 for not at all",
+      ja: "デプロイ後この時間、リリースのクラッシュを数える。0 なら数えない",
+    },
+  },
+  crashLimit: {
+    group: "health",
+    value: "N",
+    kind: kind.positive,
+    fallback: "3",
+    only: "server",
+    help: {
+      en: "so many of them, and the last good release is put back by itself",
+      ja: "この回数クラッシュしたら、最後の正常なリリースに自動で戻す",
+    },
+  },
   failureLimit: {
     group: "health",
     value: "N",

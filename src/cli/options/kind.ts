@@ -62,6 +62,22 @@ export const urls = (example: string) =>
     { oneOf: [jsonUrl, { type: "array", items: jsonUrl }] },
   );
 
+const Key = v.pipe(
+  Text,
+  v.check((text) => !/^\w+:$/.test(text), "write the key after the colon"),
+);
+
+/** Paths of public keys, or the keys themselves. */
+export const keys = kind(
+  v.pipe(
+    v.union([v.string(), v.array(Key)], "write the path of a key, or a list of these"),
+    v.transform((value) => (typeof value === "string" ? [value] : value)),
+    v.array(Key),
+  ),
+  { oneOf: [jsonText, { type: "array", items: jsonText }] },
+  "file",
+);
+
 const Time = v.pipe(
   v.union([v.string(), v.number()], "write seconds, such as 10, or a duration, such as 1m30s"),
   v.transform(String),

@@ -5,6 +5,7 @@ import type { Kind } from "./kind.ts";
 export const groups = {
   release: { en: "What to deploy", ja: "何をデプロイするか" },
   place: { en: "Where and how it runs", ja: "どこでどう動かすか" },
+  verify: { en: "What vouches for a release", ja: "リリースの検証" },
   health: { en: "How a release proves itself", ja: "リリースの確認" },
   report: { en: "Hooks and notices", ja: "フックと通知" },
   process: { en: "The agent itself", ja: "エージェント自身" },

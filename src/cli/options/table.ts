@@ -2,6 +2,7 @@ import type * as v from "valibot";
 import { healthOptions } from "./health-options.ts";
 import * as kind from "./kind.ts";
 import type { Option } from "./option.ts";
+import { verifyOptions } from "./verify-options.ts";
 
 /** Every option of the agent, in the order of the help. */
 export const options = {
@@ -85,6 +86,7 @@ export const options = {
       ja: "取得したものを保管し、ホスト間で共有する場所: file://、memory://、redis://、rediss://、consul://、s3://、gs://",
     },
   },
+  ...verifyOptions,
   port: {
     group: "place",
     value: "PORTS",

@@ -1,0 +1,130 @@
+import { type Call, isEchoOf } from "../base/call.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import { type InTurn, openTurns } from "../base/turns.ts";
+import { afterwards } from "./deploy/afterwards.ts";
+import type { RunHook } from "./deploy/hook.ts";
+import type { Releases } from "./deploy/releases.ts";
+import { phraseOf } from "./ledger/holds.ts";
+import type { DeployedRelease, Ledger } from "./ledger/ledger.ts";
+import {
+  goodReleases,
+  noteDeath,
+  takeBack,
+  type Verdict,
+  verdictOf,
+  type WatchRules,
+} from "./ledger/watch.ts";
+import type { GoneBack } from "./report.ts";
+
+export interface CrashWatchParts {
+  ledger: Ledger;
+  releases: Releases;
+  clock: Clock;
+  logger: Logger;
+  /** See `DeployParts`. */
+  alone: InTurn;
+  /** Puts what `current` names in place of what is in service; never fails for good. */
+  goBack(tag: string, call: Call): Promise<void>;
+  /** What the app has written last. */
+  logTail(): readonly string[];
+  rollbackHook: RunHook | undefined;
+  tell(gone: GoneBack, call: Call): Promise<void>;
+}
+
+/** Told of each death of what is in service, `how` it died. Neither throws nor waits. */
+export type CrashWatch = (how: string) => void;
+
+/**
+ * Takes a release back that dies again and again after its deployment was committed.
+ *
+ * The ledger knows of the verdict first: an agent that is killed after it is followed by one that
+ * starts the last good release.
+ */
+export function openCrashWatch(rules: WatchRules, parts: CrashWatchParts, call: Call): CrashWatch {
+  const inOrder = openTurns();
+  return (how) => {
+    void inOrder(() => died(how)).catch((error) => {
+      if (isEchoOf(call.signal, error)) return;
+      parts.logger.error("a release that crashes could not be taken back", { error });
+    });
+  };
+
+  async function died(how: string): Promise<void> {
+    const { ledger, clock, alone } = parts;
+    const noted = noteDeath(ledger.state, rules, clock.now());
+    if (noted === ledger.state) return;
+    await ledger.update((state) => noteDeath(state, rules, clock.now()));
+    if (!verdictOf(ledger.state, rules, clock.now())) return;
+    const gone = await alone(() => goneBack(how, rules, parts, call));
+    if (!gone) return;
+    await toldOf(gone, parts, call);
+  }
+}
+
+/** A newer release, or a person, may have come before it. */
+async function goneBack(
+  how: string,
+  rules: WatchRules,
+  parts: CrashWatchParts,
+  call: Call,
+): Promise<GoneBack | undefined> {
+  call.signal.throwIfAborted();
+  const { ledger, clock, logger, releases } = parts;
+  const verdict = verdictOf(ledger.state, rules, clock.now());
+  if (!verdict) return undefined;
+  const { bad, deaths } = verdict;
+  const good = await placeToGo(verdict, parts);
+  if (!good) return undefined;
+  const reason = reasonOf(deaths, how, bad.tag, ledger.state.watch?.from, clock.now());
+  logger.error("The release is taken back: it crashes again and again", {
+    ...{ tag: bad.tag, to: good.tag, deaths, reason },
+  });
+  const before = ledger.state;
+  const about = { ...verdict, reason, logTail: parts.logTail() };
+  await ledger.update((state) => takeBack(state, good, about, clock.now()));
+  try {
+    await releases.switchTo(good.directory);
+  } catch (error) {
+    await ledger.update(() => before);
+    throw error;
+  }
+  await parts.goBack(good.tag, call);
+  return { bad, good, deaths, reason, at: clock.now(), logTail: about.logTail };
+}
+
+async function placeToGo(
+  { bad, pin, deaths }: Verdict,
+  { ledger, clock, logger, releases }: CrashWatchParts,
+): Promise<DeployedRelease | undefined> {
+  const fields = { tag: bad.tag, deaths };
+  if (pin) {
+    logger.warn("The release crashes, and stays: it is pinned", { ...fields, by: phraseOf(pin) });
+    return undefined;
+  }
+  for (const release of goodReleases(ledger.state, clock.now())) {
+    if (await releases.isComplete(release.directory)) return release;
+  }
+  logger.warn("The release crashes, and stays: there is no other to go back to", fields);
+  return undefined;
+}
+
+function reasonOf(
+  deaths: number,
+  how: string,
+  tag: string,
+  from: string | undefined,
+  now: Date,
+): string {
+  const seconds = from === undefined ? 0 : (now.getTime() - new Date(from).getTime()) / 1_000;
+  const times = deaths === 1 ? "died" : `died ${deaths} times`;
+  return `${tag} ${times} within ${Math.max(0, Math.round(seconds))} s after its deployment, and at last ${how}`;
+}
+
+async function toldOf(gone: GoneBack, parts: CrashWatchParts, call: Call): Promise<void> {
+  const { rollbackHook: hook, logger } = parts;
+  const { bad, good } = gone;
+  const facts = { tag: bad.tag, previousTag: good.tag, releaseDirectory: bad.directory };
+  await afterwards("rollback", facts, { hooks: { rollback: hook }, logger }, call);
+  await parts.tell(gone, call);
+}

@@ -1,0 +1,114 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { openAgent } from "../../src/agent/agent.ts";
+import type { AppOptions } from "../../src/agent/app-options.ts";
+import { askAgent } from "../../src/agent/control/control-client.ts";
+import { Outcome } from "../../src/agent/control/control-request.ts";
+import type { HistoryEntry } from "../../src/agent/history/entry.ts";
+import { readHistory } from "../../src/agent/history/read-history.ts";
+import type { LedgerState } from "../../src/agent/ledger/ledger.ts";
+import type { HealthOptions } from "../../src/agent/readiness/health.ts";
+import { serveFakeGithub } from "../../src/agent/registries/github.fake.ts";
+import { openListeners } from "../../src/agent/supervisor/listeners.ts";
+import { ask } from "../../src/agent/supervisor/sample-app.fake.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { FakeLogger } from "../../src/base/logger.fake.ts";
+
+export const serving = "listen((request, response) => response.end(tag));";
+export const health: HealthOptions = {
+  ...{ status: [{ from: 200, to: 399 }], grpc: false },
+  ...{ timeoutMs: 20_000, minimumUptimeMs: 100, bakeMs: 0 },
+};
+
+export type HostOptions = Partial<
+  Pick<AppOptions, "mode" | "crashes" | "beforeDeployHook" | "rollbackHook">
+> & { health?: Partial<HealthOptions> | undefined };
+
+/** An agent that follows a fake GitHub, where `v1.0.0` is published, and its app on a port. */
+export async function openHost({ health: asked, ...rest }: HostOptions) {
+  const directory = await mkdtemp(join(tmpdir(), "dewy-bad-release-"));
+  const github = await serveFakeGithub();
+  const environment = {
+    ...{ PATH: process.env.PATH, GITHUB_API_URL: github.api, GITHUB_TOKEN: github.token },
+  };
+  let port = 0;
+  const logger = new FakeLogger();
+  const stop = new AbortController();
+  const agent = await openAgent(
+    { telemetry: undefined, adminPort: 0 },
+    {
+      ...{ clock: systemClock, logger, environment, version: "0.0.0", onRestart: () => () => {} },
+      async listen(ports, call) {
+        const listeners = await openListeners(ports, call);
+        port = listeners.sockets[0]?.port ?? 0;
+        return listeners;
+      },
+    },
+    stop,
+  );
+  const options: AppOptions = {
+    ...{ name: "app", mode: "server", registry: "ghr://acme/app?artifact=app", ports: [0] },
+    ...{ command: ["current/app"], directory, intervalMs: 1, drainMs: 2_000, cache: undefined },
+    ...{ notifiers: [], scrubEnvironment: true, environment, userAgent: "dewy/test" },
+    ...{ handover: false, windows: [], minimumAgeMs: undefined },
+    ...{ failureLimit: 1, health: { ...health, ...asked } },
+    ...rest,
+  };
+  const host = {
+    ...{ logger, directory },
+    port: () => port,
+    polls: () => github.requests.length,
+    pin: (tag: string) =>
+      askAgent(directory, "pin", { tag, by: "alice" }, Outcome, new AbortController()),
+    /** It serves, and the deployment is committed. */
+    runs: async (tag: string) =>
+      (await host.ledger().catch(() => undefined))?.active?.tag === tag && host.answers(tag),
+    answers: async (tag: string) => port > 0 && (await ask(port).catch(() => "")) === tag,
+    ledger: async () =>
+      JSON.parse(await readFile(join(directory, ".dewy/ledger.json"), "utf8")) as LedgerState,
+    async history() {
+      const told: HistoryEntry[] = [];
+      const { signal } = new AbortController();
+      for await (const entry of readHistory(directory, {}, { signal })) told.push(entry);
+      return told;
+    },
+    told: async () => (await host.history()).map(({ event, tag }) => [event, tag]),
+    async publish(tag: string, body: string, isTampered = false) {
+      github.publish(tag, { app: appOf(tag, body) });
+      const [asset] = github.releases[0]?.assets ?? [];
+      if (asset && isTampered) asset.served = asset.content.replace("servers", "SERVERS");
+    },
+  };
+  await host.publish("v1.0.0", serving);
+  const running = agent.run(options, logger, stop).catch((error: unknown) => error);
+  onTestFinished(async () => {
+    stop.abort(new Error("told to stop"));
+    await running;
+    await agent.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+  return host;
+}
+
+/** A release of one file, which serves on the sockets it is given. */
+function appOf(tag: string, body: string): string {
+  return `#!/usr/bin/env -S ${process.execPath} --max-old-space-size=64
+    const tag = ${JSON.stringify(tag)};
+    const servers = [];
+    function listen(answer) {
+      const { createServer } = require("node:http");
+      const server = createServer((request, response) => {
+        response.setHeader("connection", "close");
+        answer(request, response);
+      });
+      servers.push(server.listen({ fd: 3 }));
+    }
+    process.on("SIGTERM", () => {
+      for (const server of servers) server.close();
+      setTimeout(() => process.exit(), 100).unref();
+    });
+    ${body}
+  `;
+}
