@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { constants, ftruncate } from "node:fs";
-import { access, open, opendir, realpath, rename, rmdir, stat } from "node:fs/promises";
+import { access, open, opendir, rename, rmdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import * as v from "valibot";
@@ -23,6 +23,7 @@ import type { FailureOfOne } from "./file-steps.ts";
 import { chunksOf, ReadBuffers, readUpTo, writeGathered } from "./file-stream.ts";
 import { keepsWhatLeadsTo } from "./file-system.ts";
 import { openFileWorker } from "./file-worker.ts";
+import { leadsBack } from "./leads-back.ts";
 import { makeDirectory } from "./make-directory.ts";
 import type { Draft } from "./placement.ts";
 
@@ -37,6 +38,11 @@ export type FilesystemOptions = v.InferOutput<typeof FilesystemOptions>;
 
 const truncated = promisify(ftruncate);
 const draftPattern = /\.[0-9a-f]{8}-[0-9a-f-]{27}\.tmp$/;
+
+/** Whether `name` is a file's, and not that of a draft, which a crash may have left. */
+export function isListed(name: string): boolean {
+  return !draftPattern.test(name);
+}
 
 /**
  * Keeps files in a directory of this machine. With `writable`, refuses to open what it could not
@@ -102,8 +108,8 @@ export async function openFilesystemStorage(
       try {
         const place = placeOf(path);
         for await (const entry of await opendir(place, { bufferSize: 256 })) {
-          if (draftPattern.test(entry.name)) continue;
-          if (entry.isSymbolicLink() && (await leadsBack(place, entry.name))) continue;
+          if (!isListed(entry.name)) continue;
+          if (entry.isSymbolicLink() && leadsBack(place, entry.name)) continue;
           yield entry.name;
         }
       } catch (error) {
@@ -112,8 +118,9 @@ export async function openFilesystemStorage(
       }
     },
 
-    async setAside(from, to) {
+    async setAside(from, to, { alone = false }) {
       const [source, target] = [placeOf(from), placeOf(to)];
+      if (alone && (await renamedTogether(source, target))) return true;
       const isDone = await told(from, () => renamed(source, target));
       if (isDone) await rmdir(dirname(source)).catch(() => {}); // it is not empty, or gone already
       return isDone;
@@ -206,6 +213,16 @@ function hintFor(error: unknown, mode: "read" | "write"): string {
   return `give this user the right to ${mode} it, or set storage.filesystem.rootdirectory`;
 }
 
+/** With the directories they are in; `false` also where that is not possible, as if there is one. */
+async function renamedTogether(source: string, target: string): Promise<boolean> {
+  try {
+    await rename(dirname(source), dirname(target));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Whether there was a file to rename. */
 async function renamed(source: string, target: string): Promise<boolean> {
   for (let tries = 1; ; tries++) {
@@ -213,18 +230,11 @@ async function renamed(source: string, target: string): Promise<boolean> {
       await rename(source, target);
       return true;
     } catch (error) {
-      if (systemCodeOf(error) !== "ENOENT" || tries === 5) throw error;
+      if (!["ENOENT", "ENOTDIR"].includes(systemCodeOf(error) ?? "") || tries === 5) throw error;
       if (!(await isThere("/", () => access(source)))) return false;
       await makeDirectory(dirname(target));
     }
   }
-}
-
-/** A link to what it is in: who followed it would not come to an end. */
-async function leadsBack(directory: string, name: string): Promise<boolean> {
-  const within = await realpath(directory);
-  const target = await realpath(join(directory, name)).catch(() => undefined);
-  return target !== undefined && `${within}/`.startsWith(target === "/" ? "/" : `${target}/`);
 }
 
 async function isThere(path: StoragePath, look: () => Promise<unknown>): Promise<boolean> {
