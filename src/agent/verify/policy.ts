@@ -9,4 +9,6 @@ export interface VerifyOptions {
   policy?: AskedPolicy | undefined;
   /** Paths of key files, or keys as `minisign:RWQ…`. */
   keys?: readonly string[] | undefined;
+  /** The longest time between a signature and its deployment. */
+  maximumAgeMs?: number | undefined;
 }

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { AppOptions, ProcessOptions } from "../../agent/app-options.ts";
 import type { Mode } from "../../agent/event.ts";
 import type { HealthOptions } from "../../agent/readiness/health.ts";
+import type { VerifyOptions } from "../../agent/verify/index.ts";
 import type { Environment } from "../../base/environment.ts";
 import { version } from "../version.ts";
 import { appNameOf } from "./app-name.ts";
@@ -59,10 +60,14 @@ export function appOf(
     scrubEnvironment: values.scrubEnv,
     failureLimit: values.failureLimit,
     health: healthOf(values),
-    verify: { policy: values.verify, keys: values.verifyKey ?? [] },
+    verify: verifyOf(values),
     crashes: { crashLimit: values.crashLimit, watchMs: values.watch },
     ...{ windows: values.window ?? [], minimumAgeMs: values.minAge },
   };
+}
+
+function verifyOf({ verify, verifyKey, verifyMaxAge }: OptionValues): VerifyOptions {
+  return { policy: verify, keys: verifyKey ?? [], maximumAgeMs: verifyMaxAge };
 }
 
 function healthOf(values: OptionValues): HealthOptions {

@@ -27,4 +27,13 @@ export const verifyOptions = {
       ja: "信頼する発行者の公開鍵: FILE または minisign:RWQ…。繰り返し指定できる",
     },
   },
+  verifyMaxAge: {
+    group: "verify",
+    value: "TIME",
+    kind: kind.age,
+    help: {
+      en: "deploy nothing that was signed longer ago, such as 90d; for signatures",
+      ja: "署名からこれより長く経ったものはデプロイしない（90d など）。署名を検証する場合",
+    },
+  },
 } as const satisfies Record<string, Option>;
