@@ -38,6 +38,10 @@ const homeOf: Record<string, string | string[]> = {
   jose: ["registry/auth/token-verifier.ts", "registry/auth/oidc-token.ts"],
   bcryptjs: "registry/auth/bcrypt.ts",
   ldapts: "registry/auth/ldap-connection.ts",
+  "@sigstore/bundle": "agent/sigstore/trust-root.ts",
+  "@sigstore/protobuf-specs": "agent/sigstore/trust-root.ts",
+  "@sigstore/verify": "agent/sigstore/trust-root.ts",
+  "acme-client": "registry/acme/certificate-authority.ts",
   yauzl: "agent/deploy/archives/zip.ts",
   fzstd: "agent/deploy/archives/decoder-library.ts",
   "xz-decompress": "agent/deploy/archives/decoder-library.ts",
@@ -76,7 +80,7 @@ describe("architecture", () => {
 
   it("loads an SDK only when it is needed", () => {
     const atStart =
-      /^import (?!type )[^;]*"(?:@aws-sdk\/|google-auth-library|nodemailer|ioredis|ldapts)/m;
+      /^import (?!type )[^;]*"(?:@aws-sdk\/|@sigstore\/|google-auth-library|nodemailer|ioredis|ldapts|acme-client)/m;
 
     expect(built.filter(({ text }) => atStart.test(text)).map(({ file }) => file)).toEqual([]);
   });

@@ -134,7 +134,7 @@ function sectionOf(
   };
 }
 
-const isPath = (name: OptionName) => name === "directory" || name === "verifyKey";
+const isPath = (name: OptionName) => ["directory", "verifyKey", "verifyTrustRoot"].includes(name);
 
 /** A key may stand there itself, as `minisign:RWQ…`. */
 function resolvedIn(directory: string, value: unknown): unknown {

@@ -3,13 +3,14 @@ import type { Clock } from "../base/clock.ts";
 import type { Environment } from "../base/environment.ts";
 import { DewyError, lineOf, messageOf, systemCodeOf } from "../base/errors.ts";
 import { checkMayWrite } from "../base/may-write.ts";
+import { checkCertificateStore } from "./acme/certificate-store.ts";
 import { checkAuthFiles } from "./auth/auth-files.ts";
 import type { RegistryConfig } from "./config.ts";
 import type { Http } from "./config-http.ts";
 import type { Look, Mistake } from "./config-mistake.ts";
 import { queueDirectoryOf } from "./events/queue-place.ts";
 import { checkSocketPath } from "./server-listen.ts";
-import { readCertificates } from "./server-tls.ts";
+import { readCertificates, readContext } from "./server-tls.ts";
 import { checkStorage } from "./storage/index.ts";
 
 /**
@@ -56,6 +57,11 @@ async function storageMistakes({ storage }: RegistryConfig): Promise<string[]> {
 
 async function certificateMistakes({ tls }: Http, clock: Clock): Promise<string[]> {
   if (tls === undefined) return [];
+  if (!("certificate" in tls)) {
+    await checkCertificateStore(tls.letsencrypt.cachefile);
+    await readContext(tls);
+    return [];
+  }
   const { validUntil } = await readCertificates(tls);
   if (validUntil > clock.now()) return [];
   return [`http.tls.certificate: it has expired at ${validUntil.toISOString()}`];

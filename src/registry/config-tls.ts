@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { LetsEncryptSection } from "./acme/letsencrypt-options.ts";
 
 const path = v.pipe(v.string("write the path of a file"), v.nonEmpty("write the path of a file"));
 
@@ -28,28 +29,40 @@ export const clientAuthKinds = [
   "require-and-verify-client-cert",
 ] as const;
 
+const Section = v.strictObject({
+  certificate: v.optional(path),
+  key: v.optional(path),
+  clientcas: v.optional(v.array(path, "write a list of files"), []),
+  clientauth: v.optional(v.picklist(clientAuthKinds)),
+  /** What came before these is broken (RFC 8996). */
+  minimumtls: v.optional(v.picklist(["tls1.2", "tls1.3"]), "tls1.2"),
+  ciphersuites: v.optional(
+    v.pipe(v.array(v.picklist(suiteNames), "write a list"), v.minLength(1, "name a suite")),
+  ),
+  letsencrypt: v.optional(LetsEncryptSection),
+});
+type Section = v.InferOutput<typeof Section>;
+
+const asksForCertificates = ({ letsencrypt }: Pick<Section, "letsencrypt">): boolean =>
+  letsencrypt !== undefined && letsencrypt.cachefile !== "";
+
 export const Tls = v.pipe(
-  v.strictObject({
-    certificate: path,
-    key: path,
-    clientcas: v.optional(v.array(path, "write a list of files"), []),
-    clientauth: v.optional(v.picklist(clientAuthKinds)),
-    /** What came before these is broken (RFC 8996). */
-    minimumtls: v.optional(v.picklist(["tls1.2", "tls1.3"]), "tls1.2"),
-    ciphersuites: v.optional(
-      v.pipe(v.array(v.picklist(suiteNames), "write a list"), v.minLength(1, "name a suite")),
+  Section,
+  v.forward(
+    v.check((tls) => tls.certificate !== undefined || asksForCertificates(tls), "is missing"),
+    ["certificate"],
+  ),
+  v.forward(
+    v.check((tls) => tls.key !== undefined || asksForCertificates(tls), "is missing"),
+    ["key"],
+  ),
+  v.forward(
+    v.check(
+      (tls) => !asksForCertificates(tls) || (tls.certificate ?? tls.key) === undefined,
+      "leave http.tls.certificate and key away, or this section: certificates come from one of them",
     ),
-    /** Refused, with what to do instead; an empty section asks for nothing, as in Distribution. */
-    letsencrypt: v.optional(
-      v.pipe(
-        v.record(v.string(), v.unknown()),
-        v.check(
-          (asked) => Object.keys(asked).length === 0,
-          "this registry fetches no certificates itself: name the files that an ACME client, such as certbot, keeps renewed; they are read again within seconds",
-        ),
-      ),
-    ),
-  }),
+    ["letsencrypt"],
+  ),
   v.forward(
     v.check(
       ({ clientauth, clientcas }) => clientauth === undefined || clientcas.length > 0,
@@ -57,5 +70,13 @@ export const Tls = v.pipe(
     ),
     ["clientauth"],
   ),
+  v.transform(decided),
 );
 export type Tls = v.InferOutput<typeof Tls>;
+/** Where the certificate is in files that somebody else looks after. */
+export type FileTls = Extract<Tls, { certificate: string }>;
+
+function decided({ certificate = "", key = "", letsencrypt, ...common }: Section) {
+  if (letsencrypt && asksForCertificates({ letsencrypt })) return { ...common, letsencrypt };
+  return { ...common, certificate, key };
+}

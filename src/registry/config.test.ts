@@ -145,10 +145,6 @@ it.each([
     "http.tls.ciphersuites.0: choose one of: TLS_AES_128_GCM_SHA256",
   ],
   [`${tls}, clientauth: request-client-cert}\n`, "clientauth: set http.tls.clientcas as well"],
-  [
-    `${tls}, letsencrypt: {email: a@b.c}}\n`,
-    "http.tls.letsencrypt: this registry fetches no certificates itself: name the files",
-  ],
 ])("refuses %j", (addition, message) => {
   expect(() => read(`${smallest}${addition}`)).toThrow(message);
 });

@@ -17,6 +17,7 @@ import { type Witness, witnessFor } from "./events/witness.ts";
 import { checksOf } from "./health/checks.ts";
 import { type Health, startHealth } from "./health/health.ts";
 import type { ImageStore } from "./images/image-store.ts";
+import { type CertificateMetrics, openCertificateMetrics } from "./metrics/certificate-metrics.ts";
 import { type HttpMetrics, openHttpMetrics } from "./metrics/http-metrics.ts";
 import { measuredStorage } from "./metrics/measured-storage.ts";
 import { type MirrorCounts, noCounts } from "./mirror/mirror-counts.ts";
@@ -41,6 +42,8 @@ export interface Observers {
   health: Health;
   /** Where a mirror counts. */
   counts: MirrorCounts;
+  /** Told of the certificates that are served. */
+  certificates: CertificateMetrics;
   witnessOf(store: ImageStore): Witness | undefined;
   /** Where the debug server is reached, if there is one. */
   debugAddress: string | undefined;
@@ -71,6 +74,7 @@ export async function openObservers(
   const http = openHttpClient({ userAgent: "dewy", environment });
   const health = startHealth(checksOf(config.health, { storage, driver, http }), parts);
   const counts = noCounts();
+  const certificates = openCertificateMetrics();
   const startedAt = clock.now();
   const close = async (call: Call) => {
     await health.close();
@@ -80,7 +84,7 @@ export async function openObservers(
   try {
     const debug = addr === undefined ? undefined : await openDebug(addr);
     return {
-      ...{ storage, metrics, health, counts },
+      ...{ storage, metrics, health, counts, certificates },
       witnessOf: (store) => notifications && witness(config, notifications, store, parts),
       debugAddress: debug?.address,
       async close(call) {
@@ -103,6 +107,7 @@ export async function openObservers(
     return [metrics, measured]
       .flatMap((one) => one?.read() ?? [])
       .concat(notifications?.metrics() ?? [])
+      .concat(certificates.read())
       .concat(config.proxy ? mirrorMetrics(counts) : []);
   }
 }

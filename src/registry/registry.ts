@@ -78,9 +78,10 @@ export async function openRegistry(
     closers.push((call) => observers.close(call));
     const gate = await openGateFor(config.auth, { clock, logger, environment }, call);
     closers.push(() => gate.close());
-    const served = await openServer(config.http, { clock, logger });
+    const { metrics, health, counts, certificates, debugAddress } = observers;
+    const serving = { clock, logger, environment, noted: certificates.noted };
+    const served = await openServer(config.http, serving);
     closers.push(() => served.release());
-    const { metrics, health, counts, debugAddress } = observers;
     const history = tagHistoryOn(storage, { clock, logger });
     const unlimited = imageStoreOn(observers.storage, { clock, history, ...rulesOf(config) });
     const quotas = openQuotas(isReadonly ? [] : config.quotas, { storage, clock, logger });

@@ -2,15 +2,20 @@ import { createServer, type Server as HttpServer, type RequestListener } from "n
 import type { ServerHttp2Session } from "node:http2";
 import { createServer as createTlsServer, type Server as HttpsServer } from "node:https";
 import type { Socket } from "node:net";
+import type { TlsOptions } from "node:tls";
 import type { Clock } from "../base/clock.ts";
+import type { Environment } from "../base/environment.ts";
 import type { Logger } from "../base/logger.ts";
+import { certify, openNames } from "./acme/certified-server.ts";
 import type { Http } from "./config-http.ts";
+import type { Tls } from "./config-tls.ts";
 import { openHttp2 } from "./server-http2.ts";
 import {
   clientVerification,
   followCertificates,
   isWelcome,
   readCertificates,
+  readContext,
 } from "./server-tls.ts";
 
 /** A server that is not listening yet, with all it speaks. */
@@ -29,6 +34,10 @@ export interface RegistryServer {
 export interface ServerParts {
   clock: Clock;
   logger: Logger;
+  /** For the proxy on the way to a certificate authority. */
+  environment: Environment;
+  /** Told of each certificate that is taken into use: its file or host. */
+  noted(certificate: string, validUntil: Date): void;
 }
 
 /** A client may be silent this long within a request: a slow disk's commit takes less. */
@@ -42,7 +51,10 @@ const options = {
   keepAliveTimeout: idleConnectionMs,
 };
 
-/** @throws {RegistryError} `INVALID_CERTIFICATE` */
+/**
+ * @throws {RegistryError} `INVALID_CERTIFICATE`
+ * @throws {CertificateStoreError}
+ */
 export async function openServer(
   { tls, http2 }: Pick<Http, "tls" | "http2">,
   parts: ServerParts,
@@ -51,10 +63,8 @@ export async function openServer(
     const server = createServer(options);
     return { ...common(server), sessions: new Set(), release: async () => {} };
   }
-  const certificates = await readCertificates(tls);
-  const server = createTlsServer({
+  const { server, following } = await openTls(tls, parts, {
     ...options,
-    ...certificates.context,
     ...clientVerification(tls),
     ALPNProtocols: http2.disabled ? ["http/1.1"] : ["h2", "http/1.1"],
     handshakeTimeout: headersTimeoutMs,
@@ -67,7 +77,6 @@ export async function openServer(
     else if (socket.alpnProtocol === "h2") second.speak(socket);
     else speakHttp1?.call(server, socket);
   });
-  const following = followCertificates(tls, { ...parts, server, certificates });
   const first = common(server);
   return {
     ...first,
@@ -78,6 +87,21 @@ export async function openServer(
     },
     release: following.stop,
   };
+}
+
+/** With the certificate of a file, or those that an authority issues. */
+async function openTls(tls: Tls, parts: ServerParts, how: TlsOptions) {
+  if ("certificate" in tls) {
+    const certificates = await readCertificates(tls);
+    const server = createTlsServer({ ...how, ...certificates.context });
+    return { server, following: followCertificates(tls, { ...parts, server, certificates }) };
+  }
+  const context = await readContext(tls);
+  const names = openNames();
+  const server = createTlsServer({ ...how, ...context, SNICallback: names.choose });
+  const contextOf = ({ key, cert }: { key: string; cert: string }) => ({ ...context, key, cert });
+  const following = await certify(server, names, tls.letsencrypt, { ...parts, contextOf });
+  return { server, following };
 }
 
 function common(server: HttpServer | HttpsServer) {

@@ -7,7 +7,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { FakeClock } from "../base/clock.fake.ts";
 import { FakeLogger } from "../base/logger.fake.ts";
 import { type Issued, issue } from "./certificate.fake.ts";
-import { Tls } from "./config-tls.ts";
+import { type FileTls, Tls } from "./config-tls.ts";
 import { openHere } from "./served-registry.fake.ts";
 import { followCertificates, readCertificates } from "./server-tls.ts";
 import { ask, negotiated } from "./tls-client.fake.ts";
@@ -179,7 +179,7 @@ async function openTls(settings = "", http = "") {
 }
 
 async function following(issued = own) {
-  const tls = v.parse(Tls, await filesOf(issued));
+  const tls = v.parse(Tls, await filesOf(issued)) as FileTls;
   const clock = new FakeClock(new Date("2026-01-01T00:00:00Z"));
   const logger = new FakeLogger();
   const contexts: string[] = [];
@@ -187,7 +187,7 @@ async function following(issued = own) {
     setSecureContext: ({ cert }: { cert?: unknown }) => void contexts.push(String(cert)),
   };
   const certificates = await readCertificates(tls);
-  const followed = followCertificates(tls, { server, certificates, clock, logger });
+  const followed = followCertificates(tls, { server, certificates, noted() {}, clock, logger });
   onTestFinished(() => followed.stop());
   return { tls, clock, logger, contexts };
 }

@@ -10,7 +10,7 @@ import {
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
-import { type CipherSuite, cipherSuites, type Tls } from "./config-tls.ts";
+import { type CipherSuite, cipherSuites, type FileTls, type Tls } from "./config-tls.ts";
 import { stampOf } from "./file-stamp.ts";
 import { RegistryError } from "./server-listen.ts";
 
@@ -25,6 +25,8 @@ export interface FollowParts {
   server: Pick<Server, "setSecureContext">;
   /** What the server has now. */
   certificates: Certificates;
+  /** Told of each certificate that is taken into use. */
+  noted(file: string, validUntil: Date): void;
   clock: Clock;
   logger: Logger;
 }
@@ -36,19 +38,11 @@ const modernSuites = Object.keys(cipherSuites).filter(
 ) as CipherSuite[];
 
 /** @throws {RegistryError} `INVALID_CERTIFICATE`, naming the file, or the two that are no pair */
-export async function readCertificates(tls: Tls): Promise<Certificates> {
+export async function readCertificates(tls: FileTls): Promise<Certificates> {
   const stamp = await stampOf([tls.certificate, tls.key, ...tls.clientcas]);
   const cert = await read("certificate", tls.certificate);
   const key = await read("key", tls.key);
-  const ca = await Promise.all(tls.clientcas.map((path) => read("clientcas", path)));
-  const context: SecureContextOptions = {
-    cert,
-    key,
-    ...(ca.length === 0 ? {} : { ca }),
-    minVersion: tls.minimumtls === "tls1.3" ? "TLSv1.3" : "TLSv1.2",
-    ciphers: ciphersOf(tls.ciphersuites ?? modernSuites),
-    honorCipherOrder: true,
-  };
+  const context = { cert, key, ...(await readContext(tls)) };
   try {
     const certificate = new X509Certificate(cert);
     // Keys of different kinds OpenSSL would take, and then fail at each handshake.
@@ -63,6 +57,17 @@ export async function readCertificates(tls: Tls): Promise<Certificates> {
     const hint = "give a certificate in PEM, its issuers after it, and the key that belongs to it";
     throw new RegistryError("INVALID_CERTIFICATE", message, { cause: error, hint });
   }
+}
+
+/** What `http.tls` says of connections, whatever the certificate. @throws {RegistryError} */
+export async function readContext(tls: Tls): Promise<SecureContextOptions> {
+  const ca = await Promise.all(tls.clientcas.map((path) => read("clientcas", path)));
+  return {
+    ...(ca.length === 0 ? {} : { ca }),
+    minVersion: tls.minimumtls === "tls1.3" ? "TLSv1.3" : "TLSv1.2",
+    ciphers: ciphersOf(tls.ciphersuites ?? modernSuites),
+    honorCipherOrder: true,
+  };
 }
 
 async function read(key: "certificate" | "key" | "clientcas", path: string): Promise<Buffer> {
@@ -87,8 +92,8 @@ function ciphersOf(names: readonly CipherSuite[]): string {
  * that are no pair, as in the middle of a change, leave everything as it is.
  */
 export function followCertificates(
-  tls: Tls,
-  { server, certificates, clock, logger }: FollowParts,
+  tls: FileTls,
+  { server, certificates, noted, clock, logger }: FollowParts,
 ): { stop(): Promise<void> } {
   const ending = new AbortController();
   const files = [tls.certificate, tls.key, ...tls.clientcas];
@@ -125,6 +130,7 @@ export function followCertificates(
   }
 
   function report({ validUntil }: Certificates, message: string): void {
+    noted(tls.certificate, validUntil);
     const fields = { certificate: tls.certificate, validUntil: validUntil.toISOString() };
     if (validUntil > clock.now()) logger.info(message, fields);
     else logger.warn("TLS certificate has expired", fields);

@@ -69,8 +69,11 @@ export interface StorageDriver {
    * is left behind, and of two who rename the same one gets `true`.
    */
   setAside(from: StoragePath, to: StoragePath, call: Call): Promise<boolean>;
-  /** Makes `modified` of a file the present time; `false` when there is none. */
-  touch(path: StoragePath, call: Call): Promise<boolean>;
+  /**
+   * Makes `modified` of files the present time, one after the other, which hardly takes longer than
+   * for one. Resolves to their sizes; `undefined` for each that is not there.
+   */
+  touch(paths: readonly StoragePath[], call: Call): Promise<(number | undefined)[]>;
   /** Deletes a file, or everything below a directory. Nothing there is not an error. */
   delete(path: StoragePath, call: Call): Promise<void>;
   /** Deletes what nobody was promised, without waiting until that is certain. */

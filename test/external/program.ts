@@ -32,8 +32,10 @@ export async function startDaemon(
   program: string,
   args: readonly string[],
   isReady: () => Promise<boolean>,
+  environment: Record<string, string> = {},
 ): Promise<Daemon> {
-  const child = spawn(pathOf(program) ?? program, args, { env: cleanEnvironment, stdio: "ignore" });
+  const env = { ...cleanEnvironment, ...environment };
+  const child = spawn(pathOf(program) ?? program, args, { env, stdio: "ignore" });
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const stop = async () => {
     child.kill("SIGTERM");

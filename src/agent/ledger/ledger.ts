@@ -59,6 +59,8 @@ const SignedMark = v.object({
   registry: v.string(),
   tag: v.string(),
   at: Time,
+  /** The policy it satisfied: times of other keys are not compared. */
+  policy: v.string(),
   /** As the signature says. */
   signedAt: v.optional(Time),
 });

@@ -22,12 +22,12 @@ export function noteSigned(
   now: Date,
 ): LedgerState {
   if (evidence === undefined || evidence.kind === "checksum") return state;
-  const { registry, signedAt } = evidence;
+  const { registry, policy, signedAt } = evidence;
   if (pinAt(state, now)?.tag === tag && signedMark(state, registry)) return state;
   const at = now.toISOString();
   // A signer's clock that is ahead must not lock out what is signed after it was set right.
   const time = signedAt !== undefined && signedAt < at ? signedAt : at;
-  const mark = { registry, tag, at, ...(signedAt !== undefined && { signedAt: time }) };
+  const mark = { registry, tag, at, policy, ...(signedAt !== undefined && { signedAt: time }) };
   const others = (state.signed ?? []).filter((one) => one.registry !== registry);
   return { ...state, signed: [mark, ...others].slice(0, mostMarks) };
 }

@@ -198,3 +198,22 @@ function asked(fake: FakeGithub): string[] {
     .splice(0)
     .map((line) => `${/[?&]page=(\d+)/.exec(line)?.[1] ?? 1} ${line.slice(-3)}`);
 }
+
+it("reads what workflows have attested of a file, and nothing where nobody has", async ({
+  signal,
+}) => {
+  const fake = await serveFakeGithub();
+  fake.publish("v1.0.0", { app: "attested", other: "not attested" });
+  const mediaType = "application/vnd.dev.sigstore.bundle.v0.3+json";
+  fake.attestations.set(digestOf("attested"), [{ mediaType, content: 1 }]);
+  const registry = await follow(fake);
+  const { artifacts = [] } = (await registry.release("v1.0.0", { signal })) ?? {};
+
+  const found: string[] = [];
+  for (const artifact of artifacts) {
+    const attached = registry.attachments?.({ tag: "v1.0.0", artifact }, { signal }) ?? [];
+    for await (const { subject, bytes } of attached) found.push(`${subject} ${bytes}`);
+  }
+
+  expect(found).toEqual([`${digestOf("attested")} ${JSON.stringify({ mediaType, content: 1 })}`]);
+});

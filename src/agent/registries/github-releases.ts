@@ -9,13 +9,14 @@ import { nextPage } from "../../oci/page-link.ts";
 import { isRecordName, newestTags, parseRecordName } from "../audit/audit-record.ts";
 import type { Artifact, OpenedArtifact, Release, ReleaseRegistry } from "../release.ts";
 import { askGithub, type GithubParts } from "./github-api.ts";
+import { attestationsOf } from "./github-attestations.ts";
 import { type AuditedRelease, openGithubAudit } from "./github-audit.ts";
 import { githubCredentials } from "./github-credentials.ts";
 import { openPages, type Page } from "./github-pages.ts";
 import { openRateLimit } from "./github-rate-limit.ts";
 import { commonQuery, type Location, parseQuery } from "./location.ts";
 import type { OpenedReleaseRegistry, RegistryParts } from "./parts.ts";
-import { failure, translated } from "./registry-failure.ts";
+import { failure, translated, translatedEach } from "./registry-failure.ts";
 
 const AssetAnswer = v.object({
   id: v.pipe(v.number(), v.safeInteger()),
@@ -124,6 +125,12 @@ function followReleases(
         if (artifact.url.startsWith(`${base}/assets/`)) return openAsset(parts, artifact, call);
         throw failure("INVALID_ANSWER", `${name} never announced ${artifact.name}`);
       }),
+
+    async *attachments({ artifact: { digest } }, call) {
+      if (digest === undefined) return;
+      const repository = base.replace(/\/releases$/, "");
+      yield* translatedEach(name, attestationsOf(parts, repository, digest, call));
+    },
 
     report: (report, call) =>
       translated(name, async () => {

@@ -32,6 +32,8 @@ export interface FakeGithub {
   /** Requests left until the limit begins anew; one that is answered 304 takes none. */
   rateLimit: { limit: number; remaining: number; reset: number } | undefined;
   app: FakeGithubApp;
+  /** What was attested of a file, by its digest. */
+  attestations: Map<string, object[]>;
   publish(
     tag: string,
     files: Readonly<Record<string, string>>,
@@ -67,6 +69,7 @@ export async function serveFakeGithub(now: () => Date = () => new Date()): Promi
     refuse: undefined,
     rateLimit: undefined,
     app: fakeGithubApp(now),
+    attestations: new Map(),
     publish(tag, files, { draft = false, preRelease = false } = {}) {
       const assets = Object.entries(files).map(([name, content]) => ({
         id: ++lastId,
@@ -96,6 +99,8 @@ export async function serveFakeGithub(now: () => Date = () => new Date()): Promi
       response.writeHead(401).end('{"message":"Bad credentials"}');
     } else if (target.pathname === "/api/v3/repos/acme/app/releases") {
       sendPage(request, response, target);
+    } else if (target.pathname.startsWith("/api/v3/repos/acme/app/attestations/")) {
+      sendAttestations(target.pathname.split("/").at(-1) ?? "", response);
     } else if (headers.accept === "application/vnd.github+json" && method === "DELETE") {
       removeAsset(fake, target, response);
     } else {
@@ -107,6 +112,13 @@ export async function serveFakeGithub(now: () => Date = () => new Date()): Promi
       if (isWanted) response.writeHead(302, { location: `${storage.url}${id}` }).end();
       else response.writeHead(404).end('{"message":"Not Found"}');
     }
+  }
+
+  function sendAttestations(digest: string, response: ServerResponse): void {
+    const bundles = fake.attestations.get(digest);
+    const attestations = bundles?.map((bundle) => ({ bundle, repository_id: 1 }));
+    if (attestations) response.writeHead(200).end(JSON.stringify({ attestations }));
+    else response.writeHead(404).end('{"message":"Not Found"}');
   }
 
   function isSignedIn(authorization: string): boolean {

@@ -70,7 +70,9 @@ export function openAdmission(parts: AdmissionParts): Admission {
 
   async function checked(choice: Choice, file: LocalFile, call: Call) {
     const { release, artifact } = choice;
-    const siblings = siblingsOf(registry, release, artifact);
+    // Not every registry tells the digest, and what is attested is found by it.
+    const known = { ...artifact, digest: artifact.digest ?? file.digest };
+    const siblings = siblingsOf(registry, release, known);
     const subject = { registry: registry.name, release, artifact, file, siblings };
     const evidence = await verification.verify(subject, call);
     const older =

@@ -1,21 +1,20 @@
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
 import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
-import { ConfigError, messageOf } from "../../base/errors.ts";
+import { ConfigError } from "../../base/errors.ts";
 import { graceMs } from "../choose/choose.ts";
 import { verifyChecksum } from "./checksum.ts";
 import { minisign } from "./minisign.ts";
 import type { AskedPolicy, VerifyOptions, VerifyPolicy } from "./policy.ts";
-import type { Evidence, Finding, SignatureKind, Subject, Verify, VerifyKey } from "./verifier.ts";
+import { sigstore } from "./sigstore.ts";
+import { fingerprintOf, readTrust } from "./trust.ts";
+import type { Evidence, Finding, SignatureKind, Subject, Trust, Verify } from "./verifier.ts";
 import { VerifyError } from "./verify-error.ts";
 
 export type { VerifyOptions, VerifyPolicy } from "./policy.ts";
 export { type Evidence, sentenceOf } from "./verifier.ts";
 
 /** Every kind of signature, in the order in which they are looked for. */
-const kinds: readonly SignatureKind[] = [minisign];
+const kinds: readonly SignatureKind[] = [minisign, sigstore];
 
 /** The policy of one app, ready to be applied. */
 export interface Verification {
@@ -47,12 +46,11 @@ export async function openVerification(
   options: VerifyOptions,
   { inQuery, clock }: { inQuery: AskedPolicy | undefined; clock: Clock },
 ): Promise<Verification> {
-  const { keys: written = [] } = options;
   const policy = policyOf(options, inQuery);
   checkCombination(policy, options);
-  const keys = await Promise.all(written.map(readKey));
-  const signatures = policy === "signature" ? await openKinds(keys) : [];
-  const fingerprint = fingerprintOf(policy, keys);
+  const trust = await readTrust(options);
+  const signatures = policy === "signature" ? await openKinds(trust) : [];
+  const fingerprint = fingerprintOf(policy, trust);
 
   return {
     policy,
@@ -91,26 +89,38 @@ async function signedBy(
   call: Call,
 ): Promise<{ name: string; finding: Finding }> {
   for (const { name, verify } of signatures) {
-    const finding = await verify(subject, call);
+    const finding = await verify(subject, call).catch((error) => {
+      throw isMissing(error) && isNew(subject, clock) ? notYet(error) : error;
+    });
     if (finding) return { name, finding };
   }
   throw missing(`signature (${signatures.map(({ name }) => name).join(", ")})`, subject, clock);
 }
 
 /** A release is announced before its files are all there; what comes last is often a signature. */
-function missing(what: string, { artifact, release, siblings }: Subject, clock: Clock) {
-  const { publishedAt, tag } = release;
-  const isNew =
-    publishedAt !== undefined && clock.now().getTime() - publishedAt.getTime() < graceMs;
+function missing(what: string, subject: Subject, clock: Clock): VerifyError {
+  const { artifact, release, siblings } = subject;
+  const { tag } = release;
   const beside = siblings.names.length === 0 ? "nothing" : siblings.names.slice(0, 10).join(", ");
   const message = `${artifact.name} of ${tag} has no ${what}: beside it there is ${beside}`;
-  return new VerifyError(isNew ? "NOT_YET" : "MISSING", message, {
+  const error = new VerifyError("MISSING", message, {
     hint: `publish one with the release, or ask for less by --verify`,
   });
+  return isNew(subject, clock) ? notYet(error) : error;
 }
 
+function isNew({ release: { publishedAt } }: Subject, clock: Clock): boolean {
+  return publishedAt !== undefined && clock.now().getTime() - publishedAt.getTime() < graceMs;
+}
+
+const isMissing = (error: unknown): error is VerifyError =>
+  error instanceof VerifyError && error.code === "MISSING";
+
+const notYet = ({ message, hint }: VerifyError) => new VerifyError("NOT_YET", message, { hint });
+
 /** A registry URL and the options may not contradict each other: one of them was forgotten. */
-function policyOf({ policy, keys = [] }: VerifyOptions, inQuery: AskedPolicy | undefined) {
+function policyOf(options: VerifyOptions, inQuery: AskedPolicy | undefined) {
+  const { policy } = options;
   if (policy !== undefined && inQuery !== undefined && policy !== inQuery) {
     throw new ConfigError(
       `--verify is ${policy}, and the query of --registry has verify=${inQuery}`,
@@ -119,29 +129,38 @@ function policyOf({ policy, keys = [] }: VerifyOptions, inQuery: AskedPolicy | u
       },
     );
   }
-  return inQuery ?? policy ?? (keys.length > 0 ? "signature" : "auto");
+  return inQuery ?? policy ?? (isTrusting(options) ? "signature" : "auto");
 }
 
-function checkCombination(policy: VerifyPolicy, { keys = [], maximumAgeMs }: VerifyOptions): void {
-  if (maximumAgeMs !== undefined && policy !== "signature") {
+function checkCombination(policy: VerifyPolicy, options: VerifyOptions): void {
+  if (options.maximumAgeMs !== undefined && policy !== "signature") {
     throw new ConfigError("--verify-max-age: only a signature says when it was made", {
-      hint: "give --verify-key, or leave the age out",
+      hint: "give --verify-key or --verify-identity, or leave the age out",
     });
   }
-  if (policy === "signature" && keys.length === 0) {
+  if (policy === "signature" && !isTrusting(options)) {
     throw new ConfigError("--verify: signature needs somebody to trust", {
-      hint: `give --verify-key`,
+      hint: "give --verify-key, or --verify-identity",
     });
   }
-  if (policy === "checksum" && keys.length > 0) {
-    throw new ConfigError("--verify: checksum looks at no signature, and --verify-key is given", {
-      hint: "write --verify signature, or leave the key out",
+  if (policy === "checksum" && isTrusting(options)) {
+    const given = options.identity === undefined ? "--verify-key" : "--verify-identity";
+    throw new ConfigError(`--verify: checksum looks at no signature, and ${given} is given`, {
+      hint: "write --verify signature, or leave it out",
+    });
+  }
+  if (options.predicateType !== undefined && !isTrusting(options)) {
+    throw new ConfigError("--verify-predicate: nobody is trusted to attest anything", {
+      hint: "give --verify-key, or --verify-identity",
     });
   }
 }
 
-async function openKinds(keys: readonly VerifyKey[]): Promise<OpenedKind[]> {
-  for (const key of keys) {
+const isTrusting = ({ keys = [], identity, issuer, trustRoot }: VerifyOptions): boolean =>
+  keys.length > 0 || [identity, issuer, trustRoot].some((one) => one !== undefined);
+
+async function openKinds(trust: Trust): Promise<OpenedKind[]> {
+  for (const key of trust.keys) {
     if (kinds.some((kind) => kind.takes(key))) continue;
     const names = kinds.map(({ name }) => name).join(", ");
     throw new ConfigError(`--verify-key: ${key.origin} holds no public key of a known kind`, {
@@ -150,36 +169,8 @@ async function openKinds(keys: readonly VerifyKey[]): Promise<OpenedKind[]> {
   }
   const opened: OpenedKind[] = [];
   for (const { name, takes, open } of kinds) {
-    const verify = await open({ keys: keys.filter((key) => takes(key)) });
+    const verify = await open({ ...trust, keys: trust.keys.filter((key) => takes(key)) });
     if (verify) opened.push({ name, verify });
   }
   return opened;
-}
-
-/** Larger than any keyring that is meant for one project. */
-const maximumKeyBytes = 1024 * 1024;
-
-async function readKey(written: string): Promise<VerifyKey> {
-  if (/^[a-z]+:[^/\\]/.test(written)) return { origin: written, bytes: Buffer.from(written) };
-  const path = resolve(written);
-  try {
-    const bytes = await readFile(path);
-    if (bytes.length > 0 && bytes.length <= maximumKeyBytes) return { origin: path, bytes };
-  } catch (cause) {
-    throw new ConfigError(`--verify-key: ${path} cannot be read (${messageOf(cause)})`, {
-      cause,
-      hint: "name the file of a public key that the agent may read",
-    });
-  }
-  throw new ConfigError(`--verify-key: ${path} is empty, or too large for a public key`, {
-    hint: "name the file of a public key",
-  });
-}
-
-function fingerprintOf(policy: VerifyPolicy, keys: readonly VerifyKey[]): string {
-  const hash = createHash("sha256").update(policy);
-  for (const bytes of keys.map((key) => key.bytes.toString("base64")).sort()) {
-    hash.update(`\n${bytes}`);
-  }
-  return `${policy}:${hash.digest("hex").slice(0, 16)}`;
 }

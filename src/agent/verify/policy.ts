@@ -11,4 +11,12 @@ export interface VerifyOptions {
   keys?: readonly string[] | undefined;
   /** The longest time between a signature and its deployment. */
   maximumAgeMs?: number | undefined;
+  /** Whom a certificate has to name; `*` stands for anything. Only together with the next two. */
+  identity?: string | undefined;
+  /** Who has to have vouched for that name: the URL of an OpenID Connect provider. */
+  issuer?: string | undefined;
+  /** Path of Sigstore's `trusted_root.json`. */
+  trustRoot?: string | undefined;
+  /** The kind of attestation that is demanded. */
+  predicateType?: string | undefined;
 }

@@ -75,6 +75,13 @@ describe("a signature", () => {
     expect(refusal("2026-05-01T00:00:00.000Z")).toBeUndefined();
   });
 
+  it("by other keys than the last one is not held against its time", () => {
+    const [before] = state.signed ?? [];
+    const rotated = { ...state, ...(before && { signed: [{ ...before, policy: "signature:2" }] }) };
+
+    expect(refusal("2026-04-30T00:00:00.000Z", rotated)).toBeUndefined();
+  });
+
   it("that is older than may be is refused", () => {
     const day = 86_400_000;
 

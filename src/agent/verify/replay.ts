@@ -30,15 +30,16 @@ export function olderVersion(choice: Choice, parts: ReplayParts): VerifyError | 
 /** Whether what vouches for `choice` was signed before what was deployed already, or too long ago. */
 export function olderSignature(
   choice: Choice,
-  { signedAt, checked }: Evidence,
+  { signedAt, checked, policy }: Evidence,
   parts: ReplayParts,
 ): VerifyError | undefined {
   const { now, maximumAgeMs, state } = parts;
   if (pinAt(state, now)?.tag === choice.tag) return undefined;
   const mark = markFor(choice, parts);
-  if (mark?.signedAt !== undefined && (signedAt === undefined || signedAt < mark.signedAt)) {
+  const last = mark?.policy === policy ? mark?.signedAt : undefined;
+  if (last !== undefined && (signedAt === undefined || signedAt < last)) {
     const time = signedAt === undefined ? "at no known time" : `at ${signedAt}`;
-    const message = `${checked} of ${choice.tag} was signed ${time}, and ${mark.tag}, deployed before, at ${mark.signedAt}`;
+    const message = `${checked} of ${choice.tag} was signed ${time}, and ${mark?.tag}, deployed before, at ${last}`;
     return new VerifyError("REPLAYED", message, { hint });
   }
   if (maximumAgeMs === undefined) return undefined;

@@ -65,6 +65,10 @@ export interface VerifyKey {
 /** Whom to trust, as the options say it. */
 export interface Trust {
   keys: readonly VerifyKey[];
+  /** Whom a certificate has to name, and who vouches for certificates: instead of a key. */
+  certificate?: { identity: string; issuer: string; trustRoot: VerifyKey } | undefined;
+  /** The kind of attestation that is demanded, in place of a signature. */
+  predicateType?: string | undefined;
 }
 
 /**

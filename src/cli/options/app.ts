@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { AppOptions, ProcessOptions } from "../../agent/app-options.ts";
 import type { Mode } from "../../agent/event.ts";
 import type { HealthOptions } from "../../agent/readiness/health.ts";
-import type { VerifyOptions } from "../../agent/verify/index.ts";
+import type { VerifyOptions } from "../../agent/verify/policy.ts";
 import type { Environment } from "../../base/environment.ts";
 import { version } from "../version.ts";
 import { appNameOf } from "./app-name.ts";
@@ -66,8 +66,16 @@ export function appOf(
   };
 }
 
-function verifyOf({ verify, verifyKey, verifyMaxAge }: OptionValues): VerifyOptions {
-  return { policy: verify, keys: verifyKey ?? [], maximumAgeMs: verifyMaxAge };
+function verifyOf(values: OptionValues): VerifyOptions {
+  return {
+    policy: values.verify,
+    keys: values.verifyKey ?? [],
+    identity: values.verifyIdentity,
+    issuer: values.verifyIssuer,
+    trustRoot: values.verifyTrustRoot,
+    predicateType: values.verifyPredicate,
+    maximumAgeMs: values.verifyMaxAge,
+  };
 }
 
 function healthOf(values: OptionValues): HealthOptions {

@@ -134,7 +134,7 @@ it("brings back at its next start what it was killed over", async () => {
     ...storage,
     async setAside(from, to, call) {
       if (from !== path) return storage.setAside(from, to, call);
-      await storage.touch(path, call); // somebody relies on it, after it was looked at
+      await storage.touch([path], call); // somebody relies on it, after it was looked at
       await storage.setAside(from, to, call);
       throw new Error("killed");
     },

@@ -19,7 +19,7 @@ export async function restoreTrash(
         call.signal.throwIfAborted();
         if (!path.endsWith(`/${kind}`) || (await storage.stat(path, call)) !== undefined) continue;
         if (!(await trash.restore(path, call))) continue;
-        await storage.touch(path, call); // or the next collection takes it again
+        await storage.touch([path], call); // or the next collection takes it again
         tell(path);
         restored++;
       }

@@ -75,7 +75,7 @@ async function beat(storage: StorageDriver, clock: Clock, signal: AbortSignal): 
   try {
     for (;;) {
       await clock.sleep(heartbeatMs, { signal });
-      await storage.touch(lockPath, { signal });
+      await storage.touch([lockPath], { signal });
     }
   } catch {
     // Without it others may begin, which costs work and nothing else.

@@ -25,7 +25,7 @@ export async function removeTag(
   const before = await storage.stat(path, call);
   if (before?.modified.getTime() !== pushedMs) return false;
   // Its grace begins now: somebody may be pulling it.
-  await storage.touch(revisionLinkPath(repository, digest), call);
+  await storage.touch([revisionLinkPath(repository, digest)], call);
   if (!(await trash.put(path, run, call))) return false;
   const taken = await trash.stat(path, run, call);
   if (taken?.modified.getTime() !== pushedMs) {

@@ -2,6 +2,7 @@ import type { Bytes } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { ReadRange, StorageDriver, StoragePath, StoredFile } from "../storage-driver.ts";
+import { holdLinked } from "./hold-linked.ts";
 import type { Leases } from "./leases.ts";
 import { linkAt, readOwnLink } from "./link.ts";
 import { blobDataPath, layerLinkPath } from "./paths.ts";
@@ -48,9 +49,7 @@ export function blobsOn(storage: StorageDriver, leases: Leases): Blobs {
 
     async hold(repository, digest, call) {
       const link = layerLinkPath(repository, digest);
-      if (!(await leases.renew(link, call))) return false;
-      const data = await readOwnLink(storage, link, digest, call);
-      return data !== undefined && (await leases.renew(blobDataPath(data), call));
+      return (await holdLinked(link, digest, { storage, leases }, call)) !== undefined;
     },
 
     async mount(repository, digest, call) {

@@ -67,9 +67,9 @@ function openHere() {
   const counts = { touch: 0, append: 0 };
   const storage: StorageDriver = {
     ...memory,
-    touch(path, call) {
+    touch(paths, call) {
       counts.touch++;
-      return memory.touch(path, call);
+      return memory.touch(paths, call);
     },
     append(path, source, call) {
       counts.append++;

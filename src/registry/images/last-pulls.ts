@@ -79,7 +79,8 @@ export function lastPullsOn(
   /** The time of last change is all there is to say. Told once, until it works again. */
   async function write(path: StoragePath, { signal }: Call): Promise<void> {
     try {
-      if (!(await storage.touch(path, { signal }))) {
+      const [size] = await storage.touch([path], { signal });
+      if (size === undefined) {
         await storage.append(path, streamOf(new Uint8Array()), { at: 0, signal });
       }
       isFailing = false;

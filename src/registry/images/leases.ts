@@ -34,6 +34,18 @@ export class Leases {
     return (await this.#touch(path, call)) || isBack;
   }
 
+  /** The sizes of those that are there, renewed one after the other; brings none back. */
+  async renewPresent(paths: readonly StoragePath[], call: Call): Promise<(number | undefined)[]> {
+    try {
+      return await this.#storage.touch(paths, call);
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.code !== "READ_ONLY") throw error;
+      // Where nothing may be changed, nothing is pushed either, and a pull needs no lease.
+      const files = paths.map((path) => this.#storage.stat(path, call));
+      return (await Promise.all(files)).map((file) => file?.size);
+    }
+  }
+
   /** Brings the file back when it was collected although somebody relied on it. */
   rescue(path: StoragePath, call: Call): Promise<boolean> {
     return this.#trash.rescue(path, call);
@@ -59,13 +71,8 @@ export class Leases {
     return true;
   }
 
-  /** Where nothing may be changed, nothing is pushed either, and a pull needs no lease. */
   async #touch(path: StoragePath, call: Call): Promise<boolean> {
-    try {
-      return await this.#storage.touch(path, call);
-    } catch (error) {
-      if (!(error instanceof StorageError) || error.code !== "READ_ONLY") throw error;
-      return (await this.#storage.stat(path, call)) !== undefined;
-    }
+    const [size] = await this.renewPresent([path], call);
+    return size !== undefined;
   }
 }

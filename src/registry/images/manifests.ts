@@ -3,8 +3,9 @@ import { algorithmOf, type Digest, digestOf } from "../../oci/digest.ts";
 import { OciError } from "../../oci/error.ts";
 import { type Manifest, mediaTypes, parseManifest, readableManifest } from "../../oci/manifest.ts";
 import type { StorageDriver, StoragePath } from "../storage-driver.ts";
+import { holdLinked } from "./hold-linked.ts";
 import type { Leases } from "./leases.ts";
-import { linkAt, readLink, readOwnLink } from "./link.ts";
+import { linkAt, readLink } from "./link.ts";
 import { ManifestCache, type StoredManifest } from "./manifest-cache.ts";
 import { storedMediaType } from "./media-type.ts";
 import { blobDataPath, revisionLinkPath } from "./paths.ts";
@@ -102,7 +103,6 @@ export function manifestsOn(parts: ManifestParts): Manifests {
         const why = `the manifest hashes to ${digest}, not to ${put.expected}`;
         throw new OciError("DIGEST_INVALID", why, { detail: put.expected });
       }
-      await check(repository, manifest, call);
       const pushed = { digest, manifest, bytes: put.bytes };
       await link(repository, pushed, call);
       if (put.tags.length > 0) await tagAs(repository, put.tags, pushed, call);
@@ -134,13 +134,16 @@ export function manifestsOn(parts: ManifestParts): Manifests {
     call: Call,
   ): Promise<void> {
     const path = revisionLinkPath(repository, digest);
-    const isNew = (await readLink(storage, path, call)) === undefined;
+    const [before] = await Promise.all([
+      readLink(storage, path, call),
+      check(repository, manifest, call),
+    ]);
     await storage.place([{ path: blobDataPath(digest), bytes }, linkAt(path, digest)], call);
     try {
-      await check(repository, manifest, call);
-      await leases.renew(blobDataPath(digest), call);
+      const own = leases.renew(blobDataPath(digest), call);
+      await Promise.all([own, check(repository, manifest, call)]);
     } catch (error) {
-      if (isNew) await storage.delete(path, call);
+      if (before === undefined) await storage.delete(path, call);
       throw error;
     }
   }
@@ -160,8 +163,7 @@ export function manifestsOn(parts: ManifestParts): Manifests {
   ): Promise<void> {
     const before = new Map<string, Digest | undefined>();
     for (const name of names) {
-      before.set(name, await tags.read(repository, name, call));
-      await tags.write(repository, name, pushed.digest, call);
+      before.set(name, await tags.write(repository, name, pushed.digest, call));
     }
     try {
       await keep(repository, pushed, call);
@@ -184,6 +186,11 @@ export function manifestsOn(parts: ManifestParts): Manifests {
     call: Call,
   ): Promise<void> {
     const [data, path] = [blobDataPath(digest), revisionLinkPath(repository, digest)];
+    const [present] = await Promise.all([
+      leases.renewPresent([data, path], call),
+      check(repository, manifest, call),
+    ]);
+    if (!present.includes(undefined)) return;
     if (!(await leases.renew(data, call))) await storage.write(data, bytes, call);
     if (!(await leases.renew(path, call))) await storage.place([linkAt(path, digest)], call);
     await check(repository, manifest, call);
@@ -204,9 +211,8 @@ export function manifestsOn(parts: ManifestParts): Manifests {
 
   async function holdOnce(repository: string, digest: Digest, call: HoldCall): Promise<boolean> {
     const path = revisionLinkPath(repository, digest);
-    if (!(await leases.renew(path, call))) return false;
-    const data = await readOwnLink(storage, path, digest, call);
-    if (data === undefined || !(await leases.renew(blobDataPath(data), call))) return false;
+    const data = await holdLinked(path, digest, { storage, leases }, call);
+    if (data === undefined) return false;
     const stored = await load(data, digest, call);
     const manifest = stored && readableManifest(stored.bytes);
     if (manifest !== undefined) await holdParts(repository, manifest, call);

@@ -13,7 +13,13 @@ import type { ActorCall, TagHistory } from "./tag-history.ts";
 export interface Tags {
   /** `undefined` when there is no such tag. */
   read(repository: string, tag: string, call: Call): Promise<Digest | undefined>;
-  write(repository: string, tag: string, digest: Digest, call: ActorCall): Promise<void>;
+  /** Resolves to what it meant before. */
+  write(
+    repository: string,
+    tag: string,
+    digest: Digest,
+    call: ActorCall,
+  ): Promise<Digest | undefined>;
   /** `false` when there was none. */
   delete(repository: string, tag: string, call: ActorCall): Promise<boolean>;
   /** In the order of their bytes. `undefined` when there is no such repository. */
@@ -40,6 +46,7 @@ export function tagsOn({ storage, leases, history }: TagsParts): Tags {
       await storage.place([past, linkAt(tagLinkPath(repository, tag), digest)], call);
       if (before !== digest)
         await history?.note(repository, tag, { digest, previous: before }, call);
+      return before;
     },
 
     async delete(repository, tag, call) {

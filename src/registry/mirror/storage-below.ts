@@ -16,7 +16,7 @@ export function storageBelow(storage: StorageDriver, directory: StoragePath): St
     stat: (path, call) => storage.stat(at(path), call),
     list: (path, call) => storage.list(at(path), call),
     setAside: (from, to, call) => storage.setAside(at(from), at(to), call),
-    touch: (path, call) => storage.touch(at(path), call),
+    touch: (paths, call) => storage.touch(paths.map(at), call),
     place: (files, call) => storage.place(files.map(placed), call),
     delete: (path, call) => storage.delete(at(path), call),
     discard: (path, call) => storage.discard(at(path), call),

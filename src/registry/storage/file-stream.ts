@@ -1,4 +1,6 @@
+import { write, writev } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
+import { promisify } from "node:util";
 import type { Bytes } from "../../base/bytes.ts";
 import { StorageError, type StoragePath } from "../storage-driver.ts";
 import { failureAt } from "./file-failure.ts";
@@ -6,6 +8,9 @@ import { failureAt } from "./file-failure.ts";
 const readBytes = 512 * 1024;
 const gatherBytes = 512 * 1024;
 const keptBuffers = 32;
+
+const writtenTogether = promisify(writev);
+const writtenAlone = promisify(write);
 
 /**
  * Reads a file from `from` up to `to` and closes it. Two buffers take turns, so that one is filled
@@ -120,7 +125,7 @@ export async function readUpTo(
  * is received; what was received before `source` failed is written too.
  */
 export async function writeGathered(
-  handle: FileHandle,
+  fd: number,
   path: StoragePath,
   source: Bytes,
   at: number,
@@ -133,7 +138,7 @@ export async function writeGathered(
   const flush = async () => {
     await writing;
     if (batchBytes === 0) return;
-    writing = writeBatch(handle, path, batch, batchBytes, position);
+    writing = writeBatch(fd, path, batch, batchBytes, position);
     writing.catch(() => {}); // reported by the next flush
     position += batchBytes;
     batch = [];
@@ -154,18 +159,18 @@ export async function writeGathered(
 }
 
 async function writeBatch(
-  handle: FileHandle,
+  fd: number,
   path: StoragePath,
   batch: Uint8Array[],
   size: number,
   position: number,
 ): Promise<void> {
   try {
-    let written = (await handle.writev(batch, position)).bytesWritten;
+    let written = (await writtenTogether(fd, batch, position)).bytesWritten;
     if (written === size) return;
     const whole = Buffer.concat(batch);
     while (written < size) {
-      const rest = await handle.write(whole, written, size - written, position + written);
+      const rest = await writtenAlone(fd, whole, written, size - written, position + written);
       written += rest.bytesWritten;
     }
   } catch (error) {

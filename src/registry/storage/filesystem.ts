@@ -1,6 +1,8 @@
-import { constants } from "node:fs";
-import { access, open, opendir, rename, rm, rmdir, stat, utimes } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { constants, ftruncate } from "node:fs";
+import { access, open, opendir, rename, rmdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { promisify } from "node:util";
 import * as v from "valibot";
 import { syncDirectory } from "../../base/atomic-file.ts";
 import type { Bytes } from "../../base/bytes.ts";
@@ -10,17 +12,19 @@ import { makeDirectory as makeStepByStep } from "../../base/make-directory.ts";
 import { checkMayWrite } from "../../base/may-write.ts";
 import {
   checkStoragePath,
+  type Placement,
   type ReadRange,
   type StorageDriver,
   StorageError,
   type StoragePath,
 } from "../storage-driver.ts";
 import { failureAt, isAbsence } from "./file-failure.ts";
+import type { FailureOfOne } from "./file-steps.ts";
 import { chunksOf, ReadBuffers, readUpTo, writeGathered } from "./file-stream.ts";
 import { keepsWhatLeadsTo } from "./file-system.ts";
-import { MadeDirectories } from "./made-directories.ts";
+import { openFileWorker } from "./file-worker.ts";
 import { makeDirectory } from "./make-directory.ts";
-import { putInPlace, syncIfThere } from "./placement.ts";
+import type { Draft } from "./placement.ts";
 
 /** `storage.filesystem` of the configuration. */
 export const FilesystemOptions = v.strictObject({
@@ -31,6 +35,7 @@ export const FilesystemOptions = v.strictObject({
 });
 export type FilesystemOptions = v.InferOutput<typeof FilesystemOptions>;
 
+const truncated = promisify(ftruncate);
 const draftPattern = /\.[0-9a-f]{8}-[0-9a-f-]{27}\.tmp$/;
 
 /**
@@ -45,8 +50,7 @@ export async function openFilesystemStorage(
 ): Promise<StorageDriver> {
   await checkDirectory(rootdirectory, mode);
   const buffers = new ReadBuffers();
-  const isKept = await keepsWhatLeadsTo(rootdirectory);
-  const made = new MadeDirectories(isKept ? undefined : syncIfThere);
+  const worker = openFileWorker({ isKept: await keepsWhatLeadsTo(rootdirectory) });
 
   return {
     async read(path, { from = 0, to }: Call & ReadRange): Promise<Bytes> {
@@ -63,35 +67,23 @@ export async function openFilesystemStorage(
 
     readWhole: (path, { maximumBytes }) => readUpTo(placeOf(path), path, maximumBytes),
 
-    async write(path, bytes) {
-      await putInPlace([{ path, bytes, target: placeOf(path) }], made);
-    },
+    write: (path, bytes) => put([{ path, bytes }]),
 
-    async place(files) {
-      await putInPlace(
-        files.map((file) => ({
-          ...file,
-          target: placeOf(file.path),
-          ...("from" in file && { source: placeOf(file.from) }),
-        })),
-        made,
-      );
-    },
+    place: put,
 
     async append(path, source, { at }) {
       const place = placeOf(path);
-      if (at === 0) await told(path, () => made.makeForDrafts(dirname(place)));
-      const flags = constants.O_WRONLY | (at === 0 ? constants.O_CREAT : 0);
-      const handle = await told(path, () => open(place, flags, 0o666));
+      const { fd, size } = await told(path, () =>
+        worker.run("openToWrite", place, { create: at === 0 }),
+      );
       try {
-        const { size } = await handle.stat();
         if (size !== at) throw pastTheEnd(path, at, size);
-        return await writeGathered(handle, path, source, at);
+        return await writeGathered(fd, path, source, at);
       } catch (error) {
-        if (isFull(error)) await handle.truncate(at).catch(() => {}); // /dev/full has no length
+        if (isFull(error)) await truncated(fd, at).catch(() => {}); // /dev/full has no length
         throw error;
       } finally {
-        await handle.close();
+        await worker.run("close", fd);
       }
     },
 
@@ -124,28 +116,42 @@ export async function openFilesystemStorage(
       return isDone;
     },
 
-    async touch(path) {
-      const now = new Date();
-      return await isThere(path, () => utimes(placeOf(path), now, now));
+    async touch(paths) {
+      const places = paths.map(placeOf);
+      return await told(paths[0] ?? "/", () => worker.run("touch", places));
     },
 
-    async delete(path) {
-      const place = placeOf(path);
-      await told(path, () => rm(place, { recursive: true, force: true }));
-      await told(path, () => syncIfThere(dirname(place)));
-    },
-
-    async discard(path) {
-      await told(path, () => rm(placeOf(path), { recursive: true, force: true }));
-    },
-
-    async close() {},
+    delete: (path) => remove(path, { forGood: true }),
+    discard: (path) => remove(path, { forGood: false }),
+    close: () => worker.close(),
   };
+
+  async function put(files: readonly Placement[]): Promise<void> {
+    const drafts = files.map((file) => draftOf(file, placeOf));
+    try {
+      await worker.run("place", drafts);
+    } catch (error) {
+      const file = files[(error as FailureOfOne).at ?? 0];
+      throw failureAt(file === undefined ? "/" : "from" in file ? file.from : file.path, error);
+    }
+  }
+
+  async function remove(path: StoragePath, options: { forGood: boolean }): Promise<void> {
+    const place = placeOf(path);
+    await told(path, () => worker.run("remove", place, options));
+  }
 
   function placeOf(path: StoragePath): string {
     checkStoragePath(path);
     return join(rootdirectory, path);
   }
+}
+
+function draftOf(file: Placement, placeOf: (path: StoragePath) => string): Draft {
+  const target = placeOf(file.path);
+  if ("from" in file) return { draft: placeOf(file.from), target, bytes: undefined };
+  // A copy of its own: all that a buffer is a part of would be passed to the thread.
+  return { draft: `${target}.${randomUUID()}.tmp`, target, bytes: Uint8Array.from(file.bytes) };
 }
 
 async function checkDirectory(directory: string, mode: "read" | "write"): Promise<void> {

@@ -80,11 +80,12 @@ export function openInmemoryStorage(now: () => Date): StorageDriver {
       return moved.length > 0;
     },
 
-    async touch(path) {
-      const file = files.get(checked(path));
-      if (file === undefined) return false;
-      file.modified = now();
-      return true;
+    async touch(paths) {
+      return paths.map((path) => {
+        const file = files.get(checked(path));
+        if (file !== undefined) file.modified = now();
+        return file?.size;
+      });
     },
 
     delete: remove,

@@ -6,13 +6,13 @@ import { MadeDirectories } from "./made-directories.ts";
 
 it("waits for all that holds what it made, once, and for nothing else", async () => {
   const { root, made, synced } = await begin();
-  await made.make(join(root, "a/b/c"));
-  await made.make(join(root, "x"));
+  made.make(join(root, "a/b/c"));
+  made.make(join(root, "x"));
 
   await made.keep([join(root, "a/b/c")]);
   expect(synced()).toEqual([".", "a", "a/b"]);
 
-  await made.make(join(root, "a/b/c"));
+  made.make(join(root, "a/b/c"));
   await made.keep([join(root, "a/b/c"), join(root, "x")]);
   expect(synced()).toEqual([]);
 });
@@ -20,7 +20,7 @@ it("waits for all that holds what it made, once, and for nothing else", async ()
 it("waits for what somebody else has made, until that is kept", async () => {
   const { root, made, synced } = await begin();
 
-  await Promise.all(["a/b", "a/c"].map((each) => made.make(join(root, each))));
+  for (const each of ["a/b", "a/c"]) made.make(join(root, each));
   await Promise.all(["a/b", "a/c"].map((each) => made.keep([join(root, each)])));
 
   expect(new Set(synced())).toEqual(new Set([".", "a"]));
@@ -28,8 +28,8 @@ it("waits for what somebody else has made, until that is kept", async () => {
 
 it("waits again for what was made in there while it waited", async () => {
   const { root, made, synced, during } = await begin();
-  await made.make(join(root, "a/b"));
-  during.push(() => made.make(join(root, "a/c")));
+  made.make(join(root, "a/b"));
+  during.push(async () => made.make(join(root, "a/c")));
 
   await made.keep([join(root, "a/b")]);
   synced();
@@ -40,7 +40,7 @@ it("waits again for what was made in there while it waited", async () => {
 
 it("waits for it the next time when it could not be", async () => {
   const { root, made, synced, during } = await begin();
-  await made.make(join(root, "a"));
+  made.make(join(root, "a"));
   during.push(() => Promise.reject(new Error("EIO")));
 
   await expect(made.keep([join(root, "a")])).rejects.toThrow("EIO");
@@ -53,8 +53,8 @@ it("waits for it the next time when it could not be", async () => {
 it("remembers of a directory for drafts only what it is in", async () => {
   const { root, made, synced } = await begin();
 
-  await made.makeForDrafts(join(root, "a/_uploads/1"));
-  await made.makeForDrafts(join(root, "a/_uploads/2"));
+  made.makeForDrafts(join(root, "a/_uploads/1"));
+  made.makeForDrafts(join(root, "a/_uploads/2"));
   await made.keep([join(root, "a/_layers"), join(root, "a/_uploads/1")]);
 
   expect(synced()).toEqual([".", "a"]);

@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { makeDirectory } from "./make-directory.ts";
+import { makeDirectory } from "./file-steps.ts";
 
 const mostRemembered = 10_000;
 
@@ -12,7 +12,6 @@ export class MadeDirectories {
   readonly #sync: ((directory: string) => Promise<void>) | undefined;
   /** What holds a new name, and which of all it was. */
   readonly #holders = new Map<string, number>();
-  readonly #making = new Set<Promise<unknown>>();
   #made = 0;
 
   /** `sync` resolves when the names in a directory are on the medium; `undefined` where they are anyway. */
@@ -21,18 +20,19 @@ export class MadeDirectories {
   }
 
   /** Makes it, and what is missing above it. */
-  make(directory: string): Promise<void> {
-    return this.#make(directory, { forgetting: undefined });
+  make(directory: string): void {
+    this.#make(directory, { forgetting: undefined });
   }
 
   /** Makes a directory in which nothing is that anybody was promised; those above it may be needed. */
-  makeForDrafts(directory: string): Promise<void> {
-    return this.#make(directory, { forgetting: dirname(directory) });
+  makeForDrafts(directory: string): void {
+    this.#make(directory, { forgetting: dirname(directory) });
   }
 
   /** Once this resolves, a power failure takes none of these directories away. */
   async keep(directories: readonly string[]): Promise<void> {
-    await Promise.allSettled(this.#making); // somebody else may be making what was there for us
+    const [oldest] = this.#holders.keys();
+    if (this.#holders.size > mostRemembered && oldest) await this.#syncNames(oldest);
     if (this.#holders.size === 0) return;
     const above = new Set(directories.flatMap((directory) => ancestorsOf(dirname(directory))));
     await Promise.all([...above].map((holder) => this.#syncNames(holder)));
@@ -46,24 +46,12 @@ export class MadeDirectories {
     if (this.#holders.get(holder) === last) this.#holders.delete(holder);
   }
 
-  async #make(
-    directory: string,
-    { forgetting }: { forgetting: string | undefined },
-  ): Promise<void> {
-    const making = makeDirectory(directory).then((first) => {
-      if (first === undefined || this.#sync === undefined) return;
-      const above = ancestorsOf(directory);
-      const holders = above.slice(0, above.indexOf(first) + 1).map((made) => dirname(made));
-      this.#remember(holders.filter((holder) => holder !== forgetting));
-    });
-    this.#making.add(making);
-    try {
-      await making;
-    } finally {
-      this.#making.delete(making);
-    }
-    const [oldest] = this.#holders.keys();
-    if (this.#holders.size > mostRemembered && oldest) await this.#syncNames(oldest);
+  #make(directory: string, { forgetting }: { forgetting: string | undefined }): void {
+    const first = makeDirectory(directory);
+    if (first === undefined || this.#sync === undefined) return;
+    const above = ancestorsOf(directory);
+    const holders = above.slice(0, above.indexOf(first) + 1).map((made) => dirname(made));
+    this.#remember(holders.filter((holder) => holder !== forgetting));
   }
 
   #remember(holders: readonly string[]): void {

@@ -1,120 +1,114 @@
-import { randomUUID } from "node:crypto";
-import { open, rename, rm, writeFile } from "node:fs/promises";
+import { closeSync, fsync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import { syncDirectory } from "../../base/atomic-file.ts";
+import { promisify } from "node:util";
 import { systemCodeOf } from "../../base/errors.ts";
-import type { Placement } from "../storage-driver.ts";
-import { failureAt, isAbsence } from "./file-failure.ts";
+import { type FailureOfOne, failedAt, ifThere, inDirectory } from "./file-steps.ts";
 import type { MadeDirectories } from "./made-directories.ts";
 
-/** A placement, and where it is on this machine. */
-export type LocalPlacement = Placement & { target: string; source?: string };
+/** A file that is to be put in its place: a draft with these bytes, or one that is there. */
+export interface Draft {
+  draft: string;
+  target: string;
+  bytes: Uint8Array | undefined;
+}
 
 const mostTries = 5;
+const synced = promisify(fsync);
 
 /**
  * Waits for the medium twice, however many files there are: until it has their bytes, and until it
  * has their names. One wait after the other, it is what most of the time of a small push goes by.
  */
-export async function putInPlace(
-  files: readonly LocalPlacement[],
-  made: MadeDirectories,
-): Promise<void> {
-  const preparing = await Promise.allSettled(
-    files.map((file) => told(file, () => drafted(file, made))),
-  );
-  const left = new Map<LocalPlacement, string>();
-  for (const [index, file] of files.entries()) {
-    const prepared = preparing[index];
-    if (prepared?.status === "fulfilled") left.set(file, prepared.value);
-  }
-  try {
-    for (const [index, file] of files.entries()) {
-      const prepared = preparing[index];
-      if (prepared?.status !== "fulfilled") throw prepared?.reason;
-      await told(file, () => renamedInto(file, prepared.value, made));
-      left.delete(file);
-    }
-  } catch (error) {
-    await Promise.all([...left].map(([file, draft]) => withdraw(file, draft)));
-    throw error;
-  }
-  const directories = [...new Set(files.map(({ target }) => dirname(target)))];
-  await Promise.all([made.keep(directories), ...directories.map(syncIfThere)]);
-}
-
-/** Resolves to what is to be renamed, its bytes on the medium. */
-async function drafted(
-  { target, ...file }: LocalPlacement,
-  made: MadeDirectories,
-): Promise<string> {
-  const directory = dirname(target);
-  if ("from" in file) {
-    const source = file.source ?? "";
-    await Promise.all([made.make(directory), syncFile(source)]);
-    return source;
-  }
-  const draft = `${target}.${randomUUID()}.tmp`;
-  for (let tries = 1; ; tries++) {
-    await made.make(directory);
+export async function putInPlace(drafts: readonly Draft[], made: MadeDirectories): Promise<void> {
+  for (let left = drafts, tries = 1; left.length > 0; tries++) {
+    await prepare(left, made);
     try {
-      await writeFile(draft, file.bytes, { flush: true, mode: 0o666 });
-      return draft;
+      publish(left, made);
+      left = [];
     } catch (error) {
-      if (isToBeTriedAgain(error, tries)) continue;
-      await rm(draft, { force: true });
-      throw error;
+      const { at = 0 } = error as FailureOfOne;
+      const failed = left[at];
+      withdraw(left.slice(at));
+      // Another process may remove the directory of a tag with all that is in it, drafts too.
+      const isGone = systemCodeOf(error) === "ENOENT" && failed?.bytes !== undefined;
+      if (!isGone || tries === mostTries) {
+        throw Object.assign(error as FailureOfOne, { at: drafts.length - left.length + at });
+      }
+      left = left.slice(at);
     }
   }
-}
-
-/** Another process may remove a directory that is empty, or the one of a tag with all that is in it. */
-async function renamedInto(
-  file: LocalPlacement,
-  draft: string,
-  made: MadeDirectories,
-): Promise<void> {
-  for (let from = draft, tries = 1; ; tries++) {
-    try {
-      return await rename(from, file.target);
-    } catch (error) {
-      if (!isToBeTriedAgain(error, tries)) throw error;
-      from = await drafted(file, made);
-    }
-  }
-}
-
-function isToBeTriedAgain(error: unknown, tries: number): boolean {
-  return systemCodeOf(error) === "ENOENT" && tries < mostTries;
-}
-
-async function withdraw(file: LocalPlacement, draft: string): Promise<void> {
-  if (!("from" in file)) await rm(draft, { force: true });
-}
-
-async function syncFile(path: string): Promise<void> {
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  const directories = [...new Set(drafts.map(({ target }) => dirname(target)))];
+  await Promise.all([made.keep(directories), syncIfThere(directories)]);
 }
 
 /** Whoever removes a directory afterwards, has it to answer for. */
-export async function syncIfThere(directory: string): Promise<void> {
+export async function syncIfThere(directories: readonly string[]): Promise<void> {
+  const opened: number[] = [];
   try {
-    await syncDirectory(directory);
-  } catch (error) {
-    const failure = failureAt("/", error);
-    if (!isAbsence(failure)) throw failure;
+    for (const directory of directories) {
+      const fd = ifThere(() => openSync(directory, "r"));
+      if (fd !== undefined) opened.push(fd);
+    }
+    await allSynced(opened);
+  } finally {
+    for (const fd of opened) closeSync(fd);
   }
 }
 
-async function told<Result>(file: LocalPlacement, work: () => Promise<Result>): Promise<Result> {
+/** Writes the drafts, and waits until the medium has all bytes. */
+async function prepare(drafts: readonly Draft[], made: MadeDirectories): Promise<void> {
+  const opened: number[] = [];
   try {
-    return await work();
+    for (const [at, draft] of drafts.entries())
+      failedAt(at, () => opened.push(prepared(draft, made)));
+    await allSynced(opened);
   } catch (error) {
-    throw failureAt("from" in file ? file.from : file.path, error);
+    withdraw(drafts);
+    throw error;
+  } finally {
+    for (const fd of opened) closeSync(fd);
+  }
+}
+
+function prepared({ draft, target, bytes }: Draft, made: MadeDirectories): number {
+  const directory = dirname(target);
+  if (bytes === undefined) {
+    made.make(directory);
+    return openSync(draft, "r");
+  }
+  const fd = inDirectory(
+    () => made.make(directory),
+    () => openSync(draft, "w", 0o666),
+  );
+  try {
+    for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+function publish(drafts: readonly Draft[], made: MadeDirectories): void {
+  for (const [at, { draft, target }] of drafts.entries()) {
+    const make = () => made.make(dirname(target));
+    failedAt(at, () => inDirectory(make, () => renameSync(draft, target)));
+  }
+}
+
+function withdraw(drafts: readonly Draft[]): void {
+  for (const { draft, bytes } of drafts) {
+    if (bytes === undefined) continue;
+    try {
+      unlinkSync(draft);
+    } catch {} // it was not made, or went with its directory
+  }
+}
+
+/** Ends when none is being synced any more, so that all may be closed. */
+async function allSynced(opened: readonly number[]): Promise<void> {
+  const ends = await Promise.allSettled(opened.map((fd) => synced(fd)));
+  for (const [at, end] of ends.entries()) {
+    if (end.status === "rejected") throw Object.assign(end.reason, { at });
   }
 }

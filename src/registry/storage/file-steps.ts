@@ -1,0 +1,93 @@
+import { mkdirSync, opendirSync, rmdirSync, statSync, unlinkSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { systemCodeOf } from "../../base/errors.ts";
+
+/** Which of several paths an error is about. */
+export type FailureOfOne = Error & { at?: number };
+
+const mostTries = 5;
+const mostAtOnce = 8;
+
+/** Has the directory made where it is missing; another process may remove one that is empty. */
+export function inDirectory<Result>(make: () => void, work: () => Result): Result {
+  for (let tries = 1; ; tries++) {
+    try {
+      return work();
+    } catch (error) {
+      if (systemCodeOf(error) !== "ENOENT" || tries === mostTries) throw error;
+      make();
+    }
+  }
+}
+
+/** As `base/make-directory.ts` does: returns the first one that was missing. */
+export function makeDirectory(path: string): string | undefined {
+  try {
+    mkdirSync(path);
+    return path;
+  } catch (error) {
+    const code = systemCodeOf(error);
+    if (code === "EEXIST" && statSync(path).isDirectory()) return undefined;
+    if (code !== "ENOENT" || dirname(path) === path) throw error;
+    const first = makeDirectory(dirname(path));
+    makeOne(path);
+    return first ?? path;
+  }
+}
+
+/** Somebody else may have made it meanwhile. */
+function makeOne(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if (systemCodeOf(error) !== "EEXIST") throw error;
+  }
+}
+
+export function ifThere<Result>(look: () => Result): Result | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes(systemCodeOf(error) ?? "")) return undefined;
+    throw error;
+  }
+}
+
+/** Removes a file, or a directory of a few files, as an upload is; `false` for what takes longer. */
+export function isRemovedAtOnce(path: string): boolean {
+  const names = ifThere(() => namesOfFew(path));
+  if (names === undefined) {
+    ifThere(() => unlinkSync(path));
+    return true;
+  }
+  if (names === "many") return false;
+  for (const name of names) ifThere(() => unlinkSync(join(path, name)));
+  try {
+    ifThere(() => rmdirSync(path));
+    return true;
+  } catch (error) {
+    if (systemCodeOf(error) === "ENOTEMPTY") return false;
+    throw error;
+  }
+}
+
+function namesOfFew(path: string): string[] | "many" {
+  const directory = opendirSync(path, { bufferSize: mostAtOnce + 1 });
+  try {
+    const names: string[] = [];
+    for (let entry = directory.readSync(); entry; entry = directory.readSync()) {
+      if (!entry.isFile() || names.push(entry.name) > mostAtOnce) return "many";
+    }
+    return names;
+  } finally {
+    directory.closeSync();
+  }
+}
+
+export function failedAt<Result>(at: number, work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    throw Object.assign(error as FailureOfOne, { at });
+  }
+}

@@ -1,0 +1,83 @@
+import { Worker } from "node:worker_threads";
+import { type FileJobs, type FileSystem, fileJobsOn } from "./file-jobs.ts";
+import type { Job, JobEnd } from "./file-thread.ts";
+
+type Name = keyof FileJobs;
+type Given<Which extends Name> = Parameters<FileJobs[Which]>;
+type Result<Which extends Name> = Awaited<ReturnType<FileJobs[Which]>>;
+type Waiting = { resolve(result: never): void; reject(error: unknown): void };
+
+/** Does the jobs of `fileJobsOn` on a thread of its own. */
+export interface FileWorker {
+  run<Which extends Name>(name: Which, ...given: Given<Which>): Promise<Result<Which>>;
+  close(): Promise<void>;
+}
+
+const isBuilt = import.meta.url.endsWith(".js");
+
+/** The thread starts with the first job, and again with the next one if it should break. */
+export function openFileWorker(fileSystem: FileSystem): FileWorker {
+  if (!isBuilt) return doneAtOnce(fileSystem);
+  const waiting = new Map<number, Waiting>();
+  let worker: Worker | undefined;
+  let unsent: Job[] = [];
+  let lastId = 0;
+
+  return {
+    run(name, ...given) {
+      const id = ++lastId;
+      const end = new Promise<never>((resolve, reject) => waiting.set(id, { resolve, reject }));
+      if (unsent.push({ id, name, given }) === 1) queueMicrotask(send);
+      return end;
+    },
+
+    async close() {
+      await worker?.terminate();
+    },
+  };
+
+  /** What is asked for at once, in one message. */
+  function send(): void {
+    worker ??= start();
+    worker.ref();
+    worker.postMessage(unsent);
+    unsent = [];
+  }
+
+  function start(): Worker {
+    const started = new Worker(new URL("./file-thread.js", import.meta.url), {
+      ...{ workerData: fileSystem, env: {}, execArgv: [] },
+      trackUnmanagedFds: false, // it opens files for this thread as well
+    });
+    started.on("message", (ends: JobEnd[]) => {
+      for (const end of ends) {
+        const one = waiting.get(end.id);
+        waiting.delete(end.id);
+        if ("failure" in end) one?.reject(Object.assign(new Error(), end.failure));
+        else one?.resolve(end.result as never);
+      }
+      if (waiting.size === 0) started.unref(); // it keeps no process that has nothing to do
+    });
+    started.on("error", (error) => broken(error));
+    started.on("exit", () => broken(new Error("the thread for files has ended")));
+    return started;
+  }
+
+  function broken(error: unknown): void {
+    worker = undefined;
+    for (const { reject } of waiting.values()) reject(error);
+    waiting.clear();
+  }
+}
+
+/** Sources that are run unbuilt, as in tests, are none that every Node could load in a thread. */
+function doneAtOnce(fileSystem: FileSystem): FileWorker {
+  const jobs = fileJobsOn(fileSystem);
+  return {
+    async run(name, ...given) {
+      const work = jobs[name] as (...given: unknown[]) => never;
+      return await work(...given);
+    },
+    async close() {},
+  };
+}
