@@ -33,6 +33,10 @@ export function isFinalFault(error: unknown): boolean {
 
 /** What was written last before it failed, as far as the error brings it along. */
 export function logTailOf(error: unknown): string[] {
-  const isTold = error instanceof HookError || error instanceof ContainerError;
-  return isTold ? [...error.logTail] : [];
+  const speaks =
+    error instanceof HookError ||
+    error instanceof SupervisorError ||
+    error instanceof ProbeError ||
+    error instanceof ContainerError;
+  return speaks ? [...error.logTail] : [];
 }

@@ -11,8 +11,10 @@ import { prometheusText } from "../base/prometheus-text.ts";
 import type { Inquiry } from "./api/exchange.ts";
 import type { RegistryConfig } from "./config.ts";
 import { openDebugServer } from "./debug-server.ts";
+import type { RegistryEvent } from "./events/event.ts";
 import { type Notifications, openNotifications } from "./events/notifications.ts";
 import { queueDirectoryOf } from "./events/queue-place.ts";
+import { type RuleRemovals, ruleRemovalsTo } from "./events/rule-removals.ts";
 import { type Witness, witnessFor } from "./events/witness.ts";
 import { checksOf } from "./health/checks.ts";
 import { type Health, startHealth } from "./health/health.ts";
@@ -23,6 +25,7 @@ import { measuredStorage } from "./metrics/measured-storage.ts";
 import { type MirrorCounts, noCounts } from "./mirror/mirror-counts.ts";
 import { mirrorMetrics } from "./mirror/mirror-metrics.ts";
 import type { StorageDriver } from "./storage-driver.ts";
+import type { Tracing } from "./tracing/tracing.ts";
 
 export interface ObserverParts {
   storage: StorageDriver;
@@ -32,6 +35,7 @@ export interface ObserverParts {
   logger: Logger;
   /** For proxies. */
   environment: Environment;
+  tracing: Tracing | undefined;
 }
 
 /** All that looks on while the registry serves. */
@@ -45,6 +49,8 @@ export interface Observers {
   /** Told of the certificates that are served. */
   certificates: CertificateMetrics;
   witnessOf(store: ImageStore): Witness | undefined;
+  /** `undefined` when nobody wants to hear of it. */
+  ruleRemovals: RuleRemovals | undefined;
   /** Where the debug server is reached, if there is one. */
   debugAddress: string | undefined;
   close(call: Call): Promise<void>;
@@ -61,21 +67,23 @@ export async function openObservers(
   parts: ObserverParts,
   call: Call,
 ): Promise<Observers> {
-  const { clock, logger, environment } = parts;
+  const { clock, logger, environment, tracing } = parts;
   const { driver } = config.storage.choice;
   const { addr, prometheus } = config.http.debug ?? {};
   const isMeasured = prometheus?.enabled ?? false;
   const measured = isMeasured ? measuredStorage(parts.storage, driver) : undefined;
   const metrics = isMeasured ? openHttpMetrics() : undefined;
-  const storage = measured?.storage ?? parts.storage;
+  const untraced = measured?.storage ?? parts.storage;
+  const storage = tracing?.storage(untraced, driver) ?? untraced;
   const directory = queueDirectoryOf(config);
-  const queued = { directory, clock, logger, environment };
+  const queued = { directory, clock, logger, environment, tracing };
   const notifications = await openNotifications(config.notifications, queued, call);
   const http = openHttpClient({ userAgent: "dewy", environment });
   const health = startHealth(checksOf(config.health, { storage, driver, http }), parts);
   const counts = noCounts();
   const certificates = openCertificateMetrics();
   const startedAt = clock.now();
+  const source = sourceOf(config);
   const close = async (call: Call) => {
     await health.close();
     http.close();
@@ -85,7 +93,9 @@ export async function openObservers(
     const debug = addr === undefined ? undefined : await openDebug(addr);
     return {
       ...{ storage, metrics, health, counts, certificates },
-      witnessOf: (store) => notifications && witness(config, notifications, store, parts),
+      witnessOf: (store) =>
+        notifications && witness(config, notifications, store, { ...parts, source }),
+      ruleRemovals: notifications && ruleRemovalsTo(notifications, { source, clock }),
       debugAddress: debug?.address,
       async close(call) {
         await debug?.close();
@@ -113,16 +123,21 @@ export async function openObservers(
 }
 
 function witness(
-  { notifications, http }: RegistryConfig,
+  { notifications }: RegistryConfig,
   sink: Notifications,
   store: ImageStore,
-  { addressOf, clock, logger }: ObserverParts,
+  parts: ObserverParts & { source: RegistryEvent["source"] },
 ): Witness {
+  const { source, addressOf, tracing, clock, logger } = parts;
   const { includereferences, headpulls } = notifications.events;
-  const port = http.net === "unix" ? "" : http.addr.slice(http.addr.lastIndexOf(":"));
   return witnessFor({
-    ...{ store, sink, addressOf, clock, logger },
+    ...{ store, sink, source, addressOf, clock, logger },
+    traceparent: () => tracing?.traceparent(),
     ...{ includeReferences: includereferences, headPulls: headpulls },
-    source: { addr: `${hostname()}${port}`, instanceID: randomUUID() },
   });
+}
+
+function sourceOf({ http }: RegistryConfig): RegistryEvent["source"] {
+  const port = http.net === "unix" ? "" : http.addr.slice(http.addr.lastIndexOf(":"));
+  return { addr: `${hostname()}${port}`, instanceID: randomUUID() };
 }

@@ -23,14 +23,15 @@ export interface ReconcileParts {
   behind(work: Promise<unknown>): void;
   /** Those that have left the traffic by themselves. */
   crashed: Set<string>;
-  /** Told of each replica of the release that has ended by itself, and how. */
-  died(how: string): void;
+  /** Told of each replica that has ended by itself, how, and what it wrote last. */
+  died(how: string, logTail: readonly string[]): void;
   /** Those that drain by somebody else's will, and are none of ours until they have. */
   leaving: Set<string>;
 }
 
 /** For an app that is asked how it is while nothing was wrong with it before. */
 const adoptionProbeMs = 3_000;
+const logTailLines = 50;
 
 /**
  * Makes what runs what should run: `replicas` of `image`, ready and in the traffic, and nothing else.
@@ -81,7 +82,7 @@ async function forgetGone(
 
 async function removeEnded(
   all: readonly Container[],
-  { fleet, restarts, crashed, died, clock, logger }: ReconcileParts,
+  { fleet, runtime, restarts, crashed, died, clock, logger }: ReconcileParts,
   call: Call,
 ): Promise<void> {
   for (const container of all) {
@@ -91,7 +92,8 @@ async function removeEnded(
     logger.warn("A replica has ended", { container: name, exitCode, oomKilled });
     if (crashed.delete(container.id)) {
       restarts.note(startedAt ? clock.now().getTime() - startedAt.getTime() : 0);
-      died(oomKilled ? "was killed for its memory" : `ended with status ${exitCode}`);
+      const how = oomKilled ? "was killed for its memory" : `ended with status ${exitCode}`;
+      died(how, await runtime.logTail(container.id, logTailLines, call).catch(() => []));
     }
     await orLog(fleet.remove(container, call), "it could not be removed", { logger }, call);
   }

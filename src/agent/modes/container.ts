@@ -77,6 +77,7 @@ export function openContainerMode(
   const own = new AbortController();
   const always = { signal: AbortSignal.any([call.signal, own.signal]) };
   let tellDeath: (how: string) => void = () => {};
+  let lastWords: readonly string[] = [];
   let isNudged = false;
   let isTroubled = false;
   const watching = watchEvents(
@@ -95,6 +96,8 @@ export function openContainerMode(
     onDeath(listener) {
       tellDeath = listener;
     },
+
+    lastWords: async () => lastWords,
 
     async prune() {
       const { reference } = (await currentImage()) ?? {};
@@ -142,7 +145,7 @@ export function openContainerMode(
       await ensureImage(image, each);
       const reconciling = {
         ...{ ...parts, fleet, traffic, restarts, leaving, crashed },
-        ...{ behind: goOn, died: tellDeath },
+        ...{ behind: goOn, died },
       };
       await reconcile(image, { replicas, surge }, reconciling, each);
       if (isTroubled) logger.info("All replicas can be looked after again");
@@ -205,6 +208,11 @@ export function openContainerMode(
     for (const { id } of old) leaving.add(id);
     const gone = rollout.commit(always);
     goOn(gone.finally(() => old.map(({ id }) => leaving.delete(id))));
+  }
+
+  function died(how: string, logTail: readonly string[]): void {
+    lastWords = logTail;
+    tellDeath(how);
   }
 
   function onEvent(id: string, action: string): void {

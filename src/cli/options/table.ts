@@ -3,6 +3,7 @@ import { containerOptions } from "./container-options.ts";
 import { healthOptions } from "./health-options.ts";
 import * as kind from "./kind.ts";
 import type { Option } from "./option.ts";
+import { outputOptions } from "./output-options.ts";
 import { verifyOptions } from "./verify-options.ts";
 
 /** Every option of the agent, in the order of the help. */
@@ -171,6 +172,7 @@ export const options = {
       ja: "通知先: slack://channel、mail://host:port/recipient。繰り返し指定できる",
     },
   },
+  ...outputOptions,
   beforeDeployHook: {
     group: "report",
     value: "COMMAND",

@@ -23,6 +23,7 @@ import type { FailureOfOne } from "./file-steps.ts";
 import { chunksOf, ReadBuffers, readUpTo, writeGathered } from "./file-stream.ts";
 import { keepsWhatLeadsTo } from "./file-system.ts";
 import { openFileWorker } from "./file-worker.ts";
+import { leadsBack } from "./leads-back.ts";
 import { makeDirectory } from "./make-directory.ts";
 import type { Draft } from "./placement.ts";
 
@@ -37,6 +38,11 @@ export type FilesystemOptions = v.InferOutput<typeof FilesystemOptions>;
 
 const truncated = promisify(ftruncate);
 const draftPattern = /\.[0-9a-f]{8}-[0-9a-f-]{27}\.tmp$/;
+
+/** Whether `name` is a file's, and not that of a draft, which a crash may have left. */
+export function isListed(name: string): boolean {
+  return !draftPattern.test(name);
+}
 
 /**
  * Keeps files in a directory of this machine. With `writable`, refuses to open what it could not
@@ -89,8 +95,8 @@ export async function openFilesystemStorage(
 
     async stat(path) {
       try {
-        const { size, mtime } = await stat(placeOf(path));
-        return { size, modified: mtime };
+        const file = await stat(placeOf(path));
+        return { size: file.isFile() ? file.size : 0, modified: file.mtime };
       } catch (error) {
         const failure = failureAt(path, error);
         if (isAbsence(failure)) return undefined;
@@ -100,8 +106,11 @@ export async function openFilesystemStorage(
 
     async *list(path) {
       try {
-        for await (const { name } of await opendir(placeOf(path), { bufferSize: 256 })) {
-          if (!draftPattern.test(name)) yield name;
+        const place = placeOf(path);
+        for await (const entry of await opendir(place, { bufferSize: 256 })) {
+          if (!isListed(entry.name)) continue;
+          if (entry.isSymbolicLink() && leadsBack(place, entry.name)) continue;
+          yield entry.name;
         }
       } catch (error) {
         const failure = failureAt(path, error);
@@ -109,8 +118,9 @@ export async function openFilesystemStorage(
       }
     },
 
-    async setAside(from, to) {
+    async setAside(from, to, { alone = false }) {
       const [source, target] = [placeOf(from), placeOf(to)];
+      if (alone && (await renamedTogether(source, target))) return true;
       const isDone = await told(from, () => renamed(source, target));
       if (isDone) await rmdir(dirname(source)).catch(() => {}); // it is not empty, or gone already
       return isDone;
@@ -203,6 +213,16 @@ function hintFor(error: unknown, mode: "read" | "write"): string {
   return `give this user the right to ${mode} it, or set storage.filesystem.rootdirectory`;
 }
 
+/** With the directories they are in; `false` also where that is not possible, as if there is one. */
+async function renamedTogether(source: string, target: string): Promise<boolean> {
+  try {
+    await rename(dirname(source), dirname(target));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Whether there was a file to rename. */
 async function renamed(source: string, target: string): Promise<boolean> {
   for (let tries = 1; ; tries++) {
@@ -210,7 +230,7 @@ async function renamed(source: string, target: string): Promise<boolean> {
       await rename(source, target);
       return true;
     } catch (error) {
-      if (systemCodeOf(error) !== "ENOENT" || tries === 5) throw error;
+      if (!["ENOENT", "ENOTDIR"].includes(systemCodeOf(error) ?? "") || tries === 5) throw error;
       if (!(await isThere("/", () => access(source)))) return false;
       await makeDirectory(dirname(target));
     }
