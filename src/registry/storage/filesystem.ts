@@ -38,6 +38,11 @@ export type FilesystemOptions = v.InferOutput<typeof FilesystemOptions>;
 const truncated = promisify(ftruncate);
 const draftPattern = /\.[0-9a-f]{8}-[0-9a-f-]{27}\.tmp$/;
 
+/** Whether `name` is a file's, and not that of a draft, which a crash may have left. */
+export function isListed(name: string): boolean {
+  return !draftPattern.test(name);
+}
+
 /**
  * Keeps files in a directory of this machine. With `writable`, refuses to open what it could not
  * write to, before anybody relies on it.
@@ -101,7 +106,7 @@ export async function openFilesystemStorage(
     async *list(path) {
       try {
         for await (const { name } of await opendir(placeOf(path), { bufferSize: 256 })) {
-          if (!draftPattern.test(name)) yield name;
+          if (isListed(name)) yield name;
         }
       } catch (error) {
         const failure = failureAt(path, error);
@@ -109,8 +114,9 @@ export async function openFilesystemStorage(
       }
     },
 
-    async setAside(from, to) {
+    async setAside(from, to, { alone = false }) {
       const [source, target] = [placeOf(from), placeOf(to)];
+      if (alone && (await renamedTogether(source, target))) return true;
       const isDone = await told(from, () => renamed(source, target));
       if (isDone) await rmdir(dirname(source)).catch(() => {}); // it is not empty, or gone already
       return isDone;
@@ -203,6 +209,16 @@ function hintFor(error: unknown, mode: "read" | "write"): string {
   return `give this user the right to ${mode} it, or set storage.filesystem.rootdirectory`;
 }
 
+/** With the directories they are in; `false` also where that is not possible, as if there is one. */
+async function renamedTogether(source: string, target: string): Promise<boolean> {
+  try {
+    await rename(dirname(source), dirname(target));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Whether there was a file to rename. */
 async function renamed(source: string, target: string): Promise<boolean> {
   for (let tries = 1; ; tries++) {
@@ -210,7 +226,7 @@ async function renamed(source: string, target: string): Promise<boolean> {
       await rename(source, target);
       return true;
     } catch (error) {
-      if (systemCodeOf(error) !== "ENOENT" || tries === 5) throw error;
+      if (!["ENOENT", "ENOTDIR"].includes(systemCodeOf(error) ?? "") || tries === 5) throw error;
       if (!(await isThere("/", () => access(source)))) return false;
       await makeDirectory(dirname(target));
     }
