@@ -1,6 +1,7 @@
 import type { Digest } from "../oci/digest.ts";
 import type { PassedOver } from "./choose/choose.ts";
 import type { Phase } from "./ledger/ledger.ts";
+import type { VerifyError } from "./verify/verify-error.ts";
 
 /** What the agent does with releases: keeps a process up, or places files. */
 export type Mode = "server" | "assets";
@@ -17,6 +18,8 @@ export interface Deployment {
   digest: Digest | undefined;
   /** Absolute, under `releases/`; `undefined` when it did not come so far. */
   directory: string | undefined;
+  /** What vouched for it, in words; `undefined` where nothing did, or it did not come so far. */
+  verified?: string | undefined;
   startedAt: Date;
   durationMs: number;
 }
@@ -43,6 +46,8 @@ export type AgentEvent =
   /** What the registry lets us ask until `resetAt`, where it tells. */
   | { type: "rate limit told"; remaining: number; limit: number; resetAt: Date }
   | { type: "fetched"; tag: string; artifact: string; sizeBytes: number; from: FetchedFrom }
+  /** What vouches for a release was looked at; `outcome` is why it was refused, where it was. */
+  | { type: "verified"; tag: string; outcome: "passed" | Lowercase<VerifyError["code"]> }
   | { type: "phase ended"; phase: Phase; tag: string; durationMs: number }
   | { type: "hook ended"; hook: HookName; tag: string; durationMs: number; error?: unknown }
   /** `at` is when, where it is told later: by the agent that follows one that was killed. */

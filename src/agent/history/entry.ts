@@ -39,6 +39,8 @@ export const HistoryEntry = v.object({
   digest: optionalText,
   /** Absolute: where the release was unpacked. */
   directory: optionalText,
+  /** What vouched for it. */
+  verified: optionalText,
   hook: v.optional(v.picklist(["before-deploy", "after-deploy", "rollback"])),
   startedAt: v.optional(Time),
   durationMs: v.optional(v.number()),

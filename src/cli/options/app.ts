@@ -74,6 +74,7 @@ function verifyOf(values: OptionValues): VerifyOptions {
     issuer: values.verifyIssuer,
     trustRoot: values.verifyTrustRoot,
     predicateType: values.verifyPredicate,
+    maximumAgeMs: values.verifyMaxAge,
   };
 }
 
