@@ -216,7 +216,7 @@ function watchCrashes(
     {
       ...parts,
       goBack: (tag, each) => mode.goBack(tag, each),
-      logTail: () => [],
+      lastWords: () => mode.lastWords(),
       rollbackHook: parts.hooks.rollback,
       tell: (gone, each) => tellGoneBack(gone, reporting, each),
     },

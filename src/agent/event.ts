@@ -26,7 +26,8 @@ export interface Deployment {
 
 /**
  * Something that happened to one app. The log, the notices, the history and the metrics all get the
- * same facts. None of them holds a secret, a command line or what an app or a hook has written.
+ * same facts. None of them holds a secret or a command line; what an app or a hook has written is only
+ * in a `logTail`.
  */
 export type AgentEvent =
   /** `tag` is the release that was active when the agent was last here. */
@@ -62,7 +63,14 @@ export type AgentEvent =
       deaths: number;
     }
   /** It has failed as often as it may, and is not tried again by itself. */
-  | { type: "release quarantined"; tag: string; reason: string; failures: number }
+  | {
+      type: "release quarantined";
+      tag: string;
+      reason: string;
+      failures: number;
+      /** What its app or hook has written last, without the agent's own secrets. */
+      logTail: readonly string[];
+    }
   /** A generation is in service; `tag` is unknown where the ledger was lost. */
   | { type: "app started"; reason: StartReason; tag: string | undefined; pid: number }
   | { type: "app died"; how: string }

@@ -93,21 +93,17 @@ async function tellUntold(
 export interface GoneBack {
   bad: DeployedRelease;
   good: DeployedRelease;
-  deaths: number;
   reason: string;
-  logTail: readonly string[];
   at: Date;
 }
 
-/** Tells that a release was taken back after its commit. */
+/** Tells the registry that a release was taken back after its commit. */
 export async function tellGoneBack(
-  { bad, good, deaths, reason, at }: GoneBack,
+  { bad, good, reason, at }: GoneBack,
   parts: ReportParts,
   call: Call,
 ): Promise<void> {
-  const { mode: command, host, observe } = parts;
-  observe({ type: "rolled back", tag: bad.tag, to: good.tag, reason, deaths });
-  observe({ type: "release quarantined", tag: bad.tag, reason, failures: deaths });
+  const { mode: command, host } = parts;
   const about = { command, host, at };
   await tell({ tag: bad.tag, identity: bad.identity, ...about, error: reason }, parts, call);
   await tell({ tag: good.tag, identity: good.identity, ...about, error: undefined }, parts, call);

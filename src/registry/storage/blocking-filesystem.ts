@@ -17,6 +17,7 @@ import { checkStoragePath, StorageError } from "../storage-driver.ts";
 import { type BreakOptions, Breaks } from "./breaks.ts";
 import { failureAt, isAbsence } from "./file-failure.ts";
 import { type FilesystemOptions, isListed, openFilesystemStorage } from "./filesystem.ts";
+import { leadsBack } from "./leads-back.ts";
 
 /**
  * The same files, for a thread that does nothing else: what takes the kernel some microseconds blocks
@@ -38,7 +39,7 @@ export async function openBlockingStorage(
     async stat(path) {
       await breaks.whenDue();
       const found = statAt(path);
-      return found && { size: found.size, modified: found.mtime };
+      return found && { size: found.isFile() ? found.size : 0, modified: found.mtime };
     },
 
     async readWhole(path, { maximumBytes }) {
@@ -55,7 +56,7 @@ export async function openBlockingStorage(
       const directory = ifThere(path, () => opendirSync(placeOf(path), { bufferSize: 256 }));
       if (directory === undefined) return;
       try {
-        for (const name of namesIn(directory, path)) {
+        for (const name of namesIn(directory, path, placeOf(path))) {
           await breaks.whenDue();
           if (isListed(name)) yield name;
         }
@@ -126,10 +127,11 @@ export async function openBlockingStorage(
   }
 }
 
-function* namesIn(directory: Dir, path: StoragePath): Generator<string> {
+function* namesIn(directory: Dir, path: StoragePath, place: string): Generator<string> {
   for (;;) {
     const entry = ifThere(path, () => directory.readSync());
     if (!entry) return;
+    if (entry.isSymbolicLink() && leadsBack(place, entry.name)) continue;
     yield entry.name;
   }
 }
