@@ -115,9 +115,8 @@ describe("TcpProxy", () => {
   });
 
   it("says whom a connection is from, when it is to", async () => {
-    const backend = await serve(async (socket) => {
-      const [chunk] = await once(socket, "data");
-      socket.end(chunk.subarray(0, 12).toString("hex"));
+    const backend = await serve((socket) => {
+      socket.once("data", (chunk) => socket.end(chunk.subarray(0, 12).toString("hex")));
     });
     const { port } = await proxied([backend], { proxyProtocol: true });
 
