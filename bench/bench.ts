@@ -8,7 +8,7 @@ const benches: Record<
   registry: () => import("./registry/registry.ts"),
   mirror: () => import("./mirror.ts"),
   deploy: () => import("./deploy.ts"),
-  garbage: () => import("./garbage.ts"),
+  garbage: () => import("./garbage/garbage.ts"),
 };
 
 const [name = ""] = process.argv.slice(2);

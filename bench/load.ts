@@ -1,4 +1,5 @@
 import { Agent, get, type IncomingMessage } from "node:http";
+import { connect } from "node:net";
 
 export interface LoadOptions {
   url: string;
@@ -50,6 +51,25 @@ async function askOnce(url: string, agent: Agent, result: LoadResult): Promise<v
     result.failures.push(String(error));
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+/** One GET by a client that says at once that it will say no more, as some do by shutdown(2). */
+export function askHalfClosing(url: string): Promise<string> {
+  const { hostname, port, pathname, search } = new URL(url);
+  return new Promise((resolve, reject) => {
+    let answer = "";
+    const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+    socket.setEncoding("utf8");
+    socket.setTimeout(60_000, () => socket.destroy(new Error("no answer")));
+    socket.on("data", (text) => {
+      answer += text;
+    });
+    socket.on("error", reject);
+    socket.on("close", () => resolve(answer));
+    socket.end(
+      `GET ${pathname}${search} HTTP/1.1\r\nHost: ${hostname}\r\nConnection: close\r\n\r\n`,
+    );
+  });
 }
 
 /** One GET, read to its end. */

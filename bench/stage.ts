@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -14,7 +14,7 @@ export function built(path: string): string {
   return fileURLToPath(new URL(`${above}/${path}`, import.meta.url));
 }
 
-const program = built("src/main.js");
+const ownProgram = built("src/main.js");
 const sampleApp = built("examples/sample-app/server.js");
 
 export interface Running {
@@ -27,6 +27,13 @@ export interface Running {
   stop(): Promise<number | null>;
 }
 
+export interface ProgramPlace {
+  /** The built program, unless it is another version. */
+  program?: string | undefined;
+  /** A socket that listens on the port, handed over as systemd would. */
+  fd?: number | undefined;
+}
+
 /** A temporary directory with a registry and an agent in it: what the demo and the benches play on. */
 export interface Stage {
   directory: string;
@@ -34,8 +41,9 @@ export interface Stage {
   registry: string;
   /** Pushes the sample app, some of its files replaced; resolves to the command line that did it. */
   push(version: string, files?: Readonly<Record<string, string>>): Promise<string>;
-  /** @param fd a socket that listens on the port, handed over as systemd would */
-  startAgent(port: number, options?: readonly string[], fd?: number): Running;
+  startAgent(port: number, options?: readonly string[], place?: ProgramPlace): Running;
+  /** Another version of the program, in a place of its own: its path. */
+  upgraded(version: string): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -58,14 +66,16 @@ export async function openStage(): Promise<Stage> {
       return pushing.commandLine;
     },
 
-    startAgent(port, options = ["-i", "1", "-l", "info"], fd = undefined) {
+    upgraded: (version) => copyProgram(join(directory, `dewy-${version}`), version),
+
+    startAgent(port, options = ["-i", "1", "-l", "info"], place = {}) {
       const root = join(directory, "app");
       const from = `img://${registry}/sample-app`;
       const to = ["--", process.execPath, "current/server.js"];
       const agent = run(
         ["server", "--registry", from, "-p", String(port), "-d", root, ...options, ...to],
         directory,
-        fd,
+        place,
       );
       running.push(agent);
       return agent;
@@ -90,7 +100,11 @@ export async function openStage(): Promise<Stage> {
 const handingOver = 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"';
 
 /** Runs the built program; on a socket that it inherits, as by sd_listen_fds(3), if there is one. */
-export function run(args: readonly string[], directory: string, fd?: number): Running {
+export function run(
+  args: readonly string[],
+  directory: string,
+  { program = ownProgram, fd }: ProgramPlace = {},
+): Running {
   const command = [process.execPath, program, ...args];
   const [file = "", ...rest] =
     fd === undefined ? command : ["/bin/sh", "-c", handingOver, "dewy", ...command];
@@ -120,6 +134,17 @@ export function run(args: readonly string[], directory: string, fd?: number): Ru
 async function ended(child: ChildProcess): Promise<number | null> {
   if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
   return await new Promise((resolve) => child.once("close", resolve));
+}
+
+/** Its dependencies stay where they are. */
+async function copyProgram(directory: string, version: string): Promise<string> {
+  const root = join(dirname(ownProgram), "..", "..");
+  const about = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+  await mkdir(join(directory, "dist"), { recursive: true });
+  await cp(dirname(ownProgram), join(directory, "dist", "src"), { recursive: true });
+  await symlink(join(root, "node_modules"), join(directory, "node_modules"));
+  await writeFile(join(directory, "package.json"), JSON.stringify({ ...about, version }));
+  return join(directory, "dist", "src", "main.js");
 }
 
 /** The sample application as an archive for this platform. */

@@ -152,6 +152,6 @@ function importsOf(file: string, text: string): { local: string[]; packages: str
 
 /** What runs in a process of its own stands in a template literal called `program`. */
 const withoutPrograms = (text: string): string =>
-  text.replace(/^const program = `[\s\S]*?^`;/m, "");
+  text.replace(/^(?:export )?const (?:program|\w+Program) = `[\s\S]*?^`;/gm, "");
 
 const partOf = (file: string): string => file.split("/", 1)[0] ?? "";

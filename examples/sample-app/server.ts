@@ -32,12 +32,14 @@ process.once("SIGTERM", () => {
 });
 
 function serve() {
-  return createServer((request, response) => {
+  const server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? "/", "http://app");
     const seconds = pathname === "/slow" ? Number(searchParams.get("seconds") ?? 1) : 0;
     if (seconds > 0) setTimeout(() => answer(response), seconds * 1000);
     else answer(response);
   });
+  // Undocumented: without it, a client that half-closes its connection gets no answer.
+  return Object.assign(server, { httpAllowHalfOpen: true });
 }
 
 function answer(response: ServerResponse): void {

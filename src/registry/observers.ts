@@ -11,8 +11,10 @@ import { prometheusText } from "../base/prometheus-text.ts";
 import type { Inquiry } from "./api/exchange.ts";
 import type { RegistryConfig } from "./config.ts";
 import { openDebugServer } from "./debug-server.ts";
+import type { RegistryEvent } from "./events/event.ts";
 import { type Notifications, openNotifications } from "./events/notifications.ts";
 import { queueDirectoryOf } from "./events/queue-place.ts";
+import { type RuleRemovals, ruleRemovalsTo } from "./events/rule-removals.ts";
 import { type Witness, witnessFor } from "./events/witness.ts";
 import { checksOf } from "./health/checks.ts";
 import { type Health, startHealth } from "./health/health.ts";
@@ -45,6 +47,8 @@ export interface Observers {
   /** Told of the certificates that are served. */
   certificates: CertificateMetrics;
   witnessOf(store: ImageStore): Witness | undefined;
+  /** `undefined` when nobody wants to hear of it. */
+  ruleRemovals: RuleRemovals | undefined;
   /** Where the debug server is reached, if there is one. */
   debugAddress: string | undefined;
   close(call: Call): Promise<void>;
@@ -76,6 +80,7 @@ export async function openObservers(
   const counts = noCounts();
   const certificates = openCertificateMetrics();
   const startedAt = clock.now();
+  const source = sourceOf(config);
   const close = async (call: Call) => {
     await health.close();
     http.close();
@@ -85,7 +90,9 @@ export async function openObservers(
     const debug = addr === undefined ? undefined : await openDebug(addr);
     return {
       ...{ storage, metrics, health, counts, certificates },
-      witnessOf: (store) => notifications && witness(config, notifications, store, parts),
+      witnessOf: (store) =>
+        notifications && witness(config, notifications, store, { ...parts, source }),
+      ruleRemovals: notifications && ruleRemovalsTo(notifications, { source, clock }),
       debugAddress: debug?.address,
       async close(call) {
         await debug?.close();
@@ -113,16 +120,19 @@ export async function openObservers(
 }
 
 function witness(
-  { notifications, http }: RegistryConfig,
+  { notifications }: RegistryConfig,
   sink: Notifications,
   store: ImageStore,
-  { addressOf, clock, logger }: ObserverParts,
+  { addressOf, clock, logger, source }: ObserverParts & { source: RegistryEvent["source"] },
 ): Witness {
   const { includereferences, headpulls } = notifications.events;
-  const port = http.net === "unix" ? "" : http.addr.slice(http.addr.lastIndexOf(":"));
   return witnessFor({
-    ...{ store, sink, addressOf, clock, logger },
+    ...{ store, sink, source, addressOf, clock, logger },
     ...{ includeReferences: includereferences, headPulls: headpulls },
-    source: { addr: `${hostname()}${port}`, instanceID: randomUUID() },
   });
+}
+
+function sourceOf({ http }: RegistryConfig): RegistryEvent["source"] {
+  const port = http.net === "unix" ? "" : http.addr.slice(http.addr.lastIndexOf(":"));
+  return { addr: `${hostname()}${port}`, instanceID: randomUUID() };
 }

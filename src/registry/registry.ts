@@ -11,6 +11,7 @@ import { clientAddressBehind } from "./auth/trusted-proxies.ts";
 import type { RegistryConfig } from "./config.ts";
 import { cacheNote } from "./config-cache.ts";
 import { openCollections } from "./garbage/collections.ts";
+import { collectorFor } from "./garbage/collector.ts";
 import { startMaintenance } from "./garbage/maintenance.ts";
 import { immutableTagsOf } from "./garbage/retention.ts";
 import { imageStoreOn } from "./images/image-store.ts";
@@ -100,7 +101,9 @@ export async function openRegistry(
     const { maintenance } = config.storage;
     const ended = () => quotas.recount();
     const parts = { storage, clock, logger };
-    const collections = openCollections(maintenance.garbagecollect, { ...parts, ended });
+    const collector = collectorFor(config.storage.choice, storage);
+    const collecting = { collector, ended, clock, logger };
+    const collections = openCollections(maintenance.garbagecollect, collecting);
     const known = {
       gate,
       store,
@@ -117,7 +120,10 @@ export async function openRegistry(
     const open = openAnswers(served);
     const address = await listen(served.server, config.http);
     if (!isReadonly) {
-      const housekeeping = startMaintenance(maintenance, { ...parts, history, collections });
+      const housekeeping = startMaintenance(maintenance, {
+        ...{ ...parts, history, collections },
+        removed: observers.ruleRemovals,
+      });
       closers.push(() => housekeeping.close());
     }
     closers.push(() => collections.close());

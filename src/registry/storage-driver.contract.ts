@@ -214,13 +214,38 @@ export function storageDriverContract(name: string, open: () => Promise<StorageD
       expect(await names(storage.list("/b/one", { signal }))).toEqual(["link"]);
     });
 
+    it("sets a file aside that is alone in its directory, once", async ({ signal }) => {
+      const alone = { alone: true, signal };
+      for (const content of ["old", "new"]) {
+        await storage.write("/a/ab/data", Buffer.from(content), { signal });
+
+        expect(await storage.setAside("/a/ab/data", "/t/deep/ab/data", alone)).toBe(true);
+        expect(await storage.setAside("/a/ab/data", "/t/deep/ab/data", alone)).toBe(false);
+
+        expect(await names(storage.list("/a/ab", { signal }))).toEqual([]);
+        expect(await text(await storage.read("/t/deep/ab/data", { signal }))).toBe(content);
+      }
+      await storage.write("/a/ab/data", Buffer.from("newest"), { signal });
+
+      expect(await storage.setAside("/t/deep/ab/data", "/a/ab/data", { signal })).toBe(true);
+
+      expect(await text(await storage.read("/a/ab/data", { signal }))).toBe("new");
+    });
+
+    it("finds nothing below a file, and sets nothing aside from there", async ({ signal }) => {
+      await storage.write("/a/ab", Buffer.from("x"), { signal });
+
+      expect(await storage.stat("/a/ab/data", { signal })).toBeUndefined();
+      expect(await storage.setAside("/a/ab/data", "/b/ab/data", { signal })).toBe(false);
+    });
+
     it("writes into directories that are taken away again and again", async ({ signal }) => {
       for (let round = 0; round < 50; round++) {
         await storage.append("/from", chunks("x"), { at: 0, signal });
         await Promise.all([
           storage.write("/a/ab/data", Buffer.from("x"), { signal }),
           storage.place([{ path: "/a/cd/data", from: "/from" }], { signal }),
-          storage.setAside("/a/ab/data", "/t/ab", { signal }),
+          storage.setAside("/a/ab/data", "/t/ab/data", { signal, alone: true }),
           storage.setAside("/a/cd/data", "/t/cd", { signal }),
         ]);
       }

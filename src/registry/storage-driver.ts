@@ -82,9 +82,11 @@ export interface StorageDriver {
   place(files: readonly Placement[], call: Call): Promise<void>;
   /**
    * Renames a file or a directory without waiting until that is certain; `false` when there is none. Nothing empty
-   * is left behind, and of two who rename the same one gets `true`.
+   * is left behind, and of two who rename the same one gets `true`. A file that is `alone` in its
+   * directory, drafts aside, may go with that to where `to` is, which then has the same last name:
+   * one change where there would be two.
    */
-  setAside(from: StoragePath, to: StoragePath, call: Call): Promise<boolean>;
+  setAside(from: StoragePath, to: StoragePath, call: Call & { alone?: boolean }): Promise<boolean>;
   /**
    * Makes `modified` of files the present time, one after the other, which hardly takes longer than
    * for one. Resolves to their sizes; `undefined` for each that is not there.
@@ -110,10 +112,8 @@ export class StorageError extends DewyError<
 
 /** @throws {StorageError} `INVALID_PATH`, so that no name from outside leads out of the storage. */
 export function checkStoragePath(path: string): void {
-  const [first, ...elements] = path.split("/");
-  const wrong = (element: string) =>
-    element === "" || element === "." || element === ".." || element.includes("\0");
-  if (first !== "" || elements.length === 0 || elements.some(wrong)) {
-    throw new StorageError("INVALID_PATH", `not a path in the storage: ${JSON.stringify(path)}`);
-  }
+  if (pathPattern.test(path)) return;
+  throw new StorageError("INVALID_PATH", `not a path in the storage: ${JSON.stringify(path)}`);
 }
+
+const pathPattern = /^(?:\/(?!\.{1,2}(?:\/|$))[^/\0]+)+$/;

@@ -41,7 +41,7 @@ it("loses nothing it acknowledged, and shows nothing half, however often it is k
     const manifest = await sent(`${address}/v2/${path}`, "GET", 200);
     expect(digestOf(await manifest.text())).toBe(digest);
   }
-}, 60_000);
+}, 300_000);
 
 /** An image is pushed, mounted into another repository, tagged anew, and deleted here or there. */
 async function liveOf(address: string, tag: string, expected: Expected): Promise<void> {

@@ -102,7 +102,9 @@ describe.skipIf(process.getuid?.() !== 0)("as root", () => {
       const repository = `${address}/v2/a`;
       const config = await collectorConfig(disk);
       const collect = [program, "registry", "garbage-collect", "--quiet", config];
-      await run(process.execPath, collect);
+      await expect
+        .poll(() => readdir(`${disk}/dewy/garbage`).catch(() => []), soon)
+        .toEqual(["reserve"]);
       for (const bytes of [layer, other]) await pushImage(repository, bytes, "latest");
       await fill(disk);
 

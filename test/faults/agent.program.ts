@@ -5,8 +5,9 @@ import { openHttpClient } from "../../src/base/http-client.ts";
 import { openLogger } from "../../src/base/pino-logger.ts";
 
 /**
- * `dewy server`, which kills itself with SIGKILL as it enters the given phase of a deployment:
- * `agent.program.js PHASE REGISTRY PORT DIRECTORY COMMAND…`
+ * `dewy server`, which kills itself with SIGKILL as it enters the given phase of a deployment, or as an
+ * event of this type happens: `agent.program.js STEP REGISTRY PORT DIRECTORY COMMAND…`. With
+ * `HANDOVER=true` its ports have a keeper.
  */
 const [deadly, registry = "", port, directory = "", program = "", ...args] = process.argv.slice(2);
 
@@ -22,11 +23,11 @@ await runApp(
     directory,
     intervalMs: 1000,
     drainMs: 5000,
-    handover: false,
+    handover: process.env.HANDOVER === "true",
     cache: undefined,
     notifiers: [],
     scrubEnvironment: false,
-    failureLimit: 3,
+    failureLimit: 1,
     environment: process.env,
     userAgent: "dewy/test",
   },
@@ -35,14 +36,16 @@ await runApp(
     caches: openCachePool({ http, clock: systemClock, environment: process.env }),
     version: "test",
     host: "test",
-    observe: () => {},
+    observe: ({ type }) => dieAt(type),
     isLast: () => true,
     onRestart: () => () => {},
     clock: systemClock,
     logger: openLogger({ level: "info", format: "text" }),
-    entered: (phase) => {
-      if (phase === deadly) process.kill(process.pid, "SIGKILL");
-    },
+    entered: dieAt,
   },
   { signal: new AbortController().signal },
 );
+
+function dieAt(step: string): void {
+  if (step === deadly) process.kill(process.pid, "SIGKILL");
+}

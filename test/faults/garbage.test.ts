@@ -41,7 +41,7 @@ it(
       collectAndKill(stage, config),
       killAndRestart(),
     ];
-    await Promise.race([sleep(seconds * 1000), Promise.all(players)]);
+    await Promise.race([playedEnough(stage), Promise.all(players)]);
     stage.isOver = true;
     await Promise.all(players);
     registry.child.kill("SIGKILL");
@@ -57,12 +57,21 @@ it(
       expect(await pullOnce(stage, `${address}/v2/${repository}`, name), tag).toBe(digest);
     }
     expect(stage.faults).toEqual([]);
-    expect(stage.counts.pushes).toBeGreaterThan(20);
-    expect(stage.counts.reads).toBeGreaterThan(20);
-    expect(stage.counts.kills + stage.counts.collections).toBeGreaterThan(1);
+    expect(hasSeenEnough(stage), JSON.stringify(stage.counts)).toBe(true);
   },
-  (seconds + 90) * 1000,
+  (seconds + 240) * 1000,
 );
+
+/** A slow machine is given more time. */
+async function playedEnough(stage: Stage): Promise<void> {
+  await sleep(seconds * 1000);
+  for (let more = 0; more < 120 && !hasSeenEnough(stage); more++) await sleep(1_000);
+}
+
+function hasSeenEnough({ counts }: Stage): boolean {
+  const { pushes, reads, kills, collections } = counts;
+  return pushes > 20 && reads > 20 && kills + collections > 1;
+}
 
 function served(directory: string): Promise<ServedRegistry> {
   return serveRegistry(directory, `${unusedAtOnce}, enabled: true, interval: 1s}}`);

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { ask, startLoad } from "../../bench/load.ts";
-import { freePort, openStage, type Running, type Stage, until } from "../../bench/stage.ts";
+import { openStage, type Running, type Stage, until } from "../../bench/stage.ts";
 import { openListeningSocket } from "../../src/agent/supervisor/listening-socket.ts";
 
 /** The test stands where systemd would, with a socket unit: it keeps the socket open. */
@@ -45,17 +45,9 @@ describe("agents that follow one another on a socket that outlives them", {
     await until("only the last one is left", async () => (await recorded()).length === 1);
   });
 
-  it("refuse to leave an app to each other on a port that nobody keeps open", async () => {
-    const agent = stage.startAgent(await freePort(), ["--handover"]);
-    await until("it has ended", async () => hasEnded(agent));
-
-    expect(agent.process.exitCode).toBe(2);
-    expect(agent.log()).toContain("--handover: nobody keeps port");
-  });
-
   /** An agent whose app has joined those that were there `before`. */
   async function started(before: readonly number[]): Promise<Running> {
-    const agent = stage.startAgent(port, ["-i", "1", "-l", "info", "--handover"], fd);
+    const agent = stage.startAgent(port, ["-i", "1", "-l", "info", "--handover"], { fd });
     await until("its app is in service", async () => {
       return agent.log().includes("Generation in service");
     });

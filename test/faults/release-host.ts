@@ -15,6 +15,7 @@ import { openListeners } from "../../src/agent/supervisor/listeners.ts";
 import { ask } from "../../src/agent/supervisor/sample-app.fake.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { FakeLogger } from "../../src/base/logger.fake.ts";
+import { digestOf } from "../../src/oci/digest.ts";
 
 export const serving = "listen((request, response) => response.end(tag));";
 export const health: HealthOptions = {
@@ -23,11 +24,15 @@ export const health: HealthOptions = {
 };
 
 export type HostOptions = Partial<
-  Pick<AppOptions, "mode" | "crashes" | "beforeDeployHook" | "rollbackHook">
-> & { health?: Partial<HealthOptions> | undefined };
+  Pick<AppOptions, "mode" | "crashes" | "beforeDeployHook" | "rollbackHook" | "verify">
+> & {
+  health?: Partial<HealthOptions> | undefined;
+  /** What a workflow leaves about the file of a release, as it is published. */
+  attest?: (tag: string, content: string) => Promise<object | undefined>;
+};
 
 /** An agent that follows a fake GitHub, where `v1.0.0` is published, and its app on a port. */
-export async function openHost({ health: asked, ...rest }: HostOptions) {
+export async function openHost({ health: asked, attest, ...rest }: HostOptions) {
   const directory = await mkdtemp(join(tmpdir(), "dewy-bad-release-"));
   const github = await serveFakeGithub();
   const environment = {
@@ -76,7 +81,10 @@ export async function openHost({ health: asked, ...rest }: HostOptions) {
     },
     told: async () => (await host.history()).map(({ event, tag }) => [event, tag]),
     async publish(tag: string, body: string, isTampered = false) {
-      github.publish(tag, { app: appOf(tag, body) });
+      const content = appOf(tag, body);
+      const bundle = await attest?.(tag, content);
+      if (bundle) github.attestations.set(digestOf(content), [bundle]);
+      github.publish(tag, { app: content });
       const [asset] = github.releases[0]?.assets ?? [];
       if (asset && isTampered) asset.served = asset.content.replace("servers", "SERVERS");
     },

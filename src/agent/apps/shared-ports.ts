@@ -1,5 +1,4 @@
-import type { Call } from "../../base/call.ts";
-import { type Listeners, openListeners } from "../supervisor/listeners.ts";
+import { openListeners } from "../supervisor/listeners.ts";
 import type { ListeningSocket } from "../supervisor/listening-socket.ts";
 
 /**
@@ -8,7 +7,7 @@ import type { ListeningSocket } from "../supervisor/listening-socket.ts";
  */
 export interface SharedPorts {
   /** As `openListeners`; a port that was handed over or left open is taken. */
-  listen(ports: readonly number[], call: Call): Promise<Listeners>;
+  listen: typeof openListeners;
   /** Leaves `ports` open when the app that has them closes them; each until somebody listens on it. */
   hold(ports: readonly number[]): void;
   /** Closes what was left open, and holds it no longer; what an app has is not touched. */
@@ -24,11 +23,11 @@ export function openSharedPorts(
   const leftOpen = new Map<number, ListeningSocket>();
 
   return {
-    async listen(ports, call) {
-      const taken = takeOf(ports);
+    async listen(ports, call, found = []) {
+      const taken = takeOf(ports, found);
       const missing = ports.filter((port) => !taken.has(port));
       const opened = await open(missing, call).catch((error) => {
-        for (const socket of taken.values()) leave(socket);
+        for (const socket of taken.values()) if (!found.includes(socket)) leave(socket);
         throw error;
       });
       const next = opened.sockets.values();
@@ -57,10 +56,14 @@ export function openSharedPorts(
     },
   };
 
-  function takeOf(ports: readonly number[]): ReadonlyMap<number, ListeningSocket> {
+  function takeOf(
+    ports: readonly number[],
+    found: readonly ListeningSocket[],
+  ): ReadonlyMap<number, ListeningSocket> {
+    const open = [...handed, ...leftOpen.values(), ...found];
     const taken = new Map<number, ListeningSocket>();
     for (const port of ports) {
-      const socket = handed.find((each) => each.port === port) ?? leftOpen.get(port);
+      const socket = open.find((each) => each.port === port);
       if (socket) taken.set(port, socket);
       leftOpen.delete(port);
     }

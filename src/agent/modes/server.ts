@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { type Call, isEchoOf } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Environment } from "../../base/environment.ts";
@@ -8,6 +9,7 @@ import type { Releases } from "../deploy/releases.ts";
 import type { Observe, StartReason } from "../event.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { HealthOptions } from "../readiness/health.ts";
+import { openKeptPorts } from "../supervisor/kept-ports.ts";
 import type { Listeners, openListeners } from "../supervisor/listeners.ts";
 import { openSupervisor } from "../supervisor/supervisor.ts";
 import { SupervisorError } from "../supervisor/supervisor-error.ts";
@@ -54,12 +56,13 @@ export async function openServerMode(
   if (program === undefined) throw new ConfigError("there is no command to run");
   const { record, logger, clock, ledger } = parts;
   const { drainMs, handover } = options;
+  if (handover && process.pid === 1) throw nothingOutlives();
+  const kept = openKeptPorts({ ...parts, handover, directory: join(options.directory, ".dewy") });
   const { listeners, endPredecessors } = await takeOver(
-    { ports, record, drainMs, logger, clock, listen: parts.listen },
+    { ports, record, drainMs, logger, clock, listen: kept.listen },
     call,
   ).catch(refusePort);
   const proving = openProving({ ...options, ports: servedOn(ports, listeners), health }, parts);
-  if (handover && !listeners.outlive) throw notHandedOver(ports);
   const activeTag = () => ledger.state.active?.tag;
   const supervisor = openSupervisor({
     ...{ ...options, command: [program, ...args], listeners, record, logger, clock },
@@ -83,8 +86,13 @@ export async function openServerMode(
       tellDeath = listener;
     },
     async close() {
-      if (handover && parts.isLast()) await supervisor.leave();
-      else await supervisor.stop();
+      if (handover && parts.isLast() && kept.outlive) {
+        await supervisor.leave();
+        kept.leave();
+      } else {
+        await supervisor.stop();
+        await kept.end();
+      }
       listeners.close();
     },
   };
@@ -170,11 +178,10 @@ function servedOn(ports: readonly number[], { sockets }: Listeners): readonly nu
   return ports.map((port, place) => sockets[place]?.port ?? port);
 }
 
-function notHandedOver(ports: readonly number[]): ConfigError {
-  return new ConfigError(
-    `--handover: nobody keeps port ${ports.join(", ")} open between two agents`,
-    { hint: "start dewy from a socket unit of systemd with ListenStream= for each port" },
-  );
+function nothingOutlives(): ConfigError {
+  return new ConfigError("--handover: nothing outlives the first process of a container", {
+    hint: "leave it out, and replace the container; or let a supervisor in it start dewy",
+  });
 }
 
 /** A port that cannot be had is a mistake in the command line, as far as this start is concerned. */

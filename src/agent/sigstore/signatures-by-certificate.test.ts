@@ -13,6 +13,7 @@ import {
   simple,
 } from "./judged.fake.ts";
 import { fakeKeySigner, fakeSigstore, pair, payloadFor, statementFor } from "./sigstore.fake.ts";
+import { fakeStampedSigstore } from "./stamped-sigstore.fake.ts";
 
 describe("by a certificate", () => {
   it("takes every form that cosign and GitHub write", async () => {
@@ -52,6 +53,17 @@ describe("by a certificate", () => {
     );
   });
 
+  it("shows in one line, and not for ever, what a signer calls himself", async () => {
+    const { trustRoot, signer } = await fakeSigstore();
+    const foreign = await signer({ identity: `https://x\n\u001b[2J/${"y".repeat(2000)}`, issuer });
+
+    const material = await bundle(foreign.attested(statementFor(digest)));
+
+    expect(await refusalOf(material, await byIdentity(trustRoot))).toMatch(
+      /^it is of https:\/\/x \[2J\/y{400,500}…$/,
+    );
+  });
+
   it("refuses what another authority vouches for", async () => {
     const [ours, theirs] = [await fakeSigstore(), await fakeSigstore()];
     const policy = await byIdentity(ours.trustRoot);
@@ -71,6 +83,28 @@ describe("by a certificate", () => {
       for (const material of await allForms(await signer({ identity, issuer }))) {
         expect(await judged([material], policy)).toHaveProperty("accepted.signer");
       }
+    }
+  });
+
+  it("takes a timestamp for a proof of the time, where the trust root names no log", async () => {
+    const [ours, theirs] = [await fakeStampedSigstore(), await fakeStampedSigstore()];
+    const policy = await byIdentity(ours.trustRoot);
+    const stampedElsewhere = await byIdentity(
+      JSON.stringify({
+        ...JSON.parse(ours.trustRoot),
+        timestampAuthorities: JSON.parse(theirs.trustRoot).timestampAuthorities,
+      }),
+    );
+
+    for (const material of await allForms(await ours.signer({ identity, issuer }))) {
+      // The older bundle of a blob has no room for one.
+      if (material.form === "bundle" && material.text.includes("base64Signature")) continue;
+      const { accepted } = await judged([material], policy);
+      expect(accepted?.signer, material.form).toBe(`${identity} (${issuer})`);
+      expect(accepted?.signedAt, material.form).toBeInstanceOf(Date);
+      expect(await refusalOf(material, stampedElsewhere)).toMatch(
+        "nothing proves that it was signed while its certificate was valid (timestamp could not",
+      );
     }
   });
 

@@ -15,6 +15,8 @@ import { isSigner, isSufficient, type SignaturePolicy } from "./signer-policy.ts
 import { imageIn } from "./simple-signing.ts";
 import { signedBytes, statementIn } from "./statement.ts";
 
+const longestReason = 500;
+
 /** What must have been signed. */
 export interface SignedSubject {
   /** Of the artifact. A signature of what it is attached to is for the artifact, too. */
@@ -62,10 +64,16 @@ export async function judge(
       return { accepted: { place, ...(await accepted(material, subject, policy)) } };
     } catch (error) {
       if (!(error instanceof SignatureRefusal)) throw error;
-      refusals.push({ place, reason: error.message, isAside: error.isAside });
+      refusals.push({ place, reason: shown(error.message), isAside: error.isAside });
     }
   }
   return { accepted: undefined, refusals };
+}
+
+/** In one line of a bearable length: part of it was written by whoever signed. */
+function shown(reason: string): string {
+  const line = reason.replace(/\p{Cc}+/gu, " ");
+  return line.length > longestReason ? `${line.slice(0, longestReason)}…` : line;
 }
 
 async function accepted(

@@ -5,7 +5,7 @@ import { signedBytes } from "./statement.ts";
 
 const logUrl = "https://rekor.test";
 const statementType = "application/vnd.in-toto+json";
-const issuerExtension = "1.3.6.1.4.1.57264.1.8";
+export const issuerExtension = "1.3.6.1.4.1.57264.1.8";
 
 export const cosignPredicate = "https://sigstore.dev/cosign/sign/v1";
 
@@ -145,8 +145,10 @@ export function statementFor(digest: Digest | string, predicateType = cosignPred
   };
 }
 
-interface Signing {
+export interface Signing {
   key: KeyObject;
+  /** Makes a timestamp of a signature: RFC 3161, in base64. */
+  stamp?: (signature: string) => Promise<string>;
   certificate: Buffer | undefined;
   record: ((entry: object) => Promise<Record<string, LogEntry>>) | undefined;
 }
@@ -168,7 +170,7 @@ interface LogEntry {
   };
 }
 
-function signerWith({ key, certificate, record }: Signing): FakeSigner {
+export function signerWith({ key, certificate, record, stamp }: Signing): FakeSigner {
   const signatureOf = (bytes: Uint8Array) =>
     sign(key.asymmetricKeyType === "ed25519" ? null : "sha256", bytes, key).toString("base64");
   const sha256 = (bytes: Uint8Array, form: "hex" | "base64") =>
@@ -192,7 +194,7 @@ function signerWith({ key, certificate, record }: Signing): FakeSigner {
       signatures: [{ signature, verifier: base64(pem ?? "") }],
     },
   });
-  const bundleWith = (content: object, entry: LogEntry | undefined) =>
+  const bundleWith = async (content: object, entry: LogEntry | undefined, signature: string) =>
     JSON.stringify({
       mediaType: "application/vnd.dev.sigstore.bundle.v0.3+json",
       verificationMaterial: {
@@ -200,12 +202,22 @@ function signerWith({ key, certificate, record }: Signing): FakeSigner {
           ? { certificate: { rawBytes: certificate.toString("base64") } }
           : { publicKey: { hint: "key" } }),
         tlogEntries: entry ? [serialized(entry)] : [],
+        ...(stamp && {
+          timestampVerificationData: {
+            rfc3161Timestamps: [{ signedTimestamp: await stamp(signature) }],
+          },
+        }),
       },
       ...content,
     });
-  const annotationsWith = (entry: LogEntry | undefined): Record<string, string> => ({
+  const annotationsWith = async (entry: LogEntry | undefined, signature: string) => ({
     ...(pem && { "dev.sigstore.cosign/certificate": pem }),
     ...(entry && { "dev.sigstore.cosign/bundle": JSON.stringify(rekorBundle(entry)) }),
+    ...(stamp && {
+      "dev.sigstore.cosign/rfc3161timestamp": JSON.stringify({
+        SignedRFC3161Timestamp: await stamp(signature),
+      }),
+    }),
   });
   const envelope = (statement: object) => {
     const payload = Buffer.from(JSON.stringify(statement));
@@ -216,7 +228,7 @@ function signerWith({ key, certificate, record }: Signing): FakeSigner {
       payloadType: statementType,
       signatures,
     };
-    return { document, logged: () => recordOf(enveloped(payload, sig)) };
+    return { document, sig, logged: () => recordOf(enveloped(payload, sig)) };
   };
 
   return {
@@ -224,23 +236,25 @@ function signerWith({ key, certificate, record }: Signing): FakeSigner {
       const signature = signatureOf(message);
       const messageDigest = { algorithm: "SHA2_256", digest: sha256(message, "base64") };
       const entry = await recordOf(hashed(message, signature));
-      return bundleWith({ messageSignature: { messageDigest, signature } }, entry);
+      return bundleWith({ messageSignature: { messageDigest, signature } }, entry, signature);
     },
 
     async attested(statement) {
-      const { document, logged } = envelope(statement);
-      return bundleWith({ dsseEnvelope: document }, await logged());
+      const { document, sig, logged } = envelope(statement);
+      return bundleWith({ dsseEnvelope: document }, await logged(), sig);
     },
 
     async annotationsOf(payload) {
       const signature = signatureOf(payload);
       const entry = await recordOf(hashed(payload, signature));
-      return { "dev.cosignproject.cosign/signature": signature, ...annotationsWith(entry) };
+      const papers = await annotationsWith(entry, signature);
+      return { "dev.cosignproject.cosign/signature": signature, ...papers };
     },
 
     async envelopeOf(statement) {
-      const { document, logged } = envelope(statement);
-      return { text: JSON.stringify(document), annotations: annotationsWith(await logged()) };
+      const { document, sig, logged } = envelope(statement);
+      const annotations = await annotationsWith(await logged(), sig);
+      return { text: JSON.stringify(document), annotations };
     },
   };
 }

@@ -16,16 +16,22 @@ const atATime = 4;
 
 /**
  * Listens on `ports`, on IPv6 and IPv4, without ever accepting: a connection waits in the kernel
- * until a worker takes it. Fails with nothing left open.
+ * until a worker takes it. Ports of `found`, which are open already, are not opened again. Fails with
+ * nothing left open but those.
  *
  * @throws {SupervisorError} `PORT_IN_USE`, `PORT_FORBIDDEN`, `LISTEN_FAILED`
  * @throws {TimeoutError}
  */
-export async function openListeners(ports: readonly number[], call: Call): Promise<Listeners> {
+export async function openListeners(
+  ports: readonly number[],
+  call: Call,
+  found: readonly ListeningSocket[] = [],
+): Promise<Listeners> {
   const failed = new AbortController();
   const signal = AbortSignal.any([call.signal, failed.signal]);
   const opened = new Map<number, ListeningSocket>();
-  const waiting = [...ports.entries()];
+  const isFound = (port: number) => found.some((socket) => socket.port === port);
+  const waiting = [...ports.entries()].filter(([, port]) => !isFound(port));
   const errors: unknown[] = [];
 
   const openInTurn = async () => {
@@ -48,7 +54,9 @@ export async function openListeners(ports: readonly number[], call: Call): Promi
     for (const socket of opened.values()) socket.close();
     throw errors[0];
   }
-  const sockets = [...opened.entries()].sort(([a], [b]) => a - b).map(([, socket]) => socket);
+  const sockets = ports.flatMap(
+    (port, place) => opened.get(place) ?? found.find((socket) => socket.port === port) ?? [],
+  );
   return {
     sockets,
     outlive: sockets.length === 0,

@@ -68,13 +68,13 @@ export async function openListeningSocket(
     try {
       return socketOf(port, await answerOf(opener, port, limited));
     } finally {
-      await end(opener);
+      await endAtOnce(opener);
     }
   });
 }
 
 /** Node's TCP wrap as it travels between processes: undocumented, and the same from 20 to 26. */
-interface RawHandle {
+export interface RawHandle {
   readonly fd: number;
   setBlocking(blocking: boolean): number;
   close(): void;
@@ -129,7 +129,7 @@ function errorFor(port: number, code: string, reason: string): SupervisorError {
   return new SupervisorError("LISTEN_FAILED", `cannot listen on port ${port}: ${reason}`);
 }
 
-function isRawHandle(value: unknown): value is RawHandle {
+export function isRawHandle(value: unknown): value is RawHandle {
   return (
     typeof value === "object" &&
     value !== null &&
@@ -140,7 +140,8 @@ function isRawHandle(value: unknown): value is RawHandle {
   );
 }
 
-async function end(child: ChildProcess): Promise<void> {
+/** Kills it, and resolves when it has ended. */
+export async function endAtOnce(child: ChildProcess): Promise<void> {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, "exit");
   child.kill("SIGKILL");

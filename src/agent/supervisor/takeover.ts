@@ -15,13 +15,13 @@ interface Takeover {
 
 interface TakeoverOptions extends OrphansOptions {
   ports: readonly number[];
-  listen?: typeof openListeners | undefined;
+  listen?: ((ports: readonly number[], call: Call) => Promise<Listeners>) | undefined;
 }
 
 const retryMs = 100;
 
 /** What an agent that was killed while it started has begun takes a moment to notice. */
-const startingLimitMs = 1_000;
+const startingLimitMs = 3_000;
 
 /**
  * Opens the ports, after an earlier agent on this directory may have been killed or has left its app

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import * as v from "valibot";
 import { ConfigError, DewyError } from "../../base/errors.ts";
 import { parseDuration } from "../../base/schema.ts";
@@ -118,7 +119,8 @@ export async function opened(
       hint: "set storage.maintenance.garbagecollect, and let the registry collect",
     });
   }
-  return openStorage(choice, { access, clock }).catch((error: unknown) => {
+  const breaks = { sliceMs: 20, pause: () => setImmediate() }; // signals are heard then
+  return openStorage(choice, { access, clock, breaks }).catch((error: unknown) => {
     throw error instanceof DewyError
       ? new ConfigError(error.message, { cause: error, hint: error.hint })
       : error;

@@ -117,8 +117,8 @@ export const options = {
     fallback: "false",
     only: "server",
     help: {
-      en: "when told to end, leave the app draining to the next agent; for units of systemd with a socket",
-      ja: "終了を指示されたら、接続を処理中のアプリを次のエージェントに引き継ぐ（ソケットユニットのある systemd 用）",
+      en: "keep the ports open between two agents, and when told to end, leave the app draining to the next one",
+      ja: "エージェントの交代中もポートを開いたままにし、終了を指示されたら、接続を処理中のアプリを次のエージェントに引き継ぐ",
     },
   },
   directory: {

@@ -130,6 +130,24 @@ it("tells of what is deleted, and of the tags that go with it", async () => {
   expect(events[1]?.request.id).toBe(events[2]?.request.id);
 });
 
+it("tells of the tags that no rule keeps", async () => {
+  const collect = "garbagecollect: {enabled: true, interval: 1s}";
+  const rules = '[{repositories: [a], keep: {tags: ["v*"]}}]';
+  const { address, next } = await opened("", "ignore: {actions: [push]}", undefined, {
+    storage: `  maintenance: {${collect}, retention: {rules: ${rules}}}`,
+  });
+  for (const tag of ["v1", "old"]) await pushImage(address, "a", tag);
+
+  const [removed] = await next(1);
+
+  expect(removed).toMatchObject({
+    action: "delete",
+    target: { repository: "a", tag: "old" },
+    actor: { name: "(retention)" },
+    source: { addr: `${hostname()}:0`, instanceID: expect.stringMatching(uuid) },
+  });
+});
+
 it("does not let a push wait for an endpoint that says nothing", async () => {
   const { address } = await opened("", "timeout: 10m", () => "silence");
 
@@ -173,11 +191,16 @@ function sectionOf(url: string, directory: string, more = "", endpoint = ""): st
   return `notifications: {queue: {directory: ${place}}, endpoints: [{name: e, url: "${url}"${comma(endpoint)}}]${comma(more)}}`;
 }
 
-async function opened(more = "", endpoint = "", reply?: Parameters<typeof openReceiver>[0]) {
+async function opened(
+  more = "",
+  endpoint = "",
+  reply?: Parameters<typeof openReceiver>[0],
+  { storage = "" } = {},
+) {
   const receiver = await openReceiver(reply);
   const directory = await temporaryDirectory();
   const section = sectionOf(receiver.url, directory, more, endpoint);
-  const { address } = await openHere("", "", new FakeLogger(), section);
+  const { address } = await openHere(storage, "", new FakeLogger(), section);
 
   /** The events so far, once there are so many; there must not be more. */
   async function next(count: number): Promise<RegistryEvent[]> {

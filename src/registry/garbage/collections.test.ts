@@ -4,6 +4,7 @@ import { FakeLogger } from "../../base/logger.fake.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import { type CollectedStore, openCollectedStore, pushBlob } from "./collected-store.fake.ts";
 import { openCollections } from "./collections.ts";
+import { collectorFor } from "./collector.ts";
 
 it("begins one at a time, and says of each how it ended", async () => {
   const { collections, hold } = await openHere();
@@ -69,7 +70,9 @@ async function openHere() {
     ...{ enabled: false, interval: 1, grace: 0, trash: 0 },
     ...{ deleteuntagged: false, dryrun: false },
   };
-  const collections = openCollections(options, { storage, clock: systemClock, logger });
+  const collections = openCollections(options, {
+    ...{ collector: collectorFor({ driver: "inmemory" }, storage), clock: systemClock, logger },
+  });
   onTestFinished(() => collections.close());
   return {
     ...{ collections, logger },

@@ -3,9 +3,8 @@ import { isEchoOf } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import { DewyError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
-import type { StorageDriver } from "../storage-driver.ts";
-import { collectGarbage } from "./collect.ts";
 import { logGarbage } from "./collection-log.ts";
+import type { Collector } from "./collector.ts";
 import { GarbageError } from "./garbage-error.ts";
 import {
   countGarbage,
@@ -62,7 +61,7 @@ export interface Collections {
 export interface CollectionsParts {
   /** Told when one has taken something away. */
   ended?(): void;
-  storage: StorageDriver;
+  collector: Collector;
   clock: Clock;
   logger: Logger;
 }
@@ -72,7 +71,7 @@ const mostItems = 1_000;
 
 export function openCollections(
   options: GarbageCollectOptions,
-  { ended: tellEnded, storage, clock, logger }: CollectionsParts,
+  { ended: tellEnded, collector, clock, logger }: CollectionsParts,
 ): Collections {
   const stop = new AbortController();
   const known: CollectionState[] = [];
@@ -134,7 +133,7 @@ export function openCollections(
     };
     const settings = { graceMs, trashMs, deleteUntagged, dryRun, clock, report };
     try {
-      state.totals = await collectGarbage(storage, settings, { signal: stop.signal });
+      state.totals = await collector(settings, { signal: stop.signal });
       state.status = "ended";
       logger.info("garbage collection ended", { ...state.totals, dryRun });
     } catch (error) {

@@ -5,8 +5,14 @@ import { parseRegistryConfig } from "../config.ts";
 import { call } from "../images/pushed-image.fake.ts";
 import { tagHistoryOn } from "../images/tag-history.ts";
 import { openCollectedStore, pushBlob, pushManifest } from "./collected-store.fake.ts";
-import { type CollectionsParts, openCollections } from "./collections.ts";
-import { type Maintenance, type MaintenanceOptions, startMaintenance } from "./maintenance.ts";
+import { openCollections } from "./collections.ts";
+import { collectorFor } from "./collector.ts";
+import {
+  type Maintenance,
+  type MaintenanceOptions,
+  type MaintenanceParts,
+  startMaintenance,
+} from "./maintenance.ts";
 
 const hourMs = 3_600_000;
 
@@ -125,8 +131,12 @@ it("tries again after a failure, which it reports", async () => {
     .toContain("garbage collection ended");
 });
 
-function started(options: MaintenanceOptions, parts: CollectionsParts): Maintenance {
-  const collections = openCollections(options.garbagecollect, parts);
+function started(
+  options: MaintenanceOptions,
+  parts: Pick<MaintenanceParts, "storage" | "clock" | "logger">,
+): Maintenance {
+  const collector = collectorFor({ driver: "inmemory" }, parts.storage);
+  const collections = openCollections(options.garbagecollect, { ...parts, collector });
   const maintenance = startMaintenance(options, {
     ...parts,
     history: tagHistoryOn(parts.storage, parts),

@@ -1,15 +1,16 @@
 import { type Call, isEchoOf } from "../../base/call.ts";
-import type { Clock } from "../../base/clock.ts";
-import type { Logger } from "../../base/logger.ts";
-import type { TagHistory } from "../images/tag-history.ts";
-import type { StorageDriver } from "../storage-driver.ts";
 import type { Collections } from "./collections.ts";
 import { GarbageError } from "./garbage-error.ts";
 import type { GarbageCollectOptions, UploadPurgingOptions } from "./options.ts";
 import { notePullsSince } from "./pull-times.ts";
 import { purgeUploads } from "./purge-uploads.ts";
 import type { RetentionOptions } from "./retention-options.ts";
-import { noteOfRetention, retainOnSchedule } from "./scheduled-retention.ts";
+import { keepReserve } from "./run-lock.ts";
+import {
+  noteOfRetention,
+  retainOnSchedule,
+  type ScheduledRetentionParts,
+} from "./scheduled-retention.ts";
 
 export interface MaintenanceOptions {
   uploadpurging: UploadPurgingOptions;
@@ -17,12 +18,8 @@ export interface MaintenanceOptions {
   retention: RetentionOptions;
 }
 
-export interface MaintenanceParts {
-  storage: StorageDriver;
-  history: TagHistory;
+export interface MaintenanceParts extends ScheduledRetentionParts {
   collections: Pick<Collections, "run">;
-  clock: Clock;
-  logger: Logger;
 }
 
 export interface Maintenance {
@@ -49,6 +46,9 @@ export function startMaintenance(
   const loops = [
     notePullsSince(storage, call).catch((error: unknown) => {
       logger.warn("it cannot be noted since when pulls are known", { error });
+    }),
+    keepReserve(storage, call).catch((error: unknown) => {
+      logger.warn("no room can be kept for a collection on a full disk", { error });
     }),
     uploadpurging.enabled &&
       repeat("uploads could not be purged", uploadpurging.interval, () =>

@@ -19,6 +19,10 @@ export interface RetainParts {
   pulls: PullTimes;
   history: TagHistory;
   clock: Clock;
+  /** Told of each tag that was removed, and waited for. */
+  removed?:
+    | ((removed: { repository: string; tag: string; actor: string }) => Promise<void>)
+    | undefined;
 }
 
 export interface RetainOptions extends Pick<RetentionOptions, "rules" | "limit"> {
@@ -42,7 +46,7 @@ const fewTags = 5;
  * @throws {StorageError} when the storage fails; what was removed until then is
  */
 export async function retainTags(
-  { storage, pulls, history, clock }: RetainParts,
+  { storage, pulls, history, clock, removed }: RetainParts,
   options: RetainOptions,
   call: Call,
 ): Promise<RetentionTotals> {
@@ -81,6 +85,7 @@ export async function retainTags(
     if (isGone && !isDry) {
       const change = { digest: undefined, previous: tag.digest };
       await history.note(repository, tag.tag, change, { ...call, actor });
+      await removed?.({ repository, tag: tag.tag, actor });
     }
     if (isGone) totals.removed++;
     else totals.kept++;

@@ -9,7 +9,7 @@ import { GarbageError } from "./garbage-error.ts";
 import { garbagePath } from "./run-record.ts";
 
 const lockPath: StoragePath = `${garbagePath}/lock`;
-/** Room that a collection leaves for the next one, should the disk be full by then. */
+/** Room for the next collection, should the disk be full by then. */
 const reservePath: StoragePath = `${garbagePath}/reserve`;
 const reserveBytes = 256 * 1024;
 const heartbeatMs = 15_000;
@@ -55,8 +55,21 @@ export async function withRunLock<Result>(
     const { signal } = new AbortController(); // also when the call was aborted
     const holder = await readHolder(storage, { signal });
     if (holder?.token === own.token) await storage.discard(lockPath, { signal });
-    await storage.write(reservePath, Buffer.alloc(reserveBytes), { signal }).catch(() => {});
+    await writeReserve(storage, { signal }).catch(() => {});
   }
+}
+
+/**
+ * Sees to it, while there is room, that the first collection of all has some as well.
+ *
+ * @throws {StorageError}
+ */
+export async function keepReserve(storage: StorageDriver, call: Call): Promise<void> {
+  if ((await storage.stat(reservePath, call)) === undefined) await writeReserve(storage, call);
+}
+
+async function writeReserve(storage: StorageDriver, call: Call): Promise<void> {
+  await storage.write(reservePath, Buffer.alloc(reserveBytes), call);
 }
 
 /** A full disk is what collections are for; but each needs a little room for its own notes. */

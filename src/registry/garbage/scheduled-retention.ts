@@ -1,19 +1,13 @@
 import { type Call, isEchoOf } from "../../base/call.ts";
-import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
-import type { TagHistory } from "../images/tag-history.ts";
-import type { StorageDriver } from "../storage-driver.ts";
 import type { GarbageCollectOptions } from "./options.ts";
 import { pullTimesOn } from "./pull-times.ts";
-import { retainTags } from "./retain-tags.ts";
+import { type RetainParts, retainTags } from "./retain-tags.ts";
 import type { RetentionEvent } from "./retention-event.ts";
 import { stopSentence } from "./retention-lines.ts";
 import type { RetentionOptions } from "./retention-options.ts";
 
-export interface ScheduledRetentionParts {
-  storage: StorageDriver;
-  history: TagHistory;
-  clock: Clock;
+export interface ScheduledRetentionParts extends Omit<RetainParts, "pulls"> {
   logger: Logger;
 }
 

@@ -5,7 +5,7 @@ import type { StorageDriver, StoragePath, StoredFile } from "../storage-driver.t
  * What a collection takes away is first put aside, on the same file system:
  *
  *   /dewy/trash/<begun>-<cutoff>      of one collection, both in milliseconds since 1970
- *     docker/registry/v2/…/<hex>      a blob's data or a link, without the last part of its path
+ *     docker/registry/v2/…            a blob's data or a link, under the path that it had
  *
  * A file keeps its time of last use there, so whoever finds one that was used after `cutoff` knows
  * that it was taken from somebody who relied on it.
@@ -42,7 +42,7 @@ export interface Trash {
   /** Newest first. */
   runs(call: Call): Promise<TrashRun[]>;
   files(run: TrashRun, call: Call): AsyncIterable<StoragePath>;
-  /** Below one directory, which only holds names that are files here. */
+  /** Below one directory: those of the directories that files were alone in. */
   names(directory: StoragePath, run: TrashRun, call: Call): AsyncIterable<string>;
   /** Deletes all that `run` took, for good. */
   empty(run: TrashRun, call: Call): Promise<void>;
@@ -50,7 +50,7 @@ export interface Trash {
 
 export function trashOn(storage: StorageDriver): Trash {
   return {
-    put: (path, run, call) => storage.setAside(path, placeOf(path, run), call),
+    put: (path, run, call) => storage.setAside(path, placeOf(path, run), { ...call, alone: true }),
 
     async dispose(directory, run, call) {
       const place = `${runPath(run)}${directory}` as const;
@@ -76,7 +76,9 @@ export function trashOn(storage: StorageDriver): Trash {
     review,
 
     async forget(path, call) {
-      for (const run of await runs(call)) await storage.discard(placeOf(path, run), call);
+      for (const run of await runs(call)) {
+        await storage.discard(directoryOf(placeOf(path, run)), call);
+      }
     },
 
     runs,
@@ -123,5 +125,9 @@ function runPath({ begunMs, cutoffMs }: TrashRun): StoragePath {
 }
 
 function placeOf(path: StoragePath, run: TrashRun): StoragePath {
-  return `${runPath(run)}${path.slice(0, path.lastIndexOf("/"))}`;
+  return `${runPath(run)}${path}`;
+}
+
+function directoryOf(path: StoragePath): StoragePath {
+  return path.slice(0, path.lastIndexOf("/")) as StoragePath;
 }

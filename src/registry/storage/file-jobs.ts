@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readSync, statSync, utimesSy
 import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { NamesPage } from "../storage-driver.ts";
-import { failedAt, ifThere, inDirectory, isDraft, isRemovedAtOnce } from "./file-steps.ts";
+import { failedAt, ifThere, inDirectory, isListed, isRemovedAtOnce } from "./file-steps.ts";
 import { MadeDirectories } from "./made-directories.ts";
 import { NameIndexes } from "./name-index.ts";
 import { type Draft, putInPlace, syncIfThere } from "./placement.ts";
@@ -21,7 +21,7 @@ export interface FileSystem {
  */
 export function fileJobsOn({ isKept }: FileSystem) {
   const made = new MadeDirectories(isKept ? undefined : (directory) => syncIfThere([directory]));
-  const indexes = new NameIndexes((name) => !isDraft(name));
+  const indexes = new NameIndexes(isListed);
 
   return {
     /** Puts files in their places, for good. An error says by `at` which of them it is about. */

@@ -59,9 +59,9 @@ export function isMissing(error: unknown): boolean {
 
 const draftPattern = /\.[0-9a-f]{8}-[0-9a-f-]{27}\.tmp$/;
 
-/** Whether a file that is called so is one that was not put in its place. */
-export function isDraft(name: string): boolean {
-  return draftPattern.test(name);
+/** Whether `name` is a file's, and not that of a draft, which a crash may have left. */
+export function isListed(name: string): boolean {
+  return !draftPattern.test(name);
 }
 
 /** Removes a file, or a directory of a few files, as an upload is; `false` for what takes longer. */

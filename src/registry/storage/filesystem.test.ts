@@ -1,14 +1,22 @@
 import { chmod, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
 import { storageDriverContract } from "../storage-driver.contract.ts";
+import { openBlockingStorage } from "./blocking-filesystem.ts";
 import { failureAt } from "./file-failure.ts";
 import { openFilesystemStorage } from "./filesystem.ts";
 
 storageDriverContract("filesystem", async () => {
   const rootdirectory = await temporaryDirectory();
   return openFilesystemStorage({ rootdirectory }, { access: "write" });
+});
+
+storageDriverContract("blocking filesystem", async () => {
+  const rootdirectory = await temporaryDirectory();
+  const breaks = { sliceMs: 1, pause: () => setImmediate() };
+  return openBlockingStorage({ rootdirectory }, { access: "write", breaks });
 });
 
 it("leaves no draft behind, and lists none that a crash left", async ({ signal }) => {

@@ -20,7 +20,7 @@ import {
   type StoragePath,
 } from "../storage-driver.ts";
 import { failureAt, isAbsence } from "./file-failure.ts";
-import { type FailureOfOne, isDraft } from "./file-steps.ts";
+import { type FailureOfOne, isListed } from "./file-steps.ts";
 import { chunksOf, ReadBuffers, readUpTo, writeGathered } from "./file-stream.ts";
 import { keepsWhatLeadsTo } from "./file-system.ts";
 import { openFileWorker } from "./file-worker.ts";
@@ -110,8 +110,9 @@ export async function openFilesystemStorage(
       return await told(paths[0] ?? "/", () => worker.run("readEach", places, maximumBytes));
     },
 
-    async setAside(from, to) {
+    async setAside(from, to, { alone = false }) {
       const [source, target] = [placeOf(from), placeOf(to)];
+      if (alone && (await renamedTogether(source, target))) return true;
       const isDone = await told(from, () => renamed(source, target));
       if (isDone) await rmdir(dirname(source)).catch(() => {}); // it is not empty, or gone already
       return isDone;
@@ -130,7 +131,7 @@ export async function openFilesystemStorage(
   async function* listed(path: StoragePath): AsyncGenerator<string> {
     try {
       for await (const { name } of await opendir(placeOf(path), { bufferSize: 256 })) {
-        if (!isDraft(name)) yield name;
+        if (isListed(name)) yield name;
       }
     } catch (error) {
       const failure = failureAt(path, error);
@@ -215,6 +216,16 @@ function hintFor(error: unknown, mode: "read" | "write"): string {
   return `give this user the right to ${mode} it, or set storage.filesystem.rootdirectory`;
 }
 
+/** With the directories they are in; `false` also where that is not possible, as if there is one. */
+async function renamedTogether(source: string, target: string): Promise<boolean> {
+  try {
+    await rename(dirname(source), dirname(target));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Whether there was a file to rename. */
 async function renamed(source: string, target: string): Promise<boolean> {
   for (let tries = 1; ; tries++) {
@@ -222,7 +233,7 @@ async function renamed(source: string, target: string): Promise<boolean> {
       await rename(source, target);
       return true;
     } catch (error) {
-      if (systemCodeOf(error) !== "ENOENT" || tries === 5) throw error;
+      if (!["ENOENT", "ENOTDIR"].includes(systemCodeOf(error) ?? "") || tries === 5) throw error;
       if (!(await isThere("/", () => access(source)))) return false;
       await makeDirectory(dirname(target));
     }

@@ -1,5 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { StorageDriver } from "../storage-driver.ts";
+import { openBlockingStorage } from "./blocking-filesystem.ts";
+import type { BreakOptions } from "./breaks.ts";
 import { checkFilesystemStorage, FilesystemOptions, openFilesystemStorage } from "./filesystem.ts";
 import { InmemoryOptions, openInmemoryStorage } from "./inmemory.ts";
 
@@ -11,11 +13,13 @@ export type StorageChoice =
   | { driver: "filesystem"; options: FilesystemOptions }
   | { driver: "inmemory" };
 
+/** @param breaks for a thread that does nothing else, which may be blocked between them */
 export async function openStorage(
   choice: StorageChoice,
-  { access, clock }: { access: "read" | "write"; clock: Clock },
+  { access, clock, breaks }: { access: "read" | "write"; clock: Clock; breaks?: BreakOptions },
 ): Promise<StorageDriver> {
   if (choice.driver === "inmemory") return openInmemoryStorage(() => clock.now());
+  if (breaks) return await openBlockingStorage(choice.options, { access, breaks });
   return await openFilesystemStorage(choice.options, { access });
 }
 

@@ -1,0 +1,20 @@
+import type { Call } from "../../base/call.ts";
+import type { StorageChoice } from "../storage/index.ts";
+import type { StorageDriver } from "../storage-driver.ts";
+import { type CollectOptions, collectGarbage } from "./collect.ts";
+import { collectOnThread, threadProgram } from "./collection-on-thread.ts";
+import type { GarbageTotals } from "./garbage-event.ts";
+
+/** As `collectGarbage`, on one storage. */
+export type Collector = (options: CollectOptions, call: Call) => Promise<GarbageTotals>;
+
+/**
+ * For a process that serves meanwhile: on a thread of its own where another thread can open the same
+ * storage, so that no request waits for it.
+ */
+export function collectorFor(choice: StorageChoice, storage: StorageDriver): Collector {
+  if (choice.driver === "inmemory" || threadProgram === undefined) {
+    return (options, call) => collectGarbage(storage, options, call);
+  }
+  return (options, call) => collectOnThread(choice, options, call);
+}
