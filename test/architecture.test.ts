@@ -26,7 +26,7 @@ const homeOf: Record<string, string | string[]> = {
   "https-proxy-agent": "base/http",
   "@connectrpc/connect": ["agent/registries/grpc", "agent/telemetry/otlp"],
   "@connectrpc/connect-node": ["agent/registries/grpc", "agent/telemetry/otlp"],
-  "@bufbuild/protobuf": ["agent/registries/grpc", "agent/telemetry/otlp"],
+  "@bufbuild/protobuf": ["agent/registries/grpc", "agent/telemetry/otlp", "registry/tracing/span"],
   "modern-tar": "agent/deploy/archives/tar",
   "@aws-sdk/client-s3": "objects/s3",
   "@aws-sdk/core": ["objects/s3.ts", "oci/credential-amazon.ts"],

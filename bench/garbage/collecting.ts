@@ -8,9 +8,12 @@ import { fill, untaggedIn } from "./stored-images.ts";
 export interface Collected {
   count: number;
   seconds: number;
+  /** Of the processor, which tells more where others use it as well. */
+  processorSeconds: number;
   peakMebibytes: number;
 }
 
+const ticksPerSecond = 100; // of /proc, on every Linux there is
 const peerProgram = "docker-registry";
 
 export function hasPeer(): boolean {
@@ -46,28 +49,31 @@ async function collected(
   const start = await prepare();
   const begun = performance.now();
   const child = start();
-  const peak = peakWhile(child);
+  const usage = usageUntilEndOf(child);
   const status = await ended(child);
   const seconds = (performance.now() - begun) / 1000;
   const left = await untaggedIn(directory);
   if (status !== 0 || left !== 0) throw new Error(`exit status ${status}, ${left} manifests left`);
   await rm(directory, { recursive: true, force: true });
-  return { count, seconds, peakMebibytes: await peak };
+  return { count, seconds, ...(await usage) };
 }
 
-/** The most memory `child` had, looked at until it ends. */
-async function peakWhile(child: ChildProcess): Promise<number> {
-  let peak = 0;
+/** The most memory `child` had, and its time on the processor, looked at until it ends. */
+async function usageUntilEndOf(child: ChildProcess) {
+  const usage = { peakMebibytes: 0, processorSeconds: 0 };
   while (child.exitCode === null && child.signalCode === null) {
     try {
       const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
-      peak = Math.max(peak, Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024);
+      const peak = Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024;
+      usage.peakMebibytes = Math.max(usage.peakMebibytes, peak);
+      const fields = readFileSync(`/proc/${child.pid}/stat`, "utf8").split(") ")[1]?.split(" ");
+      usage.processorSeconds = (Number(fields?.[11]) + Number(fields?.[12])) / ticksPerSecond;
     } catch {
       break; // it ended between the two
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  return peak;
+  return usage;
 }
 
 function ended(child: ChildProcess): Promise<number | null> {

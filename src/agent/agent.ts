@@ -61,7 +61,10 @@ export async function openAgent(
       const own = { ...parts, logger, http, caches, identity, host: identity.host };
       const isLast = () => call.signal.aborted;
       const { directory } = app;
-      const notifiers = await openNotifiers(app.notifiers, { ...own, directory });
+      const notifiers = await openNotifiers(app.notifiers, {
+        ...{ ...own, directory },
+        tellsLogTail: app.noticeLogTail,
+      });
       const history = openHistory(directory, own);
       const observers = [board, measured?.telemetry, systemd].flatMap(
         (one) => one?.observe(identity) ?? [],

@@ -28,6 +28,8 @@ export interface AppOptions {
   cache: string | undefined;
   /** URLs of whom to tell, in the order they were given. */
   notifiers: readonly string[];
+  /** Whether notices tell the last lines of a release that failed. */
+  noticeLogTail?: boolean | undefined;
   slot?: string | undefined;
   /** The form of a calendar version, such as `YYYY.0M.MICRO`. */
   calver?: string | undefined;
@@ -39,6 +41,8 @@ export interface AppOptions {
   rollbackHook?: string | undefined;
   /** Whether the app and the hooks are started without the agent's own secrets. */
   scrubEnvironment: boolean;
+  /** Whether the last of what the app writes is kept, for whoever asks; it is unless told otherwise. */
+  keepOutput?: boolean | undefined;
   /** How a new release proves itself; without it, a process has to stay up for a second. */
   health?: HealthOptions | undefined;
   /** How often a release may fail by its own fault, before it is tried no more. */

@@ -8,7 +8,13 @@ import type { AppOptions, OnRestart } from "./app-options.ts";
 import type { CachePool } from "./cache-pool.ts";
 import { type AppCache, type CacheDriver, type Outage, openAppCache } from "./caches/index.ts";
 import { childEnvironment } from "./child-environment.ts";
-import { type ChoiceParts, type ChoiceRules, choose, type PassedOver } from "./choose/choose.ts";
+import {
+  type Choice,
+  type ChoiceParts,
+  type ChoiceRules,
+  choose,
+  type PassedOver,
+} from "./choose/choose.ts";
 import { pinnedOnDisk } from "./choose/pinned-on-disk.ts";
 import { rulesOf } from "./choose/rules.ts";
 import { type AppControl, openAppControl } from "./control/app-control.ts";
@@ -28,6 +34,8 @@ import { openReleaseRegistry } from "./registries/index.ts";
 import { type ReleaseRegistry, ReleaseRegistryError } from "./release.ts";
 import { onceUntold, type ReportParts, tellGoneBack, withReport } from "./report.ts";
 import type { openListeners } from "./supervisor/listeners.ts";
+import { openAdmission } from "./verify/admission.ts";
+import { openCoverage } from "./verify/coverage.ts";
 import { openVerification, type Verification } from "./verify/index.ts";
 
 export interface AppParts {
@@ -131,15 +139,28 @@ async function followed(
     ...{ clock, logger, warned: new Set<string>(), activeTag, holds: () => ledger.state },
     tellPassedOver: (releases) => observe({ type: "releases passed over", releases }),
   };
+  const admission = openAdmission({ ...parts, registry, rules });
+  const coverage = openCoverage({ ...parts, registry, store, admission });
+  let chosen: Choice | undefined;
   const alone = openTurns();
   const hooks = hooksOf(options, { ...options, logger, observe });
-  const deployParts = { ...parts, registry, store, shared, hooks, alone, start: mode.start };
+  const deployParts = {
+    ...parts,
+    registry,
+    store,
+    shared,
+    admission,
+    hooks,
+    alone,
+    start: mode.start,
+  };
   const reporting = { ...parts, registry, mode: options.mode };
 
   const about = { version: parts.version, registry: registry.name, ports };
   logger.info("Dewy started", { ...about, directory });
   observe({ type: "started", ...about, tag: activeTag() });
   await recover(parts);
+  await coverage.begin();
   const tellLeft = onceUntold(reporting);
   const socket = await control.listen(async (state, each) => {
     let passedOver: readonly PassedOver[] = [];
@@ -156,11 +177,18 @@ async function followed(
       {
         ...{ ledger, clock, logger, observe, intervalMs: options.intervalMs },
         failureLimit: options.failureLimit,
-        choose: async (each) =>
-          (await pinnedOnDisk(parts)) ?? (await choose(registry, rules, choosing, each)),
+        choose: async (each) => {
+          const pinned = await pinnedOnDisk({ ...parts, admission });
+          if (pinned) return pinned;
+          chosen = await choose(registry, rules, choosing, each);
+          return chosen;
+        },
         isUrgent: control.isUrgent,
         waits: control.waits,
-        rest: control.rest,
+        async rest(ms, each) {
+          await coverage.check(chosen, each);
+          await control.rest(ms, each);
+        },
         outage: () => asError(registry.outage),
         deploy: (choice, each) =>
           withReport(choice, reporting, () => deploy(choice, deployParts, each), each),
@@ -188,7 +216,7 @@ function watchCrashes(
     {
       ...parts,
       goBack: (tag, each) => mode.goBack(tag, each),
-      logTail: () => [],
+      lastWords: () => mode.lastWords(),
       rollbackHook: parts.hooks.rollback,
       tell: (gone, each) => tellGoneBack(gone, reporting, each),
     },

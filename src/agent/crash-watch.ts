@@ -5,6 +5,7 @@ import { type InTurn, openTurns } from "../base/turns.ts";
 import { afterwards } from "./deploy/afterwards.ts";
 import type { RunHook } from "./deploy/hook.ts";
 import type { Releases } from "./deploy/releases.ts";
+import type { Observe } from "./event.ts";
 import { phraseOf } from "./ledger/holds.ts";
 import type { DeployedRelease, Ledger } from "./ledger/ledger.ts";
 import {
@@ -26,9 +27,11 @@ export interface CrashWatchParts {
   alone: InTurn;
   /** Puts what `current` names in place of what is in service; never fails for good. */
   goBack(tag: string, call: Call): Promise<void>;
-  /** What the app has written last. */
-  logTail(): readonly string[];
+  /** What the app has written before it died. */
+  lastWords(): Promise<readonly string[]>;
   rollbackHook: RunHook | undefined;
+  observe: Observe;
+  /** The registry is told last. */
   tell(gone: GoneBack, call: Call): Promise<void>;
 }
 
@@ -80,8 +83,8 @@ async function goneBack(
   logger.error("The release is taken back: it crashes again and again", {
     ...{ tag: bad.tag, to: good.tag, deaths, reason },
   });
+  const about = { ...verdict, reason, logTail: await parts.lastWords() };
   const before = ledger.state;
-  const about = { ...verdict, reason, logTail: parts.logTail() };
   await ledger.update((state) => takeBack(state, good, about, clock.now()));
   try {
     await releases.switchTo(good.directory);
@@ -89,8 +92,12 @@ async function goneBack(
     await ledger.update(() => before);
     throw error;
   }
+  const { tag } = bad;
+  const { logTail } = about;
+  parts.observe({ type: "rolled back", tag, to: good.tag, reason, deaths });
+  parts.observe({ type: "release quarantined", tag, reason, failures: deaths, logTail });
   await parts.goBack(good.tag, call);
-  return { bad, good, deaths, reason, at: clock.now(), logTail: about.logTail };
+  return { bad, good, reason, at: clock.now() };
 }
 
 async function placeToGo(

@@ -1,6 +1,7 @@
 import type { Digest } from "../oci/digest.ts";
 import type { PassedOver } from "./choose/choose.ts";
 import type { Phase } from "./ledger/ledger.ts";
+import type { VerifyError } from "./verify/verify-error.ts";
 
 /** What the agent does with releases: keeps a process up, or places files. */
 export type Mode = "server" | "assets";
@@ -17,13 +18,16 @@ export interface Deployment {
   digest: Digest | undefined;
   /** Absolute, under `releases/`; `undefined` when it did not come so far. */
   directory: string | undefined;
+  /** What vouched for it, in words; `undefined` where nothing did, or it did not come so far. */
+  verified?: string | undefined;
   startedAt: Date;
   durationMs: number;
 }
 
 /**
  * Something that happened to one app. The log, the notices, the history and the metrics all get the
- * same facts. None of them holds a secret, a command line or what an app or a hook has written.
+ * same facts. None of them holds a secret or a command line; what an app or a hook has written is only
+ * in a `logTail`.
  */
 export type AgentEvent =
   /** `tag` is the release that was active when the agent was last here. */
@@ -43,6 +47,8 @@ export type AgentEvent =
   /** What the registry lets us ask until `resetAt`, where it tells. */
   | { type: "rate limit told"; remaining: number; limit: number; resetAt: Date }
   | { type: "fetched"; tag: string; artifact: string; sizeBytes: number; from: FetchedFrom }
+  /** What vouches for a release was looked at; `outcome` is why it was refused, where it was. */
+  | { type: "verified"; tag: string; outcome: "passed" | Lowercase<VerifyError["code"]> }
   | { type: "phase ended"; phase: Phase; tag: string; durationMs: number }
   | { type: "hook ended"; hook: HookName; tag: string; durationMs: number; error?: unknown }
   /** `at` is when, where it is told later: by the agent that follows one that was killed. */
@@ -57,7 +63,14 @@ export type AgentEvent =
       deaths: number;
     }
   /** It has failed as often as it may, and is not tried again by itself. */
-  | { type: "release quarantined"; tag: string; reason: string; failures: number }
+  | {
+      type: "release quarantined";
+      tag: string;
+      reason: string;
+      failures: number;
+      /** What its app or hook has written last, without the agent's own secrets. */
+      logTail: readonly string[];
+    }
   /** A generation is in service; `tag` is unknown where the ledger was lost. */
   | { type: "app started"; reason: StartReason; tag: string | undefined; pid: number }
   | { type: "app died"; how: string }

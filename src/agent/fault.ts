@@ -31,5 +31,7 @@ export function isFinalFault(error: unknown): boolean {
 
 /** What was written last before it failed, as far as the error brings it along. */
 export function logTailOf(error: unknown): string[] {
-  return error instanceof HookError ? [...error.logTail] : [];
+  const speaks =
+    error instanceof HookError || error instanceof SupervisorError || error instanceof ProbeError;
+  return speaks ? [...error.logTail] : [];
 }

@@ -197,5 +197,5 @@ async function noteFailure(target: Target, error: unknown, parts: FollowParts): 
   logger.error("Dewy run failure: the release is not tried again by itself", {
     ...{ tag, error, failures, hint: "publish a newer one" },
   });
-  observe({ type: "release quarantined", tag, reason, failures: faults });
+  observe({ type: "release quarantined", tag, reason, failures: faults, logTail: entry.logTail });
 }

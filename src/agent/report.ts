@@ -7,6 +7,7 @@ import type { Deployment, Mode, Observe } from "./event.ts";
 import { forgetUntold } from "./ledger/attempt.ts";
 import type { DeployedRelease, Ledger, Untold } from "./ledger/ledger.ts";
 import type { DeploymentReport, ReleaseRegistry } from "./release.ts";
+import { sentenceOf } from "./verify/verifier.ts";
 
 const reportTimeoutMs = 15_000;
 /** Of that, once the agent has been told to end. */
@@ -37,8 +38,9 @@ export async function withReport(
   const reported = { tag, identity: artifact.identity, command: mode, host };
   const factsOf = deploymentOf(choice, parts);
   try {
-    const { digest, directory } = await deploy();
-    observe({ type: "deployed", deployment: { ...factsOf(), digest, directory } });
+    const { digest, directory, evidence } = await deploy();
+    const verified = evidence && sentenceOf(evidence);
+    observe({ type: "deployed", deployment: { ...factsOf(), digest, directory, verified } });
   } catch (error) {
     if (isEchoOf(call.signal, error)) {
       logger.info("Deployment broken off", { tag, phase: ledger.state.attempt?.phase });
@@ -76,11 +78,12 @@ async function tellUntold(
   call: Call,
 ): Promise<void> {
   const { mode, host, logger, observe } = parts;
-  const { tag, identity, artifact, digest, directory } = release;
+  const { tag, identity, artifact, digest, directory, evidence } = release;
+  const verified = evidence && sentenceOf(evidence);
   const [startedAt, at] = [new Date(times.startedAt), new Date(times.committedAt)];
   const durationMs = Math.max(0, at.getTime() - startedAt.getTime());
   logger.info("Telling of a deployment that an earlier agent left untold", { tag, at });
-  const deployment = { tag, previousTag, artifact, identity, digest, directory };
+  const deployment = { tag, previousTag, artifact, identity, digest, directory, verified };
   observe({ type: "deployed", deployment: { ...deployment, startedAt, durationMs }, at });
   await tell({ tag, identity, command: mode, host, error: undefined, at }, parts, call);
   await noteTold(parts);
@@ -90,21 +93,17 @@ async function tellUntold(
 export interface GoneBack {
   bad: DeployedRelease;
   good: DeployedRelease;
-  deaths: number;
   reason: string;
-  logTail: readonly string[];
   at: Date;
 }
 
-/** Tells that a release was taken back after its commit. */
+/** Tells the registry that a release was taken back after its commit. */
 export async function tellGoneBack(
-  { bad, good, deaths, reason, at }: GoneBack,
+  { bad, good, reason, at }: GoneBack,
   parts: ReportParts,
   call: Call,
 ): Promise<void> {
-  const { mode: command, host, observe } = parts;
-  observe({ type: "rolled back", tag: bad.tag, to: good.tag, reason, deaths });
-  observe({ type: "release quarantined", tag: bad.tag, reason, failures: deaths });
+  const { mode: command, host } = parts;
   const about = { command, host, at };
   await tell({ tag: bad.tag, identity: bad.identity, ...about, error: reason }, parts, call);
   await tell({ tag: good.tag, identity: good.identity, ...about, error: undefined }, parts, call);

@@ -92,6 +92,10 @@ function commandsWith(start: StartApps): Record<string, Entry> {
       summary: "show what was deployed, when and how it ended",
       load: async () => (await import("./commands/history.ts")).history,
     },
+    logs: {
+      summary: "show what the app has written",
+      load: async () => (await import("./commands/logs.ts")).logs,
+    },
     "registry serve": {
       summary: "serve an OCI image registry",
       load: async () => (await import("./commands/registry-serve.ts")).registryServe,

@@ -25,6 +25,7 @@ import { measuredStorage } from "./metrics/measured-storage.ts";
 import { type MirrorCounts, noCounts } from "./mirror/mirror-counts.ts";
 import { mirrorMetrics } from "./mirror/mirror-metrics.ts";
 import type { StorageDriver } from "./storage-driver.ts";
+import type { Tracing } from "./tracing/tracing.ts";
 
 export interface ObserverParts {
   storage: StorageDriver;
@@ -34,6 +35,7 @@ export interface ObserverParts {
   logger: Logger;
   /** For proxies. */
   environment: Environment;
+  tracing: Tracing | undefined;
 }
 
 /** All that looks on while the registry serves. */
@@ -65,15 +67,16 @@ export async function openObservers(
   parts: ObserverParts,
   call: Call,
 ): Promise<Observers> {
-  const { clock, logger, environment } = parts;
+  const { clock, logger, environment, tracing } = parts;
   const { driver } = config.storage.choice;
   const { addr, prometheus } = config.http.debug ?? {};
   const isMeasured = prometheus?.enabled ?? false;
   const measured = isMeasured ? measuredStorage(parts.storage, driver) : undefined;
   const metrics = isMeasured ? openHttpMetrics() : undefined;
-  const storage = measured?.storage ?? parts.storage;
+  const untraced = measured?.storage ?? parts.storage;
+  const storage = tracing?.storage(untraced, driver) ?? untraced;
   const directory = queueDirectoryOf(config);
-  const queued = { directory, clock, logger, environment };
+  const queued = { directory, clock, logger, environment, tracing };
   const notifications = await openNotifications(config.notifications, queued, call);
   const http = openHttpClient({ userAgent: "dewy", environment });
   const health = startHealth(checksOf(config.health, { storage, driver, http }), parts);
@@ -123,11 +126,13 @@ function witness(
   { notifications }: RegistryConfig,
   sink: Notifications,
   store: ImageStore,
-  { addressOf, clock, logger, source }: ObserverParts & { source: RegistryEvent["source"] },
+  parts: ObserverParts & { source: RegistryEvent["source"] },
 ): Witness {
+  const { source, addressOf, tracing, clock, logger } = parts;
   const { includereferences, headpulls } = notifications.events;
   return witnessFor({
     ...{ store, sink, source, addressOf, clock, logger },
+    traceparent: () => tracing?.traceparent(),
     ...{ includeReferences: includereferences, headPulls: headpulls },
   });
 }

@@ -25,14 +25,17 @@ import { drain, openAnswers } from "./server-drain.ts";
 import { listen } from "./server-listen.ts";
 import { openServer } from "./server-open.ts";
 import { openStorage } from "./storage/index.ts";
+import { openTracing } from "./tracing/tracing.ts";
 
 export interface RegistryParts {
   clock: Clock;
   logger: Logger;
   /** Where requests are logged, unless `log.accesslog.disabled`. */
   accessLog?: AccessLog;
-  /** For the proxies on the way to other registries, and for credential helpers. */
+  /** For the proxies on the way to other registries, credential helpers, and `OTEL_…`. */
   environment?: Environment;
+  /** Of this program, as a collector of traces is told. */
+  version?: string;
 }
 
 export interface Registry {
@@ -51,6 +54,7 @@ export interface Registry {
  * Serves the image registry that `config` describes. What would keep it from working is found out
  * before the first request is taken.
  *
+ * @throws {ConfigError} for a variable of OpenTelemetry that cannot be meant
  * @throws {StorageError} when the storage cannot be used
  * @throws {AuthError} when users or keys cannot be read
  * @throws {NotificationsError} when their queue cannot be used
@@ -58,9 +62,9 @@ export interface Registry {
  */
 export async function openRegistry(
   config: RegistryConfig,
-  { clock, logger, accessLog, environment = {} }: RegistryParts,
+  { clock, logger: untraced, accessLog, environment = {}, version = "" }: RegistryParts,
 ): Promise<Registry> {
-  if (config.storage.cache) logger.info(cacheNote);
+  if (config.storage.cache) untraced.info(cacheNote);
   const isReadonly = config.storage.maintenance.readonly.enabled;
   const access = isReadonly ? "read" : "write";
   const storage = await openStorage(config.storage.choice, { access, clock });
@@ -72,9 +76,12 @@ export async function openRegistry(
   setMaxListeners(0, stop.signal); // every request that waits listens, and they are many
   const call = { signal: stop.signal };
   try {
+    const tracing = await openTracing({ clock, logger: untraced, environment, version });
+    if (tracing) closers.unshift((call) => tracing.close(call));
+    const logger = tracing?.logger ?? untraced;
     const settings = settingsOf(config);
     const addressOf = endOfClient(settings);
-    const watched = { storage, addressOf, clock, logger, environment };
+    const watched = { storage, addressOf, tracing, clock, logger, environment };
     const observers = await openObservers(config, watched, call);
     closers.push((call) => observers.close(call));
     const gate = await openGateFor(config.auth, { clock, logger, environment }, call);
@@ -89,7 +96,7 @@ export async function openRegistry(
     closers.push(() => quotas.close());
     const own =
       config.quotas.length === 0 ? unlimited : limitedStore({ store: unlimited, storage, quotas });
-    const mirrored = { own, storage, counts, environment, clock, logger };
+    const mirrored = { own, storage, counts, environment, tracing, clock, logger };
     const mirror = config.proxy && openImageMirror(config.proxy, mirrored);
     if (mirror) closers.push((call) => mirror.close(call));
     const { store, nameOf } = mirror ?? { store: own, nameOf: undefined };
@@ -113,6 +120,7 @@ export async function openRegistry(
       nameOf,
       witness,
       metrics,
+      tracing,
       health,
       accessLog: log,
     };

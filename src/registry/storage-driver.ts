@@ -6,6 +6,7 @@ import { DewyError } from "../base/errors.ts";
 export type StoragePath = `/${string}`;
 
 export interface StoredFile {
+  /** 0 where it is a directory. */
   size: number;
   modified: Date;
 }

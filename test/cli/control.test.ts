@@ -72,6 +72,32 @@ describe("an agent that is asked from another terminal", { timeout: 90_000 }, ()
     expect((await dewy("retry", "v1.2.0")).status).toBe(1);
   });
 
+  it("shows what the app has written, and why a release is in quarantine", async () => {
+    await stage.push("v1.0.0", {
+      "server.js": 'console.log("hello");\nsetInterval(() => {}, 1e6);',
+    });
+    const agent = stage.startAgent(port, ["--health-command", "true", "--failure-limit", "1"]);
+    await until("it has written", async () => (await dewy("logs")).printed.length > 0);
+    await stage.push("v1.1.0", {
+      "server.js": 'console.error("no such table");\nprocess.exit(3);',
+    });
+    await dewy("deploy");
+
+    await until("it is all there", async () => (await dewy("logs")).printed.length > 1);
+    const lines = (await dewy("logs")).printed;
+    expect(lines[0]).toMatch(/^20\S+ \S+ \S+ v1\.0\.0#1 out hello$/);
+    expect(lines.at(-1)).toMatch(/ v1\.1\.0#2 err no such table$/);
+    expect(
+      (await dewy("logs", "-n", "1", "--json")).printed.map((line) => JSON.parse(line)),
+    ).toEqual([
+      expect.objectContaining({ stream: "stderr", tag: "v1.1.0", text: "no such table" }),
+    ]);
+    expect((await json("status")).apps[0].quarantined).toMatchObject([
+      { tag: "v1.1.0", logTail: ["no such table"] },
+    ]);
+    expect(agent.log()).toContain("no such table");
+  });
+
   it("deploys nothing during a pause, but what is told to be deployed now", async () => {
     await stage.push("v1.0.0");
     const agent = stage.startAgent(port);

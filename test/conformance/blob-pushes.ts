@@ -48,7 +48,10 @@ export const pushes: Record<string, Push> = {
   "chunks out of order, the last with the PUT": async (repository, bytes, digest) => {
     const [first, second, [from, to]] = thirds(bytes);
     let location = await begin(repository);
-    for (const range of [first, second]) location = await send(location, chunkOf(bytes, ...range));
+    for (const range of [first, second]) {
+      await refusedOutOfOrder(location, bytes, range[0]);
+      location = await send(location, chunkOf(bytes, ...range));
+    }
     await refusedOutOfOrder(location, bytes, from, digest);
     return end(location, digest, chunkOf(bytes, from, to));
   },

@@ -48,17 +48,21 @@ describe.each(["sha256", "sha512"] as const)("%s blobs", (algorithm) => {
     await isWhole(`${base}/conformance/two`, digest, random);
   });
 
-  it("are uploaded when there is nothing to mount", async () => {
+  it.each([
+    ["named", "&from=conformance/two"],
+    ["not named", ""],
+  ])("are uploaded when there is nothing to mount, from a repository %s", async (_name, from) => {
     const base = await serve();
     const repository = `${base}/conformance/one`;
     const digest = digestOf(random, algorithm);
 
-    const mount = `${repository}/blobs/uploads/?mount=${digest}&from=conformance/two`;
+    const mount = `${repository}/blobs/uploads/?mount=${digest}${from}`;
     const { headers } = await answered(202, "POST", mount);
 
     const location = new URL(headers.get("location") ?? "", base).href;
     await answered(201, "PUT", withDigest(location, digest), { body: random });
     await isWhole(repository, digest, random);
+    await isDeleted(repository, digest);
   });
 
   it("are missing until they are pushed", async () => {

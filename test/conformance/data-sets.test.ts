@@ -52,6 +52,7 @@ describe.each(["sha256", "sha512"] as const)("named by %s,", (algorithm) => {
       const head = await answered(200, "HEAD", `${repository}/manifests/${tag}`);
       expect(head.headers.get("docker-content-digest")).toBe(last?.descriptor.digest);
     }
+    await isListed(repository, tags);
   });
 
   it("an image under another's digest is refused", async () => {
@@ -86,19 +87,34 @@ async function live(repository: string, set: DataSet): Promise<void> {
   if (last === undefined) throw new Error("a data set has a manifest");
   await pushManifest(repository, last, `${last.descriptor.digest}?tag=v1`);
   if (last.descriptor.digest.startsWith("sha256:")) await pushManifest(repository, last, "v2");
-  const { body } = await answered(200, "GET", `${repository}/tags/list`);
-  expect(JSON.parse(body.toString()).tags).toContain("v1");
+  await isListed(repository, last.descriptor.digest.startsWith("sha256:") ? ["v1", "v2"] : ["v1"]);
 
   await isServed(repository, last, "v1");
   for (const manifest of set.manifests) {
     await isServed(repository, manifest, manifest.descriptor.digest);
   }
   for (const [digest, bytes] of set.blobs) {
+    const head = await answered(200, "HEAD", `${repository}/blobs/${digest}`);
+    expect(head.headers.get("content-length")).toBe(String(bytes.length));
+    expect(head.headers.get("docker-content-digest")).toBe(digest);
     const blob = await answered(200, "GET", `${repository}/blobs/${digest}`);
     expect(blob.body.equals(bytes)).toBe(true);
   }
   await isReferred(repository, set.manifests);
   await dies(repository, set);
+  await isReferred(repository, set.manifests, []);
+}
+
+/** All tags, and after one in the middle only those that follow it. */
+async function isListed(repository: string, tags: readonly string[]): Promise<void> {
+  const list = async (query: string) => {
+    const { body } = await answered(200, "GET", `${repository}/tags/list${query}`);
+    return JSON.parse(body.toString()).tags;
+  };
+  const sorted = [...tags].sort();
+  const half = Math.floor((sorted.length - 1) / 2);
+  expect(await list("")).toEqual(sorted);
+  expect(await list(`?last=${sorted[half]}`)).toEqual(sorted.slice(half + 1));
 }
 
 async function pushBlobs(repository: string, { blobs }: DataSet): Promise<void> {
@@ -138,9 +154,13 @@ async function isServed(
 }
 
 /** Every referrer of each subject is listed, with what it says of itself, and alone by its type. */
-async function isReferred(repository: string, manifests: readonly PushedManifest[]): Promise<void> {
-  const referrers = manifests.filter(({ subject }) => subject !== undefined);
-  for (const subject of new Set(referrers.map((each) => each.subject))) {
+async function isReferred(
+  repository: string,
+  manifests: readonly PushedManifest[],
+  left = manifests,
+): Promise<void> {
+  const referrers = left.filter(({ subject }) => subject !== undefined);
+  for (const subject of new Set(manifests.flatMap((each) => each.subject ?? []))) {
     const own = referrers.filter((each) => each.subject === subject);
     expect(await listed(repository, subject, "")).toEqual(new Set(own.map(describeReferrer)));
     for (const { artifactType } of own.filter((each) => each.artifactType !== undefined)) {

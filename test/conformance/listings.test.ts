@@ -75,7 +75,17 @@ it.each([
 ])("answers %i to %s %s", async (status, method, path) => {
   const repository = `${await serve()}/conformance/one`;
 
-  const { body } = await answered(status, method, `${repository}/${path}`);
+  const headers = { "content-type": mediaTypes.ociIndex };
+  const document = JSON.stringify({
+    schemaVersion: 2,
+    manifests: [],
+    mediaType: mediaTypes.ociIndex,
+  });
+  const sent = method === "PUT" ? { body: document, headers } : {};
 
-  if (method !== "HEAD") expect(JSON.parse(body.toString()).errors[0].code).toMatch(/^[A-Z_]+$/);
+  const { body } = await answered(status, method, `${repository}/${path}`, sent);
+
+  if (method === "HEAD") return;
+  const code = status === 404 ? "MANIFEST_UNKNOWN" : "DIGEST_INVALID";
+  expect(JSON.parse(body.toString()).errors[0].code).toBe(code);
 });

@@ -20,7 +20,7 @@ const content = Buffer.from("what is released");
 const platform = { os: "linux", architecture: "amd64" };
 
 describeWith("cosign")("signatures that cosign has made", () => {
-  it("under a tag vouch for the image", async ({ signal }) => {
+  it("under a tag vouch for the image", { timeout: 60_000 }, async ({ signal }) => {
     const place = await openPlace();
 
     await place.sign("sign");
@@ -32,7 +32,7 @@ describeWith("cosign")("signatures that cosign has made", () => {
     });
   });
 
-  it("and that refer to the image vouch for it", async ({ signal }) => {
+  it("and that refer to the image vouch for it", { timeout: 60_000 }, async ({ signal }) => {
     const place = await openPlace();
 
     await place.sign("sign", ["--registry-referrers-mode=oci-1-1"], { COSIGN_EXPERIMENTAL: "1" });
@@ -43,23 +43,27 @@ describeWith("cosign")("signatures that cosign has made", () => {
   it.each([
     ["under a tag", []],
     ["that refer to the image", ["--new-bundle-format"]],
-  ])("in attestations %s vouch for it where that kind is demanded", async (_where, format) => {
-    const { signal } = new AbortController();
-    const place = await openPlace();
-    const predicate = join(place.directory, "parts.json");
-    await writeFile(predicate, '{"SPDXID":"SPDXRef-DOCUMENT","spdxVersion":"SPDX-2.3"}');
+  ])(
+    "in attestations %s vouch for it where that kind is demanded",
+    { timeout: 60_000 },
+    async (_where, format) => {
+      const { signal } = new AbortController();
+      const place = await openPlace();
+      const predicate = join(place.directory, "parts.json");
+      await writeFile(predicate, '{"SPDXID":"SPDXRef-DOCUMENT","spdxVersion":"SPDX-2.3"}');
 
-    await place.sign("attest", ["--type", "spdxjson", "--predicate", predicate, ...format]);
+      await place.sign("attest", ["--type", "spdxjson", "--predicate", predicate, ...format]);
 
-    const keys = [place.key];
-    const found = await place.verified({ keys, predicateType: "spdxjson" }, signal);
-    expect(found?.checked).toContain("https://spdx.dev/Document");
-    await expect(place.verified({ keys }, signal)).rejects.toMatchObject({
-      message: expect.stringContaining("it attests https://spdx.dev/Document, by"),
-    });
-  });
+      const keys = [place.key];
+      const found = await place.verified({ keys, predicateType: "spdxjson" }, signal);
+      expect(found?.checked).toContain("https://spdx.dev/Document");
+      await expect(place.verified({ keys }, signal)).rejects.toMatchObject({
+        message: expect.stringContaining("it attests https://spdx.dev/Document, by"),
+      });
+    },
+  );
 
-  it("with another key are refused", async ({ signal }) => {
+  it("with another key are refused", { timeout: 60_000 }, async ({ signal }) => {
     const place = await openPlace();
     await place.sign("sign");
     const other = join(place.directory, "other.pub");
@@ -76,7 +80,7 @@ describeWith("cosign")("signatures that cosign has made", () => {
     ["in a bundle", [".sigstore.json", "--new-bundle-format", "--bundle"]],
     ["in the older bundle", [".bundle", "--bundle"]],
     ["by itself", [".sig", "--output-signature"]],
-  ])("of a file lie beside it %s", async (_how, [ending = "", ...options]) => {
+  ])("of a file lie beside it %s", { timeout: 60_000 }, async (_how, [ending = "", ...options]) => {
     const { signal } = new AbortController();
     const place = await openPlace();
     const output = join(place.directory, `${fileName}${ending}`);

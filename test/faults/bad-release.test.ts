@@ -1,7 +1,10 @@
 import { expect, it } from "vitest";
 import type { HealthOptions } from "../../src/agent/readiness/health.ts";
 import { ask, until } from "../../src/agent/supervisor/sample-app.fake.ts";
-import { openHost, serving } from "./release-host.ts";
+import type { VerifyOptions } from "../../src/agent/verify/index.ts";
+import { fakeMinisigner } from "../../src/agent/verify/minisign.fake.ts";
+import { digestOf, hexOf } from "../../src/oci/digest.ts";
+import { type HostOptions, openHost, serving } from "./release-host.ts";
 
 /** How many polls may not try a bad release again. */
 const manyPolls = 1_000;
@@ -19,7 +22,14 @@ interface Fault {
   health?: Partial<HealthOptions>;
   hook?: string;
   isTampered?: boolean;
+  verify?: VerifyOptions;
+  /** The files beside the one that is deployed, in every release. */
+  beside?: HostOptions["beside"];
 }
+
+const signer = fakeMinisigner();
+const signed = { keys: [`minisign:${signer.line}`] };
+const isGood = (tag: string) => tag !== "v2.0.0";
 
 const faults: Fault[] = [
   { what: "exits at once", body: "process.exit(3)", reason: /ended with status 3/ },
@@ -77,12 +87,54 @@ const faults: Fault[] = [
     reason: /expected sha256:.*, received sha256:/,
     isTampered: true,
   },
+  {
+    what: "has another checksum than its SHA256SUMS say",
+    body: serving,
+    reason: /app: SHA256SUMS expects sha256:.*, received sha256:/,
+    beside: (content, tag) => ({
+      SHA256SUMS: `${hexOf(digestOf(isGood(tag) ? content : tag))}  app\n`,
+    }),
+  },
+  {
+    what: "has a signature of other bytes",
+    body: serving,
+    reason: /app.minisig is no signature of this app by the key/,
+    verify: signed,
+    beside: (content, tag) => ({ "app.minisig": signer.sign(isGood(tag) ? content : tag) }),
+  },
+  {
+    what: "is signed by a stranger",
+    body: serving,
+    reason: /app.minisig is signed by the key .*, and trusted is/,
+    verify: signed,
+    beside: (content, tag) => ({
+      "app.minisig": (isGood(tag) ? signer : fakeMinisigner()).sign(content),
+    }),
+  },
+  {
+    what: "has no signature",
+    body: serving,
+    reason: /app of v2.0.0 has no signature \(minisign.*\): beside it there is nothing/,
+    verify: signed,
+    beside: (content, tag): Record<string, string> =>
+      isGood(tag) ? { "app.minisig": signer.sign(content) } : {},
+  },
+  {
+    what: "is an older one under a new tag",
+    body: serving,
+    reason: /app.minisig of v2.0.0 was signed at 2025-.*, and v1.0.0, deployed before, at 2026-/,
+    verify: signed,
+    beside: (content, tag) => {
+      const comment = `timestamp:${isGood(tag) ? 1_767_225_600 : 1_764_547_200}`;
+      return { "app.minisig": signer.sign(content, { comment }) };
+    },
+  },
 ];
 
 it.each(faults)(
   "keeps the old release in service, and tries it no more: a release that $what",
   async ({ ...fault }) => {
-    const host = await openHost({ health: fault.health, beforeDeployHook: fault.hook });
+    const host = await openHost({ ...fault, beforeDeployHook: fault.hook });
     await until(() => host.answers("v1.0.0"));
 
     await host.publish("v2.0.0", fault.body, fault.isTampered);
@@ -112,6 +164,28 @@ it.each(faults)(
   },
   60_000,
 );
+
+it("takes no older release when the newer one has gone from the registry, until a person says so", async () => {
+  const beside = (content: string) => ({ "app.minisig": signer.sign(content) });
+  const host = await openHost({ verify: signed, beside });
+  await until(() => host.runs("v1.0.0"));
+  await host.publish("v2.0.0", serving);
+  await until(() => host.runs("v2.0.0"));
+
+  host.unpublish("v2.0.0");
+  await until(async () => (await host.ledger()).quarantined?.length === 1);
+
+  const { active, quarantined } = await host.ledger();
+  expect(active).toMatchObject({ tag: "v2.0.0", evidence: { kind: "minisign" } });
+  const reason = expect.stringMatching(/offers v1.0.0 as its newest, and v2.0.0 was verified at/);
+  expect(quarantined).toMatchObject([{ tag: "v1.0.0", reason }]);
+  const before = host.polls();
+  await until(() => host.polls() > before + manyPolls);
+  expect(await ask(host.port())).toBe("v2.0.0");
+
+  await host.pin("v1.0.0");
+  await until(() => host.runs("v1.0.0"));
+}, 60_000);
 
 it("takes a release into service once it has baked", async () => {
   const host = await openHost({ health: { path, match: "{tag}", bakeMs: 1_500 } });

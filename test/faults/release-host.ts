@@ -27,12 +27,14 @@ export type HostOptions = Partial<
   Pick<AppOptions, "mode" | "crashes" | "beforeDeployHook" | "rollbackHook" | "verify">
 > & {
   health?: Partial<HealthOptions> | undefined;
+  /** The files beside the one that is deployed, in every release. */
+  beside?: ((content: string, tag: string) => Readonly<Record<string, string>>) | undefined;
   /** What a workflow leaves about the file of a release, as it is published. */
   attest?: (tag: string, content: string) => Promise<object | undefined>;
 };
 
 /** An agent that follows a fake GitHub, where `v1.0.0` is published, and its app on a port. */
-export async function openHost({ health: asked, attest, ...rest }: HostOptions) {
+export async function openHost({ health: asked, beside, attest, ...rest }: HostOptions) {
   const directory = await mkdtemp(join(tmpdir(), "dewy-bad-release-"));
   const github = await serveFakeGithub();
   const environment = {
@@ -80,11 +82,14 @@ export async function openHost({ health: asked, attest, ...rest }: HostOptions) 
       return told;
     },
     told: async () => (await host.history()).map(({ event, tag }) => [event, tag]),
+    unpublish(tag: string): void {
+      github.releases = github.releases.filter((release) => release.tag !== tag);
+    },
     async publish(tag: string, body: string, isTampered = false) {
       const content = appOf(tag, body);
       const bundle = await attest?.(tag, content);
       if (bundle) github.attestations.set(digestOf(content), [bundle]);
-      github.publish(tag, { app: content });
+      github.publish(tag, { app: content, ...beside?.(content, tag) });
       const [asset] = github.releases[0]?.assets ?? [];
       if (asset && isTampered) asset.served = asset.content.replace("servers", "SERVERS");
     },

@@ -177,13 +177,18 @@ function stay(tag: string, { logger, warned }: ChoiceParts): undefined {
 
 /** Among equals (`v1.0.0+blue`, `1.0.0`) the registry's order decides, as it does in the original. */
 function newestFirst(tags: readonly string[], rules: ChoiceRules): Version[] {
-  const { preRelease, slot, versioning = semanticVersions, constraint } = rules;
+  const { versioning = semanticVersions } = rules;
   return tags
     .flatMap((tag) => versioning.parse(tag) ?? [])
-    .filter((version) => preRelease || version.preRelease.length === 0)
-    .filter((version) => !slot || version.slot === slot)
-    .filter((version) => constraint?.allows(version) ?? true)
+    .filter((version) => isAllowed(version, rules))
     .sort((a, b) => compareVersions(b, a));
+}
+
+/** Whether a version is one of those that may be chosen. */
+export function isAllowed(version: Version, rules: ChoiceRules): boolean {
+  const { preRelease, slot, constraint } = rules;
+  if (!preRelease && version.preRelease.length > 0) return false;
+  return (!slot || version.slot === slot) && (constraint?.allows(version) ?? true);
 }
 
 /** Quietly in the grace period; after it once a tag, as a person has to do something then. */

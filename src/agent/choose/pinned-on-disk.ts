@@ -2,6 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Releases } from "../deploy/releases.ts";
 import { pinAt } from "../ledger/holds.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { Admission } from "../verify/admission.ts";
 import type { Choice } from "./choose.ts";
 
 /**
@@ -12,16 +13,20 @@ export async function pinnedOnDisk({
   ledger,
   releases,
   clock,
+  admission,
 }: {
   ledger: Ledger;
   releases: Releases;
   clock: Clock;
+  admission: Pick<Admission, "covers">;
 }): Promise<Choice | undefined> {
   const { state } = ledger;
   const pin = pinAt(state, clock.now());
   if (!pin || state.active?.tag === pin.tag) return undefined;
-  for (const { tag, identity, digest, artifact: name, directory } of state.releases) {
+  for (const { tag, identity, digest, artifact: name, directory, evidence } of state.releases) {
     if (tag !== pin.tag || !(await releases.isComplete(directory))) continue;
+    // Its signature is in the registry: that is asked, where the policy has changed since.
+    if (!admission.covers(evidence)) continue;
     const artifact = { name, identity, digest, platform: undefined, sizeBytes: undefined, url: "" };
     const version = { tag, numbers: [], preRelease: [], slot: undefined };
     const release = { tag, artifacts: [artifact], publishedAt: undefined };

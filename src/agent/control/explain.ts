@@ -7,6 +7,7 @@ export type ShowTime = (time: string) => string;
 export function explain(situation: Situation, show: ShowTime): string[] {
   return [
     inService(situation, show),
+    ...vouchedFor(situation),
     ...decided(situation, show),
     ...attempted(situation, show),
     ...waiting(situation, show),
@@ -30,6 +31,13 @@ function inService(
   if (!agent) return `${start}; no agent runs here now.`;
   if (poll?.tag !== tag || pinned) return `${start}.`;
   return `${start}: it is the newest release that may run here.`;
+}
+
+function vouchedFor({ active, uncovered }: Situation): string[] {
+  if (!active) return [];
+  const { tag, verified } = active;
+  if (uncovered) return [`${tag} is not covered by the policy of verification: ${uncovered}.`];
+  return verified ? [`${tag} was verified by ${verified}.`] : [];
 }
 
 function decided({ pinned, paused }: Situation, show: ShowTime): string[] {

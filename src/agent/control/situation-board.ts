@@ -5,6 +5,7 @@ import type { Wait } from "../choose/wait.ts";
 import type { AgentEvent, Mode } from "../event.ts";
 import { pauseAt, pinAt, skipReason } from "../ledger/holds.ts";
 import type { DeployedRelease, LedgerState } from "../ledger/ledger.ts";
+import { sentenceOf } from "../verify/verifier.ts";
 import type { Situation } from "./situation.ts";
 
 export interface SituationParts {
@@ -72,12 +73,13 @@ export function recorded(
   state: Readonly<LedgerState>,
   now: Date,
 ): Situation {
-  const { active, lastGood, attempt, quarantined } = state;
+  const { active, lastGood, attempt, quarantined, uncovered } = state;
   const [pinned, paused] = [pinAt(state, now), pauseAt(state, now)];
   const skipped = state.skipped?.filter(({ tag }) => skipReason(state, tag, now) !== undefined);
   return {
     ...known,
     ...(active && { active: taggedOf(active) }),
+    ...(uncovered && uncovered.directory === active?.directory && { uncovered: uncovered.reason }),
     ...(lastGood && { lastGood: taggedOf(lastGood) }),
     ...(attempt && { attempt: attemptOf(attempt) }),
     ...(pinned && { pinned }),
@@ -87,7 +89,10 @@ export function recorded(
   };
 }
 
-const taggedOf = ({ tag, since, directory }: DeployedRelease) => ({ tag, since, directory });
+const taggedOf = ({ tag, since, directory, evidence }: DeployedRelease) => ({
+  ...{ tag, since, directory },
+  ...(evidence && { verified: sentenceOf(evidence) }),
+});
 
 function attemptOf({
   tag,

@@ -10,7 +10,11 @@ const Decision = v.object({
 });
 const DecisionAboutRelease = v.object({ ...Decision.entries, tag: v.string() });
 
-const Tagged = v.object({ tag: v.string(), since: Time, directory: v.string() });
+const Tagged = v.object({
+  ...{ tag: v.string(), since: Time, directory: v.string() },
+  /** What vouched for it, in words. */
+  verified: v.optional(v.string()),
+});
 
 /** What the running agent knows of one app, as it says it to whoever asks. Times are in ISO 8601. */
 export const Situation = v.object({
@@ -23,6 +27,8 @@ export const Situation = v.object({
   /** `undefined` when no agent runs, and this is what the last one left in its ledger. */
   agent: v.optional(v.object({ pid: v.number(), version: v.string(), since: Time })),
   active: v.optional(Tagged),
+  /** Why the policy of today would not let in what is active. */
+  uncovered: v.optional(v.string()),
   lastGood: v.optional(Tagged),
   /** The process in service; none for assets. */
   running: v.optional(v.object({ pid: v.number(), since: Time })),

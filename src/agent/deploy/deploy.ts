@@ -5,9 +5,8 @@ import type { Choice } from "../choose/choose.ts";
 import type { HookName } from "../event.ts";
 import type { DeployedRelease } from "../ledger/ledger.ts";
 import type { ReleaseRegistry } from "../release.ts";
-import { type Evidence, sentenceOf, type Verification } from "../verify/index.ts";
-import { siblingsOf } from "../verify/siblings.ts";
-import type { LocalFile } from "../verify/verifier.ts";
+import type { Admission } from "../verify/admission.ts";
+import type { Evidence, LocalFile } from "../verify/verifier.ts";
 import { type ActivateParts, activate } from "./activate.ts";
 import { afterwards } from "./afterwards.ts";
 import { fetchArtifact } from "./fetch.ts";
@@ -21,7 +20,7 @@ import { archiveLimits, unpack } from "./unpack.ts";
 export interface DeployParts extends PhaseParts, PruneParts, ActivateParts {
   registry: ReleaseRegistry;
   /** What has to vouch for a release. */
-  verification: Verification;
+  admission: Admission;
   /** What other hosts have fetched already, where there is such a cache. */
   shared: SharedArtifacts | undefined;
   /** Those that were asked for: before anything changes, after the commit, after an undoing. */
@@ -46,6 +45,11 @@ export async function deploy(
 ): Promise<DeployedRelease> {
   const phases = trackPhases(choice.tag, parts);
   try {
+    const refusal = parts.admission.refusal(choice);
+    if (refusal) {
+      await phases.enter("verify");
+      throw refusal;
+    }
     const previousTag = parts.ledger.state.active?.tag;
     const before = await onDisk(choice, parts);
     const release = before ?? (await prepare(choice, phases, parts, call));
@@ -69,13 +73,13 @@ export async function deploy(
 /** The same bytes, deployed earlier, verified as the policy demands, and still there: nothing has to be fetched or unpacked. */
 async function onDisk(
   { tag, artifact }: Choice,
-  { ledger, releases, verification, clock, logger }: DeployParts,
+  { ledger, releases, admission, clock, logger }: DeployParts,
 ): Promise<DeployedRelease | undefined> {
   const { active, releases: known } = ledger.state;
   for (const release of known) {
     if (release.tag !== tag || release.identity !== artifact.identity) continue;
     if (release.directory === active?.directory) continue;
-    if (!verification.covers(release.evidence)) continue;
+    if (!admission.covers(release.evidence)) continue;
     if (!(await releases.isComplete(release.directory))) continue;
     logger.info("Release is still there", { tag, path: release.directory });
     return { ...release, since: clock.now().toISOString() };
@@ -95,7 +99,7 @@ async function prepare(
   let evidence: Evidence | undefined;
   const verify = async (file: LocalFile, each: Call) => {
     await phases.enter("verify");
-    evidence = await verifiedBy(choice, file, parts, each);
+    evidence = await parts.admission.vouch(choice, file, each);
   };
 
   await phases.enter("fetch");
@@ -117,22 +121,6 @@ async function prepare(
   const since = clock.now().toISOString();
   const known = { tag, identity, digest: fetched.digest, artifact: name, directory, since };
   return { ...known, ...(evidence && { evidence }) };
-}
-
-/** What vouches for `file`, the chosen artifact. @throws {VerifyError} */
-async function verifiedBy(
-  { tag, release, artifact }: Choice,
-  file: LocalFile,
-  { registry, verification, logger }: DeployParts,
-  call: Call,
-): Promise<Evidence | undefined> {
-  // Not every registry tells the digest, and what is attested is found by it.
-  const known = { ...artifact, digest: artifact.digest ?? file.digest };
-  const siblings = siblingsOf(registry, release, known);
-  const subject = { registry: registry.name, release, artifact, file, siblings };
-  const evidence = await verification.verify(subject, call);
-  if (evidence) logger.info("Artifact verified", { tag, by: sentenceOf(evidence) });
-  return evidence;
 }
 
 async function takeIntoService(

@@ -11,8 +11,10 @@ import { openTurns } from "../../base/turns.ts";
 import { digestOf } from "../../oci/digest.ts";
 import type { Choice } from "../choose/choose.ts";
 import type { AgentEvent } from "../event.ts";
+import { thisHost } from "../host.ts";
 import { beginAttempt } from "../ledger/attempt.ts";
 import { openLedger, type Phase } from "../ledger/ledger.ts";
+import { openAdmission } from "../verify/admission.ts";
 import { openVerification } from "../verify/index.ts";
 import { openArtifactStore } from "./artifact-store.ts";
 import { deploy } from "./deploy.ts";
@@ -24,6 +26,7 @@ export async function openHost() {
   const root = await mkdtemp(join(tmpdir(), "dewy-deploy-"));
   const logger = new FakeLogger();
   const clock = systemClock;
+  const verification = await openVerification({}, { inQuery: undefined, clock });
   const ledger = await openLedger(join(root, ".dewy/ledger.json"), { logger, clock });
   const host = {
     root,
@@ -41,14 +44,16 @@ export async function openHost() {
     /** Called in each hook. */
     inHook: (_name: string) => {},
     events: [] as AgentEvent[],
-    verification: await openVerification({}, { inQuery: undefined, clock }),
     state: () => ledger.state,
     serves: () => readFile(join(root, "current/VERSION"), "utf8"),
     async deploy(tag: string, call: { signal: AbortSignal }) {
       const choice = await choiceOf(tag);
       const { identity, name: artifact } = choice.artifact;
       await ledger.update((state) => beginAttempt(state, { tag, identity, artifact }, clock.now()));
-      await deploy(choice, { ...parts, registry: registryOf(choice) }, call);
+      const registry = registryOf(choice);
+      const rules = { platform: thisHost().platform, preRelease: false };
+      const admission = openAdmission({ ...parts, verification, registry, rules });
+      await deploy(choice, { ...parts, registry, admission }, call);
     },
   };
   const releases = await openReleases(root, clock);
@@ -81,7 +86,6 @@ export async function openHost() {
       };
     },
     shared: undefined,
-    verification: host.verification,
     alone: openTurns(),
     observe: (event: AgentEvent) => void host.events.push(event),
     hooks: {

@@ -39,11 +39,15 @@ export const HistoryEntry = v.object({
   digest: optionalText,
   /** Absolute: where the release was unpacked. */
   directory: optionalText,
+  /** What vouched for it. */
+  verified: optionalText,
   hook: v.optional(v.picklist(["before-deploy", "after-deploy", "rollback"])),
   startedAt: v.optional(Time),
   durationMs: v.optional(v.number()),
   /** Of this release in a row. */
   failures: v.optional(v.number()),
+  /** What was written last before the verdict, shortened. */
+  logTail: v.optional(v.array(v.string())),
   /** In one line; of a death, how the app ended. */
   error: optionalText,
 });
@@ -59,6 +63,8 @@ export interface KnownSoFar {
 
 /** No word of an entry is longer, so that a line of the file is short whatever a registry sends. */
 const longestText = 1_000;
+const mostTailLines = 20;
+const longestTailLine = 200;
 
 /** The entry for `event`, which happened at `now`; `undefined` when it is none that anybody will ask about later. */
 export function entryOf(
@@ -92,7 +98,10 @@ function factsOf(event: AgentEvent, { tag }: KnownSoFar): Facts | undefined {
     }
     case "release quarantined": {
       const { tag: failed, reason, failures } = event;
-      const how = { failures, error: oneLine(reason) };
+      const tail = event.logTail
+        .slice(-mostTailLines)
+        .map((line) => line.slice(0, longestTailLine));
+      const how = { failures, error: oneLine(reason), ...(tail.length > 0 && { logTail: tail }) };
       return { event: "release quarantined", by: "poll", tag: failed, ...how };
     }
     case "hook ended": {

@@ -1,6 +1,7 @@
 import { messageOf } from "../../base/errors.ts";
 import { type Backoff, backoffMs } from "../../base/retry.ts";
 import type { Attempt, DeployedRelease, LedgerState, Phase } from "./ledger.ts";
+import { noteSigned } from "./signed.ts";
 import { beginWatch, isUnsteady } from "./watch.ts";
 
 const betweenFailures: Backoff = { firstMs: 10_000, maximumMs: 600_000 };
@@ -91,7 +92,8 @@ export function commitDeployment(
   release: DeployedRelease,
   now: Date,
 ): LedgerState {
-  const committed = beginWatch(commitOver(state, release, now), release, now);
+  const known = noteSigned(state, release, now);
+  const committed = beginWatch(commitOver(known, release, now), release, now);
   if (!state.attempt) return committed;
   const { startedAt } = state.attempt;
   const previousTag = state.active?.tag;

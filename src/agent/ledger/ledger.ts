@@ -54,6 +54,17 @@ const Untold = v.object({
   committedAt: Time,
 });
 
+/** The newest release of one registry that was deployed by its signature. */
+const SignedMark = v.object({
+  registry: v.string(),
+  tag: v.string(),
+  at: Time,
+  /** The policy it satisfied: times of other keys are not compared. */
+  policy: v.string(),
+  /** As the signature says. */
+  signedAt: v.optional(Time),
+});
+
 /** What a person has decided: who, when, why, and until when it holds where it does not for ever. */
 const Decision = v.object({
   by: v.string(),
@@ -91,6 +102,9 @@ const LedgerState = v.object({
   skipped: v.optional(v.array(DecisionAboutRelease)),
   pinned: v.optional(DecisionAboutRelease),
   paused: v.optional(Decision),
+  signed: v.optional(v.array(SignedMark)),
+  /** The release in service, where the policy of today would not let it in, and why. */
+  uncovered: v.optional(v.object({ directory: v.string(), reason: v.string() })),
 });
 
 /** A release on disk. `directory` is absolute; `since` is an ISO time, when it became active. */
@@ -101,6 +115,7 @@ export type Attempt = v.InferOutput<typeof Attempt>;
 export type Phase = v.InferOutput<typeof Phase>;
 /** What a kill leaves to the next agent to tell. */
 export type Untold = v.InferOutput<typeof Untold>;
+export type SignedMark = v.InferOutput<typeof SignedMark>;
 export type Decision = v.InferOutput<typeof Decision>;
 export type DecisionAboutRelease = v.InferOutput<typeof DecisionAboutRelease>;
 /** A release that has failed as often as it may, and is not tried again by itself. */

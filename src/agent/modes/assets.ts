@@ -21,6 +21,7 @@ export function openAssetsMode(
     async keepRunning() {},
     async goBack() {},
     onDeath() {},
+    lastWords: async () => [],
     async restart() {
       logger.info("Nothing to restart: files are served without a process of ours");
     },

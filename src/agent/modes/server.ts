@@ -8,7 +8,9 @@ import type { Started } from "../deploy/activate.ts";
 import type { Releases } from "../deploy/releases.ts";
 import type { Observe, StartReason } from "../event.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import { openAppOutput } from "../output/app-output.ts";
 import type { HealthOptions } from "../readiness/health.ts";
+import { ProbeError } from "../readiness/probe-error.ts";
 import { openKeptPorts } from "../supervisor/kept-ports.ts";
 import type { Listeners, openListeners } from "../supervisor/listeners.ts";
 import { openSupervisor } from "../supervisor/supervisor.ts";
@@ -26,6 +28,8 @@ export interface ServerModeOptions {
   drainMs: number;
   /** How a new release proves itself; without it, by staying up for a second. */
   health?: HealthOptions | undefined;
+  /** Whether the last of what the app writes is kept. */
+  keepOutput?: boolean | undefined;
   /** Whether the app is left to the next agent when this process ends. */
   handover: boolean;
 }
@@ -64,7 +68,12 @@ export async function openServerMode(
   ).catch(refusePort);
   const proving = openProving({ ...options, ports: servedOn(ports, listeners), health }, parts);
   const activeTag = () => ledger.state.active?.tag;
+  const output =
+    (options.keepOutput ?? true)
+      ? await openAppOutput({ ...parts, ...options, tag: startedTag })
+      : undefined;
   const supervisor = openSupervisor({
+    output: output?.open,
     ...{ ...options, command: [program, ...args], listeners, record, logger, clock },
     minimumUptimeMs: health?.minimumUptimeMs ?? 1_000,
     onDeath(how) {
@@ -85,13 +94,16 @@ export async function openServerMode(
     onDeath(listener) {
       tellDeath = listener;
     },
+    lastWords,
     async close() {
       if (handover && parts.isLast() && kept.outlive) {
         await supervisor.leave();
         kept.leave();
+        await output?.leave();
       } else {
         await supervisor.stop();
         await kept.end();
+        await output?.close();
       }
       listeners.close();
     },
@@ -122,13 +134,13 @@ export async function openServerMode(
   async function startProved(tag: string, each: Call): Promise<Started & { pid: number }> {
     const rivalPid = supervisor.running?.pid;
     const about = ({ pid }: { pid: number }) => ({ tag, pid, rivalPid });
-    const replacement = await supervisor.start(each, (candidate, own) =>
-      proving.ready(about(candidate), own),
-    );
+    const replacement = await supervisor
+      .start(each, (candidate, own) => proving.ready(about(candidate), own))
+      .catch(withLastWords);
     const { pid, generation, failed } = replacement;
     return {
       ...{ pid, generation },
-      bake: (own) => proving.bake(about(replacement), failed, own),
+      bake: (own) => proving.bake(about(replacement), failed, own).catch(withLastWords),
       commit: () => replacement.commit(),
       undo: () => replacement.undo(),
     };
@@ -156,6 +168,24 @@ export async function openServerMode(
     const { pid, generation } = started;
     logger.info("Start server", { tag, pid, generation, reason });
     tellStarted(reason, tag, pid);
+  }
+
+  async function lastWords(): Promise<readonly string[]> {
+    return (await output?.lastWords()) ?? [];
+  }
+
+  async function withLastWords(error: unknown): Promise<never> {
+    if (error instanceof SupervisorError || error instanceof ProbeError) {
+      error.logTail = await lastWords();
+    }
+    throw error;
+  }
+
+  /** Of what `current` leads to: a release in service, or the one that is being tried. */
+  async function startedTag(): Promise<string | undefined> {
+    const current = await parts.releases.current();
+    const { attempt, releases } = ledger.state;
+    return [attempt, ...releases].find((one) => one?.directory === current?.directory)?.tag;
   }
 
   function logPredecessors(error: unknown): void {

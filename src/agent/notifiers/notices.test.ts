@@ -71,6 +71,25 @@ describe("what people are told", () => {
     expect(open().told(event)).toBeUndefined();
   });
 
+  it.each([
+    [undefined, ""],
+    [true, "\n```\nconnecting with ***\nno such table\n```"],
+  ])("tells the last lines of a release only when asked to: %s", (tellsLogTail, lines) => {
+    const environment = { DB_PASSWORD: "hunter2hunter2" };
+    const logTail = ["connecting with hunter2hunter2", "no such table"];
+    const identity = { app: "web", host: "h1", mode: "server" } as const;
+    const notice = openNotices({ identity, clock: new FakeClock(), environment, tellsLogTail });
+
+    expect(
+      notice({ type: "release quarantined", tag: "v2", reason: "it died", failures: 1, logTail }),
+    ).toMatchObject({
+      kind: "error",
+      text:
+        "`v2` has failed once, and is not tried again until a newer release appears or somebody " +
+        `calls \`dewy retry v2\`: it died${lines}`,
+    });
+  });
+
   it("says of an app without a port that it has none", () => {
     const { texts } = open();
 

@@ -1,5 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Environment } from "../../base/environment.ts";
+import type { Secret } from "../../base/secret.ts";
 import type { AgentEvent, AppIdentity, HookName } from "../event.ts";
 import type { Notice } from "../notifier.ts";
 import { type CountedError, openErrorLimit } from "./limit.ts";
@@ -10,6 +11,8 @@ export interface NoticeParts {
   clock: Clock;
   /** For the values that must not be told. */
   environment: Environment;
+  /** Whether people are told the last lines of a release that failed; not, unless asked to. */
+  tellsLogTail?: boolean | undefined;
 }
 
 /** What of a notice depends on the event. */
@@ -18,6 +21,9 @@ type EventOf<Type extends AgentEvent["type"]> = Extract<AgentEvent, { type: Type
 
 /** An app that died, and then stayed up for so long, has not been dying all the time. */
 const calmMs = 600_000;
+
+const mostTailLines = 10;
+const longestTailLine = 200;
 
 /**
  * Says what people are told of an event; `undefined` for nothing.
@@ -34,7 +40,12 @@ export function openNotices(parts: NoticeParts): (event: AgentEvent) => Notice |
   };
 }
 
-function openTexts({ identity, clock, environment }: NoticeParts): (event: AgentEvent) => Told {
+function openTexts({
+  identity,
+  clock,
+  environment,
+  ...asked
+}: NoticeParts): (event: AgentEvent) => Told {
   const secrets = secretsIn(environment);
   const errors = openErrorLimit();
   const deaths = openDeaths(clock);
@@ -63,7 +74,7 @@ function openTexts({ identity, clock, environment }: NoticeParts): (event: Agent
       case "rolled back":
         return important(rolledBackText(event, redacted(event.reason, secrets)));
       case "release quarantined":
-        return { kind: "error", text: quarantineText(event, redacted(event.reason, secrets)) };
+        return quarantined(event, secrets, asked);
       case "app started":
         return appStarted(event, suffix, deaths.areTold());
       case "app died":
@@ -100,6 +111,18 @@ function failureText({ deployment }: EventOf<"deployment failed">, sentence: str
 
 function rolledBackText({ to }: EventOf<"rolled back">, why: string): string {
   return `Rolled back to \`${to}\` by itself: ${why}`;
+}
+
+function quarantined(
+  event: EventOf<"release quarantined">,
+  secrets: readonly Secret[],
+  { tellsLogTail = false }: Pick<NoticeParts, "tellsLogTail">,
+): Told {
+  const text = quarantineText(event, redacted(event.reason, secrets));
+  const tail = tellsLogTail ? event.logTail.slice(-mostTailLines) : [];
+  if (tail.length === 0) return { kind: "error", text };
+  const lines = tail.map((line) => redacted(line, secrets).slice(0, longestTailLine));
+  return { kind: "error", text: `${text}\n\`\`\`\n${lines.join("\n")}\n\`\`\`` };
 }
 
 function quarantineText({ tag, failures }: EventOf<"release quarantined">, why: string): string {

@@ -12,6 +12,8 @@ export interface NotifierParts {
   logger: Logger;
   environment: Environment;
   identity: AppIdentity;
+  /** See `NoticeParts`. */
+  tellsLogTail?: boolean | undefined;
   /** Holds `current`, in which a release may say which thread it belongs to. */
   directory: string;
 }

@@ -6,4 +6,7 @@ import { DewyError } from "../../base/errors.ts";
  */
 export class ProbeError extends DewyError<
   "NO_ANSWER" | "WRONG_ANSWER" | "NOT_READY" | "UNHEALTHY"
-> {}
+> {
+  /** What the app has written last. */
+  logTail: readonly string[] = [];
+}

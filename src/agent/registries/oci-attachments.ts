@@ -100,7 +100,7 @@ async function bytesOf(
   { digest }: Descriptor,
   call: Call,
 ): Promise<Buffer> {
-  const blob = await client.openBlob(repository, digest, { ...call, from: 0 });
+  const blob = await client.openBlob(repository, digest, { signal: call.signal, from: 0 });
   const bytes = await collect(blob.bytes, maximumBytes);
   const found = digestOf(bytes, algorithmOf(digest));
   if (found === digest) return bytes;

@@ -9,4 +9,7 @@ export class SupervisorError extends DewyError<
   | "START_FAILED"
   | "SPAWN_FAILED"
   | "STOPPED"
-> {}
+> {
+  /** What the app has written last, where it was started. */
+  logTail: readonly string[] = [];
+}

@@ -6,7 +6,7 @@ import { backoffMs } from "../../base/retry.ts";
 import { Candidate, type Replacement } from "./candidate.ts";
 import type { Listeners } from "./listeners.ts";
 import { SupervisorError } from "./supervisor-error.ts";
-import { startWorker, type Worker } from "./worker.ts";
+import { type OpenOutput, startWorker, type Worker } from "./worker.ts";
 import { exitPhrase, type WorkerExit } from "./worker-exit.ts";
 import type { WorkerRecord } from "./worker-record.ts";
 
@@ -23,6 +23,8 @@ export interface SupervisorOptions {
   /** How long a new generation has to stay up before it counts as started. */
   minimumUptimeMs?: number;
   clock?: Clock;
+  /** See `WorkerPlan`. */
+  output?: OpenOutput | undefined;
   /** The committed generation has died, `how` it did: "ended with status 1". */
   onDeath?: (how: string) => void;
   /** It was started again by itself. */
@@ -67,6 +69,7 @@ export function openSupervisor(options: SupervisorOptions): Supervisor {
     onDeath: () => {},
     onService: () => {},
     onReturn: () => {},
+    output: undefined,
     ...options,
   });
 }

@@ -27,6 +27,18 @@ export interface WorkerPlan {
   record: WorkerRecord;
   clock: Clock;
   logger: Logger;
+  /** Where it writes; where the agent does, when there is no such place. */
+  output?: OpenOutput | undefined;
+}
+
+/** Makes a place for what one generation writes. */
+export type OpenOutput = (generation: number, call: Call) => Promise<WorkerOutput | undefined>;
+
+export interface WorkerOutput {
+  readonly stdout: number;
+  readonly stderr: number;
+  /** The worker has them now, or never will. */
+  given(): void;
 }
 
 /** One generation of the app: a process group, led by the process that the command became. */
@@ -67,15 +79,19 @@ export async function startWorker(
   const environment = workerEnvironment(plan.environment, listeners.sockets, generation);
   const { shell, script } = await launcherFor(environment, logger);
   signal.throwIfAborted();
+  const output = await plan.output?.(generation, { signal });
 
   const { child, pid } = await spawned(`${program} in ${directory}`, () =>
     spawn(shell, [...script, "dewy", program, ...command.slice(1)], {
       cwd: directory,
       env: { ...environment },
       detached: true,
-      stdio: ["pipe", "inherit", "inherit", ...listeners.sockets.map(({ fd }) => fd)],
+      stdio: [
+        ...(["pipe", output?.stdout ?? "inherit", output?.stderr ?? "inherit"] as const),
+        ...listeners.sockets.map(({ fd }) => fd),
+      ],
     }),
-  );
+  ).finally(() => output?.given());
   const worker = new ChildWorker(child, pid, generation, plan);
   await worker.enroll();
   if (signal.aborted) {

@@ -55,6 +55,11 @@ function openDeploymentInstruments() {
       help: "Releases that failed as often as they may, and are not tried again by themselves.",
       unit: "",
     }),
+    verifications: openCounter({
+      name: "dewy.verifications.total",
+      help: "Releases whose checksums or signatures were looked at: passed, or why refused.",
+      unit: "",
+    }),
     phaseDuration: openHistogram(
       {
         name: "dewy.deployment.phase.duration",
@@ -176,6 +181,8 @@ function countDeployment(event: AgentEvent, instruments: Instruments, identity: 
     inService(event.to, instruments, app);
   } else if (event.type === "release quarantined") {
     instruments.quarantines.add({ app, command }, 1);
+  } else if (event.type === "verified") {
+    instruments.verifications.add({ app, outcome: event.outcome }, 1);
   } else if (event.type === "phase ended") {
     const { phase, durationMs } = event;
     instruments.phaseDuration.record({ app, phase }, durationMs / 1000);

@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
 import { FakeClock } from "../../base/clock.fake.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
+import { OtlpError } from "../../base/otlp-post.ts";
 import { startOtlpExport } from "./otlp-export.ts";
-import { OtlpError } from "./otlp-sender.ts";
 
 it("sends every 15 seconds, and once more at the end", async ({ signal }) => {
   const { clock, sent, otlp, isClosed } = start();

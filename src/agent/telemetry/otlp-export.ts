@@ -1,8 +1,9 @@
 import { type Call, isEchoOf, withTimeout } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
+import { OtlpError } from "../../base/otlp-post.ts";
 import type { OtlpRequest } from "./otlp-request.ts";
-import { OtlpError, type OtlpSender } from "./otlp-sender.ts";
+import type { OtlpSender } from "./otlp-sender.ts";
 
 export interface OtlpExportParts {
   sender: OtlpSender;

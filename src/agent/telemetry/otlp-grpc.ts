@@ -1,8 +1,9 @@
 import { type Call, TimeoutError, withTimeout } from "../../base/call.ts";
 import { systemCodeOf } from "../../base/errors.ts";
 import { unreachable } from "../../base/http-error.ts";
+import { OtlpError } from "../../base/otlp-post.ts";
 import { concealed } from "../../base/secret.ts";
-import { checkPartialSuccess, OtlpError, type OtlpSender } from "./otlp-sender.ts";
+import { checkPartialSuccess, type OtlpSender } from "./otlp-sender.ts";
 import type { OtlpTarget } from "./otlp-target.ts";
 
 const maximumAnswerBytes = 64 * 1024;

@@ -1,5 +1,5 @@
 import type { Call } from "../../base/call.ts";
-import { DewyError } from "../../base/errors.ts";
+import { OtlpError } from "../../base/otlp-post.ts";
 import type { OtlpRequest } from "./otlp-request.ts";
 
 /** Brings metrics to a collector. */
@@ -8,9 +8,6 @@ export interface OtlpSender {
   send(request: OtlpRequest, call: Call): Promise<void>;
   close(): void;
 }
-
-/** Metrics that did not arrive, or not all of them. */
-export class OtlpError extends DewyError<"UNREACHABLE" | "REFUSED" | "TIMEOUT"> {}
 
 /** @throws {OtlpError} when the collector says that it dropped something */
 export function checkPartialSuccess(

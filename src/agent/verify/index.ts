@@ -26,6 +26,8 @@ export interface Verification {
    * @throws {VerifyError} naming what was expected and what was found
    */
   verify(subject: Subject, call: Call): Promise<Evidence | undefined>;
+  /** The longest time between a signature and its deployment. */
+  readonly maximumAgeMs: number | undefined;
   /** Whether a release that was verified so is as good as one that is verified now. */
   covers(evidence: Evidence | undefined): boolean;
 }
@@ -52,13 +54,15 @@ export async function openVerification(
 
   return {
     policy,
+    maximumAgeMs: options.maximumAgeMs,
 
     async verify(subject, call) {
       if (policy === "off") return undefined;
       const evidence = ({ name, finding }: { name: string; finding: Finding }): Evidence => {
         const { checked, by, signedAt } = finding;
         const signer = { ...(by && { by }), ...(signedAt && { signedAt: signedAt.toISOString() }) };
-        return { kind: name, checked, ...signer, policy: fingerprint };
+        const { registry } = subject;
+        return { kind: name, checked, ...signer, registry, policy: fingerprint };
       };
       const checksum = await verifyChecksum(subject, call);
       if (policy === "signature") {
@@ -129,6 +133,11 @@ function policyOf(options: VerifyOptions, inQuery: AskedPolicy | undefined) {
 }
 
 function checkCombination(policy: VerifyPolicy, options: VerifyOptions): void {
+  if (options.maximumAgeMs !== undefined && policy !== "signature") {
+    throw new ConfigError("--verify-max-age: only a signature says when it was made", {
+      hint: "give --verify-key or --verify-identity, or leave the age out",
+    });
+  }
   if (policy === "signature" && !isTrusting(options)) {
     throw new ConfigError("--verify: signature needs somebody to trust", {
       hint: "give --verify-key, or --verify-identity",

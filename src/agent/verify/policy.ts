@@ -9,6 +9,8 @@ export interface VerifyOptions {
   policy?: AskedPolicy | undefined;
   /** Paths of key files, or keys as `minisign:RWQ…`. */
   keys?: readonly string[] | undefined;
+  /** The longest time between a signature and its deployment. */
+  maximumAgeMs?: number | undefined;
   /** Whom a certificate has to name; `*` stands for anything. Only together with the next two. */
   identity?: string | undefined;
   /** Who has to have vouched for that name: the URL of an OpenID Connect provider. */

@@ -47,7 +47,7 @@ async function readSmall(
   sibling: Artifact,
   call: Call,
 ): Promise<Buffer> {
-  const { bytes } = await registry.open(sibling, { ...call, from: 0 });
+  const { bytes } = await registry.open(sibling, { signal: call.signal, from: 0 });
   try {
     return await collect(bytes, maximumBytes);
   } catch (error) {

@@ -97,6 +97,8 @@ export const Evidence = v.object({
   checked: v.string(),
   by: v.optional(v.string()),
   signedAt: v.optional(v.pipe(v.string(), v.isoTimestamp())),
+  /** Where it was announced. */
+  registry: v.string(),
   /** Names the policy it satisfied: another one, or other keys, have another name. */
   policy: v.string(),
 });

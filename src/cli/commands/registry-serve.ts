@@ -7,6 +7,7 @@ import { longestDrainMs } from "../../registry/config.ts";
 import { openRegistry } from "../../registry/registry.ts";
 import { command } from "../command.ts";
 import { registryConfigOf } from "../registry-config.ts";
+import { version } from "../version.ts";
 
 export const registryServe = command({
   operands: "[config.yml]",
@@ -27,7 +28,7 @@ export const registryServe = command({
     const output = bufferedOutput(1);
     const accessLog = openAccessLog({ format, fields }, output);
     const { clock, environment } = context;
-    const parts = { clock, logger, accessLog, environment };
+    const parts = { clock, logger, accessLog, environment, version: version() };
     const registry = await openRegistry(config, parts).catch((error) => {
       // An address or directory that cannot be had is a mistake in the config, as far as a start goes.
       throw error instanceof DewyError ? asConfigError(error) : error;

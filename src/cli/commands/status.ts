@@ -72,8 +72,12 @@ function stateOf({ agent, mode, running, active }: Situation): string {
   return running ? `pid ${running.pid}` : "not running";
 }
 
-function remarkOn({ attempt, poll, pinned, paused }: Situation): string {
-  const held = [...(paused ? ["paused"] : []), ...(pinned ? [`${pinned.tag} pinned`] : [])];
+function remarkOn({ attempt, poll, pinned, paused, uncovered }: Situation): string {
+  const held = [
+    ...(uncovered ? [`not verified: ${uncovered}`] : []),
+    ...(paused ? ["paused"] : []),
+    ...(pinned ? [`${pinned.tag} pinned`] : []),
+  ];
   return [...held, ...troubleOf({ attempt, poll })].join("; ");
 }
 

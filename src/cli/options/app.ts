@@ -58,6 +58,7 @@ export function appOf(
     afterDeployHook: values.afterDeployHook,
     rollbackHook: values.rollbackHook,
     scrubEnvironment: values.scrubEnv,
+    ...{ keepOutput: values.appLog, noticeLogTail: values.noticeLogTail },
     failureLimit: values.failureLimit,
     health: healthOf(values),
     verify: verifyOf(values),
@@ -74,6 +75,7 @@ function verifyOf(values: OptionValues): VerifyOptions {
     issuer: values.verifyIssuer,
     trustRoot: values.verifyTrustRoot,
     predicateType: values.verifyPredicate,
+    maximumAgeMs: values.verifyMaxAge,
   };
 }
 

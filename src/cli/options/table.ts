@@ -2,6 +2,7 @@ import type * as v from "valibot";
 import { healthOptions } from "./health-options.ts";
 import * as kind from "./kind.ts";
 import type { Option } from "./option.ts";
+import { outputOptions } from "./output-options.ts";
 import { verifyOptions } from "./verify-options.ts";
 
 /** Every option of the agent, in the order of the help. */
@@ -166,6 +167,7 @@ export const options = {
       ja: "通知先: slack://channel、mail://host:port/recipient。繰り返し指定できる",
     },
   },
+  ...outputOptions,
   beforeDeployHook: {
     group: "report",
     value: "COMMAND",

@@ -67,4 +67,13 @@ export const verifyOptions = {
       ja: "要求する証明の種類: URI、または slsaprovenance1 のような cosign の短縮名",
     },
   },
+  verifyMaxAge: {
+    group: "verify",
+    value: "TIME",
+    kind: kind.age,
+    help: {
+      en: "deploy nothing that was signed longer ago, such as 90d; for signatures",
+      ja: "署名からこれより長く経ったものはデプロイしない（90d など）。署名を検証する場合",
+    },
+  },
 } as const satisfies Record<string, Option>;

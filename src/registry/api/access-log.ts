@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { LogFields } from "../../base/logger.ts";
 import { openLogger } from "../../base/pino-logger.ts";
+import type { TraceContext } from "../tracing/trace-context.ts";
 import { shownTarget } from "./request-target.ts";
 import type { Route } from "./routes.ts";
 
@@ -18,6 +19,8 @@ export interface AccessEntry {
   size: number;
   durationMs: number;
   contentType: string | undefined;
+  /** Where requests are traced. */
+  trace?: Pick<TraceContext, "traceId" | "spanId"> | undefined;
 }
 
 /** Has a line for each request. Writing never fails, and nobody waits for it. */
@@ -68,6 +71,7 @@ function fieldsOf({ request, ...entry }: AccessEntry): LogFields {
     "http.response.duration": `${entry.durationMs}ms`,
     ...(entry.contentType === undefined ? {} : { "http.response.contenttype": entry.contentType }),
     ...variablesOf(entry.route),
+    ...(entry.trace && { trace_id: entry.trace.traceId, span_id: entry.trace.spanId }),
   };
 }
 

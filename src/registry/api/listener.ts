@@ -9,6 +9,8 @@ import type { Grant } from "../auth/authenticator.ts";
 import type { Witness } from "../events/witness.ts";
 import type { Health } from "../health/health.ts";
 import type { HttpMetrics, MeasuredRequest } from "../metrics/http-metrics.ts";
+import type { ServedSpan } from "../tracing/served-span.ts";
+import type { Tracing } from "../tracing/tracing.ts";
 import type { AccessLog } from "./access-log.ts";
 import { type AdmissionParts, addressOf, admissionTo } from "./admission.ts";
 import { answerTo } from "./api-error.ts";
@@ -32,6 +34,7 @@ export interface ListenerParts extends ApiParts, AdmissionParts {
   /** Who is told what happens to images. */
   witness: Witness | undefined;
   metrics: HttpMetrics | undefined;
+  tracing: Pick<Tracing, "begun" | "part"> | undefined;
   health: Pick<Health, "isWell">;
   clock: Clock;
   /** Ends when the server is closed for good; a client that leaves only ends its own streams. */
@@ -47,18 +50,26 @@ const continueWanted = /(?:^|\W)100-continue(?:$|\W)/i;
 /** Answers the requests of an HTTP server. */
 export function apiListener(parts: ListenerParts): RequestListener {
   const always = { "docker-distribution-api-version": "registry/2.0", ...parts.headers };
-  const admit = admissionTo(parts);
+  const admit = tracedAdmission(admissionTo(parts), parts.tracing);
   const remoteOf = (request: IncomingMessage) => addressOf(request, parts);
 
   return (request, response) => {
     response.on("error", () => {}); // the writer is told, too
-    serve(request, response).catch((error: unknown) => {
+    const span = parts.tracing?.begun(request);
+    const served = span
+      ? span.within(() => serve(request, response, span))
+      : serve(request, response, undefined);
+    served.catch((error: unknown) => {
       parts.logger.error("a request could not be served", { error });
       response.destroy();
     });
   };
 
-  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    span: ServedSpan | undefined,
+  ): Promise<void> {
     const begunMs = performance.now();
     const visit: RequestVisit = { id: randomUUID() };
     const answer = await answerOf(request, response, visit);
@@ -75,11 +86,13 @@ export function apiListener(parts: ListenerParts): RequestListener {
     request.resume();
     const durationMs = performance.now() - begunMs;
     visit.measure?.({ request, status, size, durationMs });
+    const { id, route, user } = visit;
+    const address = span || parts.accessLog ? remoteOf(request) : "";
+    span?.end({ route, status, size, address });
     if (parts.accessLog === undefined) return;
     const contentType = contentTypeIn(answer);
     const end = { status, size, contentType, durationMs: Math.round(durationMs * 1000) / 1000 };
-    const { id, route, user } = visit;
-    const where = { at: parts.clock.now(), address: remoteOf(request), route };
+    const where = { at: parts.clock.now(), address, route, trace: span?.context };
     parts.accessLog.write({ id, request, user, ...where, ...end });
   }
 
@@ -157,6 +170,13 @@ export function apiListener(parts: ListenerParts): RequestListener {
     if (answerTo(error).status < 500 || isEchoOf(parts.call.signal, error)) return;
     parts.logger.error("request failed", { method, path: pathIn(url), error });
   }
+}
+
+type Admit = ReturnType<typeof admissionTo>;
+
+function tracedAdmission(admit: Admit, tracing: Pick<Tracing, "part"> | undefined): Admit {
+  if (tracing === undefined) return admit;
+  return (route, request, call) => tracing.part("authorize", {}, () => admit(route, request, call));
 }
 
 /** Of an answer that waits behind another one, Node would write the head before this, and the rest after. */

@@ -1,3 +1,5 @@
+import type { RegistryEvent } from "./event.ts";
+
 /** Distribution's, of versions 2 and 3: what they hold is the same. */
 export const envelopeTypes = {
   1: "application/vnd.docker.distribution.events.v1+json",
@@ -6,7 +8,14 @@ export const envelopeTypes = {
 
 /** The envelope around one event, `line`, indented as Distribution's are. */
 export function envelopeOf(line: string): string {
-  return JSON.stringify({ events: [JSON.parse(line)] }, undefined, 3);
+  const { traceparent: _, ...event } = JSON.parse(line) as Pick<RegistryEvent, "traceparent">;
+  return JSON.stringify({ events: [event] }, undefined, 3);
+}
+
+/** The trace that the event belongs to, as a header. */
+export function traceOf(line: string): { traceparent?: string } {
+  const { traceparent } = JSON.parse(line) as Pick<RegistryEvent, "traceparent">;
+  return traceparent === undefined ? {} : { traceparent };
 }
 
 /** Whether a line from the disk is what was written there. */

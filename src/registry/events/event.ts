@@ -34,6 +34,8 @@ export interface RegistryEvent {
   request: { id: string; addr?: string; host?: string; method: string; useragent: string };
   actor: { name?: string };
   source: { addr: string; instanceID: string };
+  /** The trace of the request, for the header of that name; not in what is sent. */
+  traceparent?: string;
 }
 
 /** Takes what happened. */

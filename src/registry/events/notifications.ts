@@ -11,6 +11,7 @@ import { openLock } from "../../base/lock.ts";
 import type { Logger } from "../../base/logger.ts";
 import { makeDirectory } from "../../base/make-directory.ts";
 import type { Notifications as NotificationsConfig } from "../config-notifications.ts";
+import type { Tracing } from "../tracing/tracing.ts";
 import { type Endpoint, openEndpoint } from "./endpoint.ts";
 import type { EventSink } from "./event.ts";
 import { openNotificationMetrics } from "./notification-metrics.ts";
@@ -26,6 +27,7 @@ export interface NotificationsParts {
   logger: Logger;
   /** For proxies. */
   environment: Environment;
+  tracing: Pick<Tracing, "http"> | undefined;
 }
 
 export interface Notifications extends EventSink {
@@ -50,9 +52,10 @@ export async function openNotifications(
 ): Promise<Notifications | undefined> {
   const enabled = config.endpoints.filter(({ disabled }) => !disabled);
   if (enabled.length === 0) return undefined;
-  const { clock, logger, environment } = parts;
+  const { clock, logger, environment, tracing } = parts;
   const place = await openPlace(parts, call);
-  const http = openHttpClient({ userAgent: "dewy", environment });
+  const untraced = openHttpClient({ userAgent: "dewy", environment });
+  const http = tracing?.http(untraced) ?? untraced;
   const metrics = openNotificationMetrics();
   const endpoints: Endpoint[] = [];
   const close = async (call: Call) => {

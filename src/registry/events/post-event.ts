@@ -5,7 +5,7 @@ import { messageOf } from "../../base/errors.ts";
 import type { HttpAnswer, HttpClient } from "../../base/http-client.ts";
 import { retryAfterMs } from "../../base/retry-after.ts";
 import type { Endpoint } from "../config-notifications.ts";
-import { envelopeOf, envelopeTypes } from "./envelope.ts";
+import { envelopeOf, envelopeTypes, traceOf } from "./envelope.ts";
 import type { EndpointCounts } from "./notification-metrics.ts";
 import { signatureHeaders } from "./signature.ts";
 
@@ -60,6 +60,7 @@ function post(line: string, endpoint: Endpoint, { http, version }: PostParts, ca
       method: "POST",
       url: endpoint.url.reveal(),
       headers: {
+        ...traceOf(line),
         ...endpoint.headers,
         "content-type": envelopeTypes[version],
         ...signatureHeaders(body, endpoint.secret),

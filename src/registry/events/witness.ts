@@ -13,6 +13,8 @@ export interface WitnessParts extends TargetOptions {
   source: RegistryEvent["source"];
   /** Where a request comes from; empty when nobody says. */
   addressOf(inquiry: Inquiry): string;
+  /** Of the request, where requests are traced. */
+  traceparent(): string | undefined;
   clock: Clock;
   logger: Logger;
 }
@@ -58,6 +60,7 @@ export function witnessFor(parts: WitnessParts): Witness {
   function eventOf({ action, target }: Happening, inquiry: Inquiry): RegistryEvent {
     const { request, id, grant } = inquiry;
     const address = parts.addressOf(inquiry);
+    const traceparent = parts.traceparent();
     return {
       id: randomUUID(),
       timestamp: parts.clock.now().toISOString(),
@@ -72,6 +75,7 @@ export function witnessFor(parts: WitnessParts): Witness {
       },
       actor: grant.user === undefined ? {} : { name: grant.user },
       source: parts.source,
+      ...(traceparent && { traceparent }),
     };
   }
 }

@@ -1,6 +1,6 @@
 import type { Bytes } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
-import type { Digest } from "../../oci/digest.ts";
+import { algorithmOf, type Digest, digestOf } from "../../oci/digest.ts";
 import type { ReadRange, StorageDriver, StoragePath, StoredFile } from "../storage-driver.ts";
 import { holdLinked } from "./hold-linked.ts";
 import type { Leases } from "./leases.ts";
@@ -42,7 +42,7 @@ export function blobsOn(storage: StorageDriver, leases: Leases): Blobs {
       if (data === undefined) return undefined;
       const path = blobDataPath(data);
       const file = (await storage.stat(path, call)) ?? (await rescued(path, call));
-      if (file === undefined) return undefined;
+      if (file === undefined || isEmptied(file, data)) return undefined;
       if (leases.isDue(path) && !(await leases.renew(path, call))) return undefined;
       return blobAt(path, file.size);
     },
@@ -56,7 +56,8 @@ export function blobsOn(storage: StorageDriver, leases: Leases): Blobs {
       const { from } = call;
       const data = from === undefined ? digest : await linkedData(from, digest, call);
       if (data === undefined) return false;
-      if ((await storage.stat(blobDataPath(data), call)) === undefined) return false;
+      const file = await storage.stat(blobDataPath(data), call);
+      if (file === undefined || isEmptied(file, data)) return false;
       await storage.place([linkAt(layerLinkPath(repository, digest), data)], call);
       return await leases.renew(blobDataPath(data), call);
     },
@@ -91,4 +92,9 @@ export function blobsOn(storage: StorageDriver, leases: Leases): Blobs {
       open: ({ from = 0, to = size }, { signal }) => storage.read(path, { from, to, signal }),
     };
   }
+}
+
+/** What a power failure left of a blob that was not written whole: the next push brings its bytes. */
+function isEmptied({ size }: StoredFile, digest: Digest): boolean {
+  return size === 0 && digest !== digestOf("", algorithmOf(digest));
 }

@@ -2,7 +2,7 @@ import type { Call } from "../../base/call.ts";
 import { algorithmOf, type Digest, digestOf } from "../../oci/digest.ts";
 import { OciError } from "../../oci/error.ts";
 import { type Manifest, mediaTypes, parseManifest, readableManifest } from "../../oci/manifest.ts";
-import type { StorageDriver, StoragePath } from "../storage-driver.ts";
+import { type StorageDriver, StorageError, type StoragePath } from "../storage-driver.ts";
 import { holdLinked } from "./hold-linked.ts";
 import type { Leases } from "./leases.ts";
 import { linkAt, readLink } from "./link.ts";
@@ -219,6 +219,16 @@ export function manifestsOn(parts: ManifestParts): Manifests {
     return true;
   }
 
+  /** What is longer was not pushed as a manifest. */
+  async function readUpToLimit(path: StoragePath, { signal }: Call) {
+    try {
+      return await storage.readWhole(path, { maximumBytes: maximumManifestBytes, signal });
+    } catch (error) {
+      if (error instanceof StorageError && error.code === "TOO_LARGE") return undefined;
+      throw error;
+    }
+  }
+
   async function linkedData(path: StoragePath, call: Call): Promise<Digest | undefined> {
     const data = await readLink(storage, path, call);
     if (data !== undefined || !(await leases.rescue(path, call))) return data;
@@ -233,11 +243,10 @@ export function manifestsOn(parts: ManifestParts): Manifests {
   ): Promise<StoredManifest | undefined> {
     const known = cache.read(digest);
     if (known !== undefined) return known;
-    const limits = { maximumBytes: maximumManifestBytes, signal };
     const path = blobDataPath(data);
-    let bytes = await storage.readWhole(path, limits);
-    if (bytes === undefined && (await leases.rescue(path, limits))) {
-      bytes = await storage.readWhole(path, limits);
+    let bytes = await readUpToLimit(path, { signal });
+    if (bytes === undefined && (await leases.rescue(path, { signal }))) {
+      bytes = await readUpToLimit(path, { signal });
     }
     if (bytes === undefined || digestOf(bytes, algorithmOf(data)) !== data) return undefined;
     const manifest = { digest, mediaType: storedMediaType(bytes), bytes };

@@ -6,6 +6,7 @@ import { openHttpClient } from "../../base/http-client.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { ImageStore } from "../images/image-store.ts";
 import type { StorageDriver } from "../storage-driver.ts";
+import type { Tracing } from "../tracing/tracing.ts";
 import { KnownSizes } from "./known-sizes.ts";
 import { openMirrorCache } from "./mirror-cache.ts";
 import type { MirrorCounts } from "./mirror-counts.ts";
@@ -23,6 +24,7 @@ export interface ImageMirrorParts {
   /** Where its work is counted. */
   counts: MirrorCounts;
   environment: Environment;
+  tracing: Pick<Tracing, "http"> | undefined;
   clock: Clock;
   logger: Logger;
 }
@@ -50,11 +52,12 @@ const tidyMs = 60_000;
 
 /** Opens the mirror that `proxy` describes. Nothing is asked of any registry before somebody pulls. */
 export function openImageMirror(options: ProxyOptions, parts: ImageMirrorParts): ImageMirror {
-  const { own, storage, counts, environment, clock, logger } = parts;
+  const { own, storage, counts, environment, tracing, clock, logger } = parts;
   const stop = new AbortController();
   setMaxListeners(0, stop.signal); // as many as there are requests at once
   const call: Call = { signal: stop.signal };
-  const http = openHttpClient({ userAgent: "dewy", environment });
+  const untraced = openHttpClient({ userAgent: "dewy", environment });
+  const http = tracing?.http(untraced) ?? untraced;
   const upstreams = openUpstreams(options, { http, environment, clock, logger });
   const cache = openMirrorCache({
     storage: storageBelow(storage, directory),

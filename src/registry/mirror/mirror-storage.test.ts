@@ -83,7 +83,15 @@ async function openOn(capacity: number, options: object = {}, broken: Partial<St
   const text = JSON.stringify({ version: 0.1, storage: { inmemory: {} }, proxy });
   const config = parseRegistryConfig({ file: "config.yml", text, environment: {} });
   if (config.proxy === undefined) throw new Error("no proxy");
-  const parts = { own, storage, counts: noCounts(), environment: {}, clock, logger };
+  const parts = {
+    own,
+    storage,
+    counts: noCounts(),
+    environment: {},
+    tracing: undefined,
+    clock,
+    logger,
+  };
   const mirror = openImageMirror(config.proxy, parts);
   onTestFinished(() => mirror.close({ signal: AbortSignal.timeout(5_000) }));
   return { upstream, mirror, logger };

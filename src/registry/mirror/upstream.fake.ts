@@ -13,6 +13,8 @@ export interface FakeUpstream {
   /** The `authorization` of each request, and the `range` of each that had one. */
   authorizations: (string | undefined)[];
   ranges: string[];
+  /** The `traceparent` of each request that had one. */
+  traces: string[];
   blobs: Map<string, Buffer>;
   /** Answers in its place, whatever is asked; or only where it is a blob. */
   instead: Reply | undefined;
@@ -37,6 +39,7 @@ export async function serveFakeUpstream(): Promise<FakeUpstream> {
     fake.requests.push(`${request.method} ${request.url?.split("?")[0]}`);
     fake.authorizations.push(request.headers.authorization);
     if (request.headers.range) fake.ranges.push(request.headers.range);
+    if (request.headers.traceparent) fake.traces.push(String(request.headers.traceparent));
     replyTo(request)(request, response);
   });
   const fake: FakeUpstream = {
@@ -44,6 +47,7 @@ export async function serveFakeUpstream(): Promise<FakeUpstream> {
     requests: [],
     authorizations: [],
     ranges: [],
+    traces: [],
     blobs: new Map(),
     instead: undefined,
     blobInstead: undefined,

@@ -18,6 +18,7 @@ import { type BreakOptions, Breaks } from "./breaks.ts";
 import { failureAt, isAbsence } from "./file-failure.ts";
 import { isListed } from "./file-steps.ts";
 import { type FilesystemOptions, openFilesystemStorage } from "./filesystem.ts";
+import { leadsBack } from "./leads-back.ts";
 
 /**
  * The same files, for a thread that does nothing else: what takes the kernel some microseconds blocks
@@ -39,7 +40,7 @@ export async function openBlockingStorage(
     async stat(path) {
       await breaks.whenDue();
       const found = statAt(path);
-      return found && { size: found.size, modified: found.mtime };
+      return found && { size: found.isFile() ? found.size : 0, modified: found.mtime };
     },
 
     async readWhole(path, { maximumBytes }) {
@@ -56,7 +57,7 @@ export async function openBlockingStorage(
       const directory = ifThere(path, () => opendirSync(placeOf(path), { bufferSize: 256 }));
       if (directory === undefined) return;
       try {
-        for (const name of namesIn(directory, path)) {
+        for (const name of namesIn(directory, path, placeOf(path))) {
           await breaks.whenDue();
           if (isListed(name)) yield name;
         }
@@ -127,10 +128,11 @@ export async function openBlockingStorage(
   }
 }
 
-function* namesIn(directory: Dir, path: StoragePath): Generator<string> {
+function* namesIn(directory: Dir, path: StoragePath, place: string): Generator<string> {
   for (;;) {
     const entry = ifThere(path, () => directory.readSync());
     if (!entry) return;
+    if (entry.isSymbolicLink() && leadsBack(place, entry.name)) continue;
     yield entry.name;
   }
 }

@@ -1,6 +1,7 @@
 import { messageOf, systemCodeOf } from "../../base/errors.ts";
 import { StorageError, type StoragePath } from "../storage-driver.ts";
 
+const wrongKinds = ["EISDIR", "ELOOP"];
 const freeSpace = "free some space on the volume of the storage directory";
 
 /** What a failed system call on `path` means; errors that are none of the system's are kept. */
@@ -25,6 +26,12 @@ export function failureAt(path: StoragePath, error: unknown): unknown {
         cause: error,
         hint: "check the owner, the mode and the mount of the storage directory",
       });
+    case "EISDIR":
+    case "ELOOP":
+      return new StorageError("UNAVAILABLE", `${path} is not the file that belongs there`, {
+        cause: error,
+        hint: "move what is in its place out of the storage directory",
+      });
     default:
       return new StorageError("UNAVAILABLE", `${path}: ${messageOf(error)}`, {
         cause: error,
@@ -33,6 +40,8 @@ export function failureAt(path: StoragePath, error: unknown): unknown {
   }
 }
 
+/** Also of what is no file at all, and of links that lead in a circle: one of these stops nobody. */
 export function isAbsence(failure: unknown): boolean {
-  return failure instanceof StorageError && failure.code === "NOT_FOUND";
+  if (!(failure instanceof StorageError)) return false;
+  return failure.code === "NOT_FOUND" || wrongKinds.includes(systemCodeOf(failure.cause) ?? "");
 }

@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, statSync, utimesSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import { systemCodeOf } from "../../base/errors.ts";
 import type { NamesPage } from "../storage-driver.ts";
 import { failedAt, ifThere, inDirectory, isListed, isRemovedAtOnce } from "./file-steps.ts";
 import { MadeDirectories } from "./made-directories.ts";
@@ -82,6 +83,9 @@ function readInto(buffer: Buffer, path: string): Uint8Array | undefined {
       read = readSync(fd, buffer, length, buffer.length - length, length);
     }
     return length < buffer.length ? Uint8Array.from(buffer.subarray(0, length)) : undefined;
+  } catch (error) {
+    if (systemCodeOf(error) === "EISDIR") return undefined;
+    throw error;
   } finally {
     closeSync(fd);
   }

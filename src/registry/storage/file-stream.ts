@@ -3,11 +3,13 @@ import { type FileHandle, open } from "node:fs/promises";
 import { promisify } from "node:util";
 import type { Bytes } from "../../base/bytes.ts";
 import { StorageError, type StoragePath } from "../storage-driver.ts";
-import { failureAt } from "./file-failure.ts";
+import { failureAt, isAbsence } from "./file-failure.ts";
 
 const readBytes = 512 * 1024;
 const gatherBytes = 512 * 1024;
 const keptBuffers = 32;
+const mostLargeBuffers = 96;
+const smallBytes = 32 * 1024;
 
 const writtenTogether = promisify(writev);
 const writtenAlone = promisify(write);
@@ -39,25 +41,32 @@ export async function* chunksOf(
     await next.catch(() => {});
     await handle.close();
     // A reader who gave up may have passed the last chunk on to a socket that still writes it.
-    if (isRead) for (const buffer of taken) buffers.giveBack(buffer);
+    for (const buffer of taken) buffers.giveBack(buffer, { reuse: isRead });
   }
 }
 
 /**
  * Buffers that are used again for the next file: a fresh one costs the kernel a page at a time, and
- * the collector a run for every few.
+ * the collector a run for every few. Readers beyond the first dozens get small ones: thousands that
+ * do not take what they asked for would hold as many large ones for minutes.
  */
 export class ReadBuffers {
   readonly #free: Buffer[] = [];
+  #large = 0;
 
   /** For a shorter file, no more than its length. */
   take(length: number): Buffer {
     if (length <= readBytes / 8) return Buffer.allocUnsafe(length);
+    if (this.#large >= mostLargeBuffers) return Buffer.allocUnsafeSlow(smallBytes);
+    this.#large++;
     return this.#free.pop() ?? Buffer.allocUnsafeSlow(readBytes);
   }
 
-  giveBack(buffer: Buffer): void {
-    if (buffer.length === readBytes && this.#free.length < keptBuffers) this.#free.push(buffer);
+  /** `reuse` only when nobody reads it any more. */
+  giveBack(buffer: Buffer, { reuse }: { reuse: boolean }): void {
+    if (buffer.length !== readBytes) return;
+    this.#large--;
+    if (reuse && this.#free.length < keptBuffers) this.#free.push(buffer);
   }
 }
 
@@ -113,7 +122,7 @@ export async function readUpTo(
     }
   } catch (error) {
     const failure = failureAt(path, error);
-    if (failure instanceof StorageError && failure.code === "NOT_FOUND") return undefined;
+    if (isAbsence(failure)) return undefined;
     throw failure;
   } finally {
     await handle?.close();

@@ -24,6 +24,7 @@ import { type FailureOfOne, isListed } from "./file-steps.ts";
 import { chunksOf, ReadBuffers, readUpTo, writeGathered } from "./file-stream.ts";
 import { keepsWhatLeadsTo } from "./file-system.ts";
 import { openFileWorker } from "./file-worker.ts";
+import { leadsBack } from "./leads-back.ts";
 import { makeDirectory } from "./make-directory.ts";
 import type { Draft } from "./placement.ts";
 
@@ -89,8 +90,8 @@ export async function openFilesystemStorage(
 
     async stat(path) {
       try {
-        const { size, mtime } = await stat(placeOf(path));
-        return { size, modified: mtime };
+        const file = await stat(placeOf(path));
+        return { size: file.isFile() ? file.size : 0, modified: file.mtime };
       } catch (error) {
         const failure = failureAt(path, error);
         if (isAbsence(failure)) return undefined;
@@ -130,8 +131,11 @@ export async function openFilesystemStorage(
 
   async function* listed(path: StoragePath): AsyncGenerator<string> {
     try {
-      for await (const { name } of await opendir(placeOf(path), { bufferSize: 256 })) {
-        if (isListed(name)) yield name;
+      const place = placeOf(path);
+      for await (const entry of await opendir(place, { bufferSize: 256 })) {
+        if (!isListed(entry.name)) continue;
+        if (entry.isSymbolicLink() && leadsBack(place, entry.name)) continue;
+        yield entry.name;
       }
     } catch (error) {
       const failure = failureAt(path, error);

@@ -1,5 +1,6 @@
 import { opendir, stat } from "node:fs/promises";
 import { isMissing } from "./file-steps.ts";
+import { leadsBack } from "./leads-back.ts";
 
 /** What a directory's names are compared by: which it is, and when it was last changed. */
 interface Stamp {
@@ -57,8 +58,10 @@ export class NameIndexes {
   async #read(directory: string, stamp: Stamp): Promise<Index | undefined> {
     const names: string[] = [];
     let bytes = 0;
-    for await (const { name } of await opendir(directory, { bufferSize: 4096 })) {
+    for await (const entry of await opendir(directory, { bufferSize: 4096 })) {
+      const { name } = entry;
       if (!this.#isListed(name) || name.includes("\n")) continue;
+      if (entry.isSymbolicLink() && leadsBack(directory, name)) continue;
       names.push(name);
       bytes += name.length + 1;
       if (bytes > mostBytes) return undefined;
