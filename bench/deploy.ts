@@ -1,60 +1,49 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
+import { deployUnderLoad, type Played } from "./deploy-play.ts";
 import { ask, type LoadResult, startLoad } from "./load.ts";
 import { freePort, openStage, type Stage, until } from "./stage.ts";
 
-const deployments = 20;
-const leastRequests = 50_000;
-const slowSeconds = 20;
+const rounds = { deployments: 100, upgrades: 20, rollbacks: 10 };
+const leastRequests = 200_000;
 
 /**
- * 20 deployments under load: keep-alive and fresh connections, and always one request of 20 s in
- * flight. Beside it, the same application stopped and started by hand, as people do without Dewy.
+ * Deployments, upgrades of the agent and releases that fail after they have traffic, all under load:
+ * keep-alive and fresh connections, always one request of 25 s and one half-closing client in flight.
+ * Beside it, the same application stopped and started by hand, as people do without Dewy.
  */
 export async function run(print: (line: string) => void): Promise<void> {
   const stage = await openStage();
   try {
-    const ours = await deployUnderLoad(stage, print);
+    const ours = await deployUnderLoad(stage, { ...rounds, leastRequests }, print);
     const byHand = await restartUnderLoad(stage);
-    print("");
-    print("                          requests   failed   failed per switch");
-    print(`dewy, ${deployments} deployments     ${row(ours, deployments)}`);
-    print(`stop and start, 5 times   ${row(byHand, 5)}`);
-    for (const failure of new Set(ours.failures)) print(`failed: ${failure}`);
+    report(ours, byHand, print);
     if (ours.failures.length > 0 || ours.requests < leastRequests) process.exitCode = 1;
   } finally {
     await stage.close();
   }
 }
 
-async function deployUnderLoad(stage: Stage, print: (line: string) => void): Promise<LoadResult> {
-  const port = await freePort();
-  const app = `http://127.0.0.1:${port}/`;
-  await stage.push("v1.0.0");
-  const agent = stage.startAgent(port);
-  await isAnswering(app, "v1.0.0");
-
-  const load = startLoad({ url: app, keepAlive: 12, fresh: 4 });
-  const slow = startLoad({ url: `${app}slow?seconds=${slowSeconds}`, keepAlive: 0, fresh: 1 });
-  const delays: number[] = [];
-  for (let count = 1; count <= deployments; count++) {
-    const started = performance.now();
-    await stage.push(`v1.${count}.0`);
-    await isAnswering(app, `v1.${count}.0`);
-    delays.push(performance.now() - started);
-    print(`v1.${count}.0 answers ${(delays.at(-1) ?? 0).toFixed(0)} ms after the push began`);
-  }
-  await until(`${leastRequests} requests`, async () => load.soFar.requests >= leastRequests);
-  const [quick, long] = await Promise.all([load.stop(), slow.stop()]);
-  await agent.stop();
-  const { median, slowest } = spread(delays);
-  print(`push to first answer: median ${median} ms, slowest ${slowest} ms (polling every second)`);
-  print(`requests of ${slowSeconds} s: ${long.requests}, failed ${long.failures.length}`);
-  return {
-    requests: quick.requests + long.requests,
-    failures: [...quick.failures, ...long.failures],
-    answers: quick.answers,
-  };
+function report(ours: Played, byHand: LoadResult, print: (line: string) => void): void {
+  const { deployments, upgrades, rollbacks } = rounds;
+  const switches = deployments + upgrades + rollbacks;
+  print("");
+  print(`push to first answer          ${spread(ours.deployedMs)} (polling every second)`);
+  print(`agent ended to next app       ${spread(ours.upgradedMs)}`);
+  print(`unhealthy to old one alone    ${spread(ours.returnedMs)} (health asked every second)`);
+  print(`requests of 25 s: ${ours.slow.requests}, failed ${ours.slow.failures.length}`);
+  print(
+    `half-closing clients: ${ours.halfClosing.requests}, failed ${ours.halfClosing.failures.length}`,
+  );
+  print("");
+  print(
+    "                                                    requests   failed   failed per switch",
+  );
+  print(
+    `dewy, ${deployments} deployments, ${upgrades} upgrades, ${rollbacks} rollbacks     ${row(ours, switches)}`,
+  );
+  print(`stop and start, 5 times                             ${row(byHand, 5)}`);
+  for (const failure of new Set(ours.failures)) print(`failed: ${failure}`);
 }
 
 async function restartUnderLoad(stage: Stage): Promise<LoadResult> {
@@ -91,13 +80,17 @@ async function isAnswering(app: string, text: string): Promise<void> {
   await until(`${app} answers with ${text}`, async () => (await ask(app)).body.includes(text));
 }
 
-function row({ requests, failures }: LoadResult, switches: number): string {
+function row(
+  { requests, failures }: Pick<LoadResult, "requests" | "failures">,
+  switches: number,
+): string {
   const each = (failures.length / switches).toFixed(1);
   return `${String(requests).padStart(8)} ${String(failures.length).padStart(8)} ${each.padStart(19)}`;
 }
 
-function spread(values: number[]): { median: string; slowest: string } {
+function spread(values: number[]): string {
   const sorted = values.toSorted((one, other) => one - other);
-  const at = (share: number) => (sorted[Math.floor(share * (sorted.length - 1))] ?? 0).toFixed(0);
-  return { median: at(0.5), slowest: at(1) };
+  const at = (share: number) =>
+    (sorted[Math.ceil(share * sorted.length) - 1] ?? 0).toFixed(0).padStart(5);
+  return `median ${at(0.5)} ms   p99 ${at(0.99)} ms   of ${sorted.length}`;
 }

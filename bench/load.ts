@@ -14,6 +14,8 @@ export interface LoadResult {
   failures: string[];
   /** How many requests each distinct answer was given to. */
   answers: Map<string, number>;
+  /** When each was given last, by `Date.now()`. */
+  lastSeen: Map<string, number>;
 }
 
 /** Asks for `url` over and over until it is told to stop. */
@@ -21,7 +23,7 @@ export function startLoad({ url, keepAlive, fresh }: LoadOptions): {
   soFar: LoadResult;
   stop(): Promise<LoadResult>;
 } {
-  const soFar: LoadResult = { requests: 0, failures: [], answers: new Map() };
+  const soFar: LoadResult = { requests: 0, failures: [], answers: new Map(), lastSeen: new Map() };
   let stopped = false;
   const clients = [
     ...Array.from({ length: keepAlive }, () => new Agent({ keepAlive: true, maxSockets: 1 })),
@@ -46,7 +48,10 @@ async function askOnce(url: string, agent: Agent, result: LoadResult): Promise<v
   try {
     const { status, body } = await ask(url, { agent });
     if (status !== 200) result.failures.push(`status ${status}`);
-    else result.answers.set(body, (result.answers.get(body) ?? 0) + 1);
+    else {
+      result.answers.set(body, (result.answers.get(body) ?? 0) + 1);
+      result.lastSeen.set(body, Date.now());
+    }
   } catch (error) {
     result.failures.push(String(error));
     await new Promise((resolve) => setTimeout(resolve, 10));

@@ -7,7 +7,9 @@ const sha256 = "2.16.840.1.101.3.4.2.1";
 /** A certificate authority without logs, and one of timestamps: as GitHub's for private repositories. */
 export async function fakeStampedSigstore(): Promise<FakeSigstore> {
   const ca = await initializeCA(pair());
-  const stamps = await initializeTSA(generateKeyPairSync("ec", { namedCurve: "P-384" }));
+  const keys = generateKeyPairSync("ec", { namedCurve: "P-384" });
+  // Within the ten minutes of any certificate of this test, and whole: fractions are written wrongly.
+  const stamps = await initializeTSA(keys, new Date(Math.ceil(Date.now() / 1000) * 1000 + 120_000));
   const stamp = async (signature: string) => {
     const artifactHash = createHash("sha256").update(Buffer.from(signature, "base64")).digest();
     const asked = { artifactHash, hashAlgorithmOID: sha256, nonce: 1, policyOID: "1.2.3.4" };
