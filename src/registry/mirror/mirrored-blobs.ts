@@ -43,9 +43,7 @@ export function mirroredBlobs(parts: MirroredBlobsParts): MirroredBlobs {
       const { repository } = place;
       counts.blob.requests++;
       const stored =
-        (await stillStored(place, digest, call)) ??
-        (await own.find(repository, digest, call)) ??
-        (await storedMeanwhile(place, digest, call));
+        (await stillStored(place, digest, call)) ?? (await own.find(repository, digest, call));
       if (stored !== undefined) {
         counts.blob.hits++;
         return stored;
@@ -61,17 +59,6 @@ export function mirroredBlobs(parts: MirroredBlobsParts): MirroredBlobs {
       await Promise.allSettled([...downloads.values()].map(({ done }) => done));
     },
   };
-
-  /** What was being fetched when it was looked for, and is no longer. */
-  async function storedMeanwhile(
-    place: Place,
-    digest: Digest,
-    call: Call,
-  ): Promise<Blob | undefined> {
-    const isKnown = sizes.of(place.repository, digest) !== undefined;
-    if (isKnown || downloads.has(keyOf(place, digest))) return undefined;
-    return await stillStored(place, digest, call);
-  }
 
   async function stillStored(place: Place, digest: Digest, call: Call): Promise<Blob | undefined> {
     const { repository } = place;
