@@ -17,11 +17,12 @@ Times are seconds (\`10\`) or durations (\`1m30s\`). A switch is on by its name;
     columns: ["option", "variable", "default", ""],
     several: "values separated by spaces or lines",
     commas: "values separated by commas",
-    only: "`dewy server` only",
+    only: (modes: readonly string[]) =>
+      `${modes.map((mode) => `\`dewy ${mode}\``).join(", ")} only`,
     off: "off",
     file: `## dewy.yaml
 
-\`dewy server\` and \`dewy assets\` read the \`dewy.yaml\` of the working directory, if it is there, or the file that \`--config\` or \`DEWY_CONFIG\` names. Its keys are the options, and two more: \`command\`, a list, and \`mode\`, \`server\` (the default) or \`assets\`. Directories are relative to the file.`,
+\`dewy server\`, \`dewy assets\` and \`dewy container\` read the \`dewy.yaml\` of the working directory, if it is there, or the file that \`--config\` or \`DEWY_CONFIG\` names. Its keys are the options, and two more: \`command\`, a list, and \`mode\`, \`server\` (the default), \`assets\` or \`container\`; of containers, \`command\` holds options of the engine's \`run\`. Directories are relative to the file.`,
     one: "# one app",
     apps: `Below \`apps\`, one file describes several, which \`dewy run [dewy.yaml]\` runs in one process. What is said at the top is said of each app; what an app says itself is heard first, before variables too. The options of "${groups.process.en}" are said at the top. An app without a \`directory\` has one of its own name, beside the file or below the \`directory\` at the top.`,
     check: `\`dewy config check [dewy.yaml]\` says what is wrong, or prints a line for each app: it looks at all that a start here would look at, so \`GITHUB_TOKEN\` and the like have to be set. \`dewy config schema\` prints the JSON Schema for editors; it is [here](dewy.schema.json), too.
@@ -43,11 +44,12 @@ Times are seconds (\`10\`) or durations (\`1m30s\`). A switch is on by its name;
     columns: ["オプション", "環境変数", "デフォルト", ""],
     several: "複数の値は空白または改行で区切る",
     commas: "複数の値はカンマで区切る",
-    only: "`dewy server` のみ",
+    only: (modes: readonly string[]) =>
+      `${modes.map((mode) => `\`dewy ${mode}\``).join("、")} のみ`,
     off: "無効",
     file: `## dewy.yaml
 
-\`dewy server\` と \`dewy assets\` は、作業ディレクトリに \`dewy.yaml\` があればそれを、\`--config\` または \`DEWY_CONFIG\` があればそのファイルを読みます。キーはオプションと同じで、ほかに \`command\`（リスト）と \`mode\`（\`server\` がデフォルト、または \`assets\`）があります。ディレクトリはファイルからの相対パスです。`,
+\`dewy server\`、\`dewy assets\`、\`dewy container\` は、作業ディレクトリに \`dewy.yaml\` があればそれを、\`--config\` または \`DEWY_CONFIG\` があればそのファイルを読みます。キーはオプションと同じで、ほかに \`command\`（リスト）と \`mode\`（\`server\` がデフォルト、ほかに \`assets\` と \`container\`）があります。コンテナでは \`command\` にエンジンの \`run\` のオプションを書きます。ディレクトリはファイルからの相対パスです。`,
     one: "# 一つのアプリ",
     apps: `\`apps\` の下には複数のアプリを書けます。\`dewy run [dewy.yaml]\` はそれらを一つのプロセスで動かします。最上位に書いたことは各アプリに当てはまり、アプリ自身に書いたことが環境変数よりも優先されます。「${groups.process.ja}」のオプションは最上位に書きます。\`directory\` のないアプリは、ファイルの隣、または最上位の \`directory\` の下に、自分の名前のディレクトリを持ちます。`,
     check: `\`dewy config check [dewy.yaml]\` は間違いを示すか、アプリごとに一行を表示します。このホストでの起動と同じことを調べるので、\`GITHUB_TOKEN\` などが必要です。\`dewy config schema\` はエディター向けの JSON Schema を表示します。[ここ](../dewy.schema.json)にもあります。
@@ -107,7 +109,7 @@ function rowOf(name: string, option: Option, language: Language): string[] {
   const flag = `\`${short ? `-${short}, ` : ""}--${dashed(name)}${value ? ` ${value}` : ""}\``;
   const notes = [
     ...(separator ? [separator.test(",") ? say.commas : say.several] : []),
-    ...(only ? [say.only] : []),
+    ...(only ? [say.only([only].flat())] : []),
   ];
   const shown = fallbackHelp?.[language] ?? (value ? fallback && `\`${fallback}\`` : say.off);
   return [

@@ -1,6 +1,7 @@
 import type { Environment } from "../base/environment.ts";
 import type { LogLevel } from "../base/logger.ts";
 import type { Window } from "./choose/window.ts";
+import type { ContainerOptions } from "./containers/container-options.ts";
 import type { Mode } from "./event.ts";
 import type { WatchRules } from "./ledger/watch.ts";
 import type { HealthOptions } from "./readiness/health.ts";
@@ -17,6 +18,8 @@ export interface AppOptions {
   ports: readonly number[];
   /** A program and its arguments; empty for assets. */
   command: readonly string[];
+  /** Of an app of containers alone. */
+  container?: ContainerOptions | undefined;
   /** Absolute. Holds `current`, `releases/` and `.dewy/`; commands and hooks are started in it. */
   directory: string;
   intervalMs: number;

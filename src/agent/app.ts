@@ -27,9 +27,8 @@ import { follow } from "./follow.ts";
 import { thisHost } from "./host.ts";
 import { inPlace, type Kept, withKept } from "./kept.ts";
 import type { Phase } from "./ledger/ledger.ts";
-import { openAssetsMode } from "./modes/assets.ts";
+import { openMode } from "./modes/index.ts";
 import type { RunningMode } from "./modes/mode.ts";
-import { openServerMode } from "./modes/server.ts";
 import { openReleaseRegistry } from "./registries/index.ts";
 import { type ReleaseRegistry, ReleaseRegistryError } from "./release.ts";
 import { onceUntold, type ReportParts, tellGoneBack, withReport } from "./report.ts";
@@ -67,7 +66,10 @@ export interface AppParts {
  */
 export async function runApp(options: AppOptions, parts: AppParts, call: Call): Promise<never> {
   const { environment, directory } = options;
-  const source = await openReleaseRegistry(options.registry, { ...parts, environment });
+  const source = await openReleaseRegistry(options.registry, {
+    ...{ ...parts, environment },
+    content: options.mode === "container" ? "images" : "files",
+  });
   try {
     const rules = await rulesOf(source.rules, options, thisHost());
     const { clock } = parts;
@@ -108,15 +110,16 @@ async function withCache(
 }
 
 type CachedParts = KeptParts & { cache: AppCache };
+type ModeParts = { mode: RunningMode; alone: InTurn };
 
 async function withMode(options: AppOptions, parts: CachedParts, call: Call): Promise<never> {
   const { environment, name, scrubEnvironment } = options;
   const children = childEnvironment(environment, { app: name, scrub: scrubEnvironment });
   const own = { ...options, environment: children };
-  const mode =
-    options.mode === "assets" ? openAssetsMode(own, parts) : await openServerMode(own, parts, call);
+  const alone = openTurns();
+  const mode = await openMode(own, { ...parts, alone, environment }, call);
   try {
-    return await followed(own, { ...parts, mode }, call);
+    return await followed(own, { ...parts, mode, alone }, call);
   } finally {
     if (call.signal.aborted) {
       parts.observe({ type: "stopping", reason: messageOf(call.signal.reason) });
@@ -128,7 +131,7 @@ async function withMode(options: AppOptions, parts: CachedParts, call: Call): Pr
 
 async function followed(
   options: AppOptions,
-  { rules, mode, cache, control, ...parts }: CachedParts & { mode: RunningMode },
+  { rules, mode, cache, control, alone, ...parts }: CachedParts & ModeParts,
   call: Call,
 ): Promise<never> {
   const { clock, logger, observe, ledger } = parts;
@@ -142,17 +145,11 @@ async function followed(
   const admission = openAdmission({ ...parts, registry, rules });
   const coverage = openCoverage({ ...parts, registry, store, admission });
   let chosen: Choice | undefined;
-  const alone = openTurns();
   const hooks = hooksOf(options, { ...options, logger, observe });
+  const { start, prepare, prune: pruneOutside } = mode;
   const deployParts = {
-    ...parts,
-    registry,
-    store,
-    shared,
-    admission,
-    hooks,
-    alone,
-    start: mode.start,
+    ...{ ...parts, registry, store, shared, admission, hooks, alone },
+    ...{ start, prepare, pruneOutside },
   };
   const reporting = { ...parts, registry, mode: options.mode };
 

@@ -3,8 +3,9 @@ import type { PassedOver } from "./choose/choose.ts";
 import type { Phase } from "./ledger/ledger.ts";
 import type { VerifyError } from "./verify/verify-error.ts";
 
-/** What the agent does with releases: keeps a process up, or places files. */
-export type Mode = "server" | "assets";
+/** What the agent does with releases: keeps a process up, places files, or keeps containers up. */
+export const modes = ["server", "assets", "container"] as const;
+export type Mode = (typeof modes)[number];
 
 /** One deployment, from the choice of a release to its commit or its undoing. */
 export interface Deployment {

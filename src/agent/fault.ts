@@ -1,4 +1,5 @@
 import { DewyError } from "../base/errors.ts";
+import { ContainerError } from "./containers/runtime.ts";
 import { ArchiveError } from "./deploy/archives/archive.ts";
 import { FetchError } from "./deploy/fetch-error.ts";
 import { HookError } from "./deploy/hook.ts";
@@ -12,6 +13,7 @@ const faults: readonly [abstract new (...values: never[]) => DewyError, readonly
   [ArchiveError, ["DAMAGED", "REFUSED", "TOO_LARGE"]],
   [HookError, ["HOOK_FAILED"]],
   [ProbeError, ["NOT_READY", "UNHEALTHY"]],
+  [ContainerError, ["NOT_STARTED"]],
   [SupervisorError, ["START_FAILED", "COMMAND_NOT_FOUND", "NOT_EXECUTABLE"]],
 ];
 
@@ -32,6 +34,9 @@ export function isFinalFault(error: unknown): boolean {
 /** What was written last before it failed, as far as the error brings it along. */
 export function logTailOf(error: unknown): string[] {
   const speaks =
-    error instanceof HookError || error instanceof SupervisorError || error instanceof ProbeError;
+    error instanceof HookError ||
+    error instanceof SupervisorError ||
+    error instanceof ProbeError ||
+    error instanceof ContainerError;
   return speaks ? [...error.logTail] : [];
 }

@@ -2,6 +2,7 @@ import type { Bytes } from "../base/bytes.ts";
 import type { Call } from "../base/call.ts";
 import { DewyError } from "../base/errors.ts";
 import type { Digest } from "../oci/digest.ts";
+import type { Mode } from "./event.ts";
 
 /** An operating system and architecture, in the words of the image index (Go's GOOS and GOARCH). */
 export interface Platform {
@@ -58,7 +59,7 @@ export interface DeploymentReport {
   tag: string;
   /** The artifact's. */
   identity: string;
-  command: "server" | "assets" | "container";
+  command: Mode;
   /** Where it was deployed. */
   host: string;
   /** When it ended. */

@@ -5,7 +5,7 @@ import { dashed, type Option } from "./options/option.ts";
 import { optionEntries } from "./options/table.ts";
 
 /** The commands whose arguments are the options of the agent. */
-const agentCommands = ["server", "assets"];
+const agentCommands = ["server", "assets", "container"];
 
 export interface Arranged {
   /** Command first, then its options, as commander reads them. */

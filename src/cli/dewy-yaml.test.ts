@@ -140,7 +140,7 @@ apps:
     ["telemetry: perhaps\n", "telemetry: write true or false"],
     ["config: other.yaml\n", "config: there is no such key"],
     ["registry: nowhere\n", "dewy.yaml:1:1: registry: write it as scheme://place"],
-    ["mode: container\n", "dewy.yaml:1:1: mode: choose one of: server, assets"],
+    ["mode: containers\n", "dewy.yaml:1:1: mode: choose one of: server, assets, container"],
     [registry, "dewy.yaml:1:1: (top level): there is no command to run"],
     ["command: [app]\n", "registry is missing"],
     [

@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { access, realpath, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import * as v from "valibot";
+import { type Mode, modes } from "../agent/event.ts";
 import { BytesError, collect } from "../base/bytes.ts";
 import { isEchoOf } from "../base/call.ts";
 import { ConfigError, messageOf } from "../base/errors.ts";
@@ -22,7 +23,7 @@ const ownEntries = {
       v.minLength(1, writeWords),
     ),
   ),
-  mode: v.optional(v.picklist(["server", "assets"])),
+  mode: v.optional(v.picklist(modes, `choose one of: ${modes.join(", ")}`)),
 };
 
 const App = v.strictObject({
@@ -45,7 +46,7 @@ type Mapping = Readonly<Record<string, unknown>>;
 
 /** A mapping of a `dewy.yaml`: what is at the top, or what stands for one app. */
 export interface Section {
-  mode: "server" | "assets" | undefined;
+  mode: Mode | undefined;
   command: readonly string[] | undefined;
   layer: Layer;
   /** `dewy.yaml:3:7: apps.web.interval` for `interval`; of the section itself without a key. */

@@ -28,6 +28,10 @@ function commandsWith(start: StartApps): Record<string, Entry> {
       summary: "keep a directory of files on the newest release",
       load: async () => (await import("./commands/agent.ts")).agentCommand("assets", start),
     },
+    container: {
+      summary: "keep containers on the newest image, exchanged one by one behind an open port",
+      load: async () => (await import("./commands/agent.ts")).agentCommand("container", start),
+    },
     run: {
       summary: "run the apps that a dewy.yaml describes, in one process",
       load: async () => (await import("./commands/run.ts")).run(start),

@@ -30,14 +30,13 @@ describe("the command lines of the founding documents", () => {
     },
   );
 
-  // Containers are a change of their own, and `dewy container` comes with it: then these lines are to
-  // move up, to those that mean something.
-  it.each(containerLines)("name a command that is not there yet: %s", async (line) => {
+  it.each(containerLines)("run containers: $line", async ({ line, means }) => {
     const { status, noted, plan } = await planned(split(line).slice(1), { environment });
 
-    expect(status).toBe(2);
-    expect(plan).toBeUndefined();
-    expect(noted).toEqual([expect.stringContaining("unknown command 'container'")]);
+    expect({ status, noted }).toEqual({ status: 0, noted: [] });
+    const { container, ...app } = means;
+    expect(plan?.apps).toEqual([expect.objectContaining({ mode: "container", ...app })]);
+    expect(plan?.apps[0]?.container).toMatchObject(container);
   });
 });
 

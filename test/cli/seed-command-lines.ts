@@ -187,23 +187,121 @@ export const seedLines: SeedLine[] = [
   },
 ];
 
-/** Every invocation of `dewy container` in them. The command does not exist yet. */
-export const containerLines: string[] = [
-  "dewy container --registry img://ghcr.io/myorg/myapp",
-  'dewy container --registry "img://ghcr.io/myorg/myapp?pre-release=true"',
-  "dewy container --registry img://ghcr.io/myorg/myapp --container-port 8080 --health-path /health",
-  "dewy container --registry img://ghcr.io/owner/app",
-  "dewy container --registry img://ghcr.io/owner/private-app",
-  "dewy container --registry img://docker.io/library/nginx",
-  "dewy container --registry img://docker.io/myuser/myapp",
-  "dewy container --registry img://myuser/myapp",
-  "dewy container --registry img://gcr.io/my-project/myapp",
-  "dewy container --registry img://123456789.dkr.ecr.ap-northeast-1.amazonaws.com/myapp",
-  "dewy container --registry img://ghcr.io/myorg/myapp --interval 300 --container-port 8080 --health-path /health --health-timeout 30 --drain-time 30 --network production --network-alias myapp-current --log-level info",
-  "dewy container --registry img://ghcr.io/myorg/myapp --interval 300 --container-port 8080 --health-path /health --health-timeout 30 --drain-time 30 --log-level info",
-  "dewy container --registry img://ghcr.io/linyows/myapp --container-port 8080 --health-path /health --replicas 3 -l info",
-  "dewy container --registry img://ghcr.io/owner/app --container-port 8080",
-  "dewy container --registry img://docker.io/myuser/myapp --container-port 3000",
-  "dewy container --registry img://gcr.io/my-project/myapp --container-port 8080",
-  "dewy container --registry img://ghcr.io/myorg/private-app",
+/** Every invocation of `dewy container` in them. */
+export const containerLines: { line: string; means: ContainerMeaning }[] = [
+  {
+    line: "dewy container --registry img://ghcr.io/myorg/myapp",
+    means: { registry: "img://ghcr.io/myorg/myapp", container: {} },
+  },
+  {
+    line: 'dewy container --registry "img://ghcr.io/myorg/myapp?pre-release=true"',
+    means: { registry: "img://ghcr.io/myorg/myapp?pre-release=true", container: {} },
+  },
+  {
+    line: "dewy container --registry img://ghcr.io/myorg/myapp --container-port 8080 --health-path /health",
+    means: {
+      registry: "img://ghcr.io/myorg/myapp",
+      ports: [8080],
+      container: { mappings: [{ port: 8080, containerPort: 8080 }] },
+    },
+  },
+  {
+    line: "dewy container --registry img://ghcr.io/owner/app",
+    means: { registry: "img://ghcr.io/owner/app", container: {} },
+  },
+  {
+    line: "dewy container --registry img://ghcr.io/owner/private-app",
+    means: { registry: "img://ghcr.io/owner/private-app", container: {} },
+  },
+  {
+    line: "dewy container --registry img://docker.io/library/nginx",
+    means: { registry: "img://docker.io/library/nginx", container: {} },
+  },
+  {
+    line: "dewy container --registry img://docker.io/myuser/myapp",
+    means: { registry: "img://docker.io/myuser/myapp", container: {} },
+  },
+  {
+    line: "dewy container --registry img://myuser/myapp",
+    means: { registry: "img://myuser/myapp", container: {} },
+  },
+  {
+    line: "dewy container --registry img://gcr.io/my-project/myapp",
+    means: { registry: "img://gcr.io/my-project/myapp", container: {} },
+  },
+  {
+    line: "dewy container --registry img://123456789.dkr.ecr.ap-northeast-1.amazonaws.com/myapp",
+    means: {
+      registry: "img://123456789.dkr.ecr.ap-northeast-1.amazonaws.com/myapp",
+      container: {},
+    },
+  },
+  {
+    line: "dewy container --registry img://ghcr.io/myorg/myapp --interval 300 --container-port 8080 --health-path /health --health-timeout 30 --drain-time 30 --network production --network-alias myapp-current --log-level info",
+    means: {
+      registry: "img://ghcr.io/myorg/myapp",
+      intervalMs: 300_000,
+      drainMs: 30_000,
+      container: {
+        mappings: [{ port: 8080, containerPort: 8080 }],
+        network: "production",
+        networkAlias: "myapp-current",
+        proxy: "none",
+      },
+    },
+  },
+  {
+    line: "dewy container --registry img://ghcr.io/myorg/myapp --interval 300 --container-port 8080 --health-path /health --health-timeout 30 --drain-time 30 --log-level info",
+    means: {
+      registry: "img://ghcr.io/myorg/myapp",
+      ports: [8080],
+      intervalMs: 300_000,
+      drainMs: 30_000,
+      container: { mappings: [{ port: 8080, containerPort: 8080 }] },
+    },
+  },
+  {
+    line: "dewy container --registry img://ghcr.io/linyows/myapp --container-port 8080 --health-path /health --replicas 3 -l info",
+    means: {
+      registry: "img://ghcr.io/linyows/myapp",
+      ports: [8080],
+      container: { mappings: [{ port: 8080, containerPort: 8080 }], replicas: 3 },
+    },
+  },
+  {
+    line: "dewy container --registry img://ghcr.io/owner/app --container-port 8080",
+    means: {
+      registry: "img://ghcr.io/owner/app",
+      ports: [8080],
+      container: { mappings: [{ port: 8080, containerPort: 8080 }] },
+    },
+  },
+  {
+    line: "dewy container --registry img://docker.io/myuser/myapp --container-port 3000",
+    means: {
+      registry: "img://docker.io/myuser/myapp",
+      ports: [3000],
+      container: { mappings: [{ port: 3000, containerPort: 3000 }] },
+    },
+  },
+  {
+    line: "dewy container --registry img://gcr.io/my-project/myapp --container-port 8080",
+    means: {
+      registry: "img://gcr.io/my-project/myapp",
+      ports: [8080],
+      container: { mappings: [{ port: 8080, containerPort: 8080 }] },
+    },
+  },
+  {
+    line: "dewy container --registry img://ghcr.io/myorg/private-app",
+    means: { registry: "img://ghcr.io/myorg/private-app", container: {} },
+  },
 ];
+
+export interface ContainerMeaning {
+  registry: string;
+  ports?: number[];
+  intervalMs?: number;
+  drainMs?: number;
+  container: object;
+}

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { modes } from "../event.ts";
 
 const Time = v.pipe(v.string(), v.isoTimestamp());
 
@@ -21,7 +22,7 @@ export const Situation = v.object({
   app: v.string(),
   directory: v.string(),
   /** Not known where neither an agent runs nor a file describes the app. */
-  mode: v.optional(v.picklist(["server", "assets"])),
+  mode: v.optional(v.picklist(modes)),
   /** Without secrets. */
   registry: v.optional(v.string()),
   /** `undefined` when no agent runs, and this is what the last one left in its ledger. */

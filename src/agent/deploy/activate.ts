@@ -14,6 +14,8 @@ export interface Started {
   readonly generation?: number;
   /** Watches it while it has the traffic, and the one before it is still there. @throws when it fails */
   bake?(call: Call): Promise<void>;
+  /** Takes the rest into service, where it was a part that was watched. @throws when it fails */
+  complete?(call: Call): Promise<void>;
   /** Makes it the one in service. @throws when it has died meanwhile */
   commit(): void;
   /** Ends it. What was in service before is as it was. */
@@ -56,6 +58,7 @@ export async function activate(
     started = await parts.start({ signal: call.signal, tag });
     // The first one is watched in vain: there is nothing to go back to.
     if (before !== undefined) await started.bake?.(call);
+    await started.complete?.(call);
 
     await phases.enter("commit");
     await commit(release, started, parts);

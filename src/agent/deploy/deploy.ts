@@ -25,11 +25,17 @@ export interface DeployParts extends PhaseParts, PruneParts, ActivateParts {
   shared: SharedArtifacts | undefined;
   /** Those that were asked for: before anything changes, after the commit, after an undoing. */
   hooks: Partial<Record<HookName, RunHook>>;
+  /** See `RunningMode`. */
+  prepare?: Prepare | undefined;
+  pruneOutside?: (() => Promise<void>) | undefined;
   /** Runs `work` when nobody else is exchanging what is in service. */
   alone<Result>(work: () => Promise<Result>): Promise<Result>;
   clock: Clock;
   logger: Logger;
 }
+
+/** Makes a complete directory under `releases/`, which nothing points to yet. */
+export type Prepare = (choice: Choice, phases: PhaseTrack, call: Call) => Promise<DeployedRelease>;
 
 /**
  * Takes the chosen release into service: fetch, verify, unpack, switch, start, commit, prune.
@@ -52,7 +58,7 @@ export async function deploy(
     }
     const previousTag = parts.ledger.state.active?.tag;
     const before = await onDisk(choice, parts);
-    const release = before ?? (await prepare(choice, phases, parts, call));
+    const release = before ?? (await prepareWith(choice, phases, parts, call));
     const facts = { tag: release.tag, previousTag, releaseDirectory: release.directory };
     try {
       await takeIntoService(release, facts, phases, parts, call);
@@ -64,6 +70,7 @@ export async function deploy(
     await afterwards("after-deploy", facts, parts, call);
     await phases.enter("prune");
     await prune(parts);
+    await parts.pruneOutside?.();
     return release;
   } finally {
     phases.end();
@@ -87,8 +94,19 @@ async function onDisk(
   return undefined;
 }
 
+function prepareWith(
+  choice: Choice,
+  phases: PhaseTrack,
+  parts: DeployParts,
+  call: Call,
+): Promise<DeployedRelease> {
+  return parts.prepare
+    ? parts.prepare(choice, phases, call)
+    : unpackArtifact(choice, phases, parts, call);
+}
+
 /** A complete directory under `releases/`, which nothing points to yet. */
-async function prepare(
+async function unpackArtifact(
   choice: Choice,
   phases: PhaseTrack,
   parts: DeployParts,

@@ -1,5 +1,6 @@
 import type { Call } from "../../base/call.ts";
 import type { Start } from "../deploy/activate.ts";
+import type { Prepare } from "../deploy/deploy.ts";
 
 /** What taking a release into service means for one kind of app. */
 export interface RunningMode {
@@ -15,6 +16,10 @@ export interface RunningMode {
   lastWords(): Promise<readonly string[]>;
   /** Starts the same release again, where there is something to start. */
   restart(call: Call): Promise<void>;
+  /** Makes a release's directory, where that is not done by unpacking an artifact. */
+  prepare?: Prepare;
+  /** Removes what old releases have left outside their directories. */
+  prune?(): Promise<void>;
   /** Takes the app along: resolves when it has drained. */
   close(): Promise<void>;
 }

@@ -6,7 +6,7 @@ import { type OciClient, openOciClient, type TagList } from "../../oci/client.ts
 import { credentialsFrom } from "../../oci/credentials.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { isDockerHub } from "../../oci/docker-hub.ts";
-import { type ImageIndex, parseManifest } from "../../oci/manifest.ts";
+import { type ImageIndex, type Manifest, parseManifest } from "../../oci/manifest.ts";
 import { isTag, parseReference } from "../../oci/reference.ts";
 import { isReferrersTag } from "../../oci/referrers-tag.ts";
 import {
@@ -27,13 +27,15 @@ import { failure, translated, translatedEach } from "./registry-failure.ts";
 /** A tag that moves between two releases, and the newest few that `choose` looks back at. */
 const rememberedReleases = 16;
 const maximumPlatforms = 64;
+/** Images have no file names; there is one for each platform. */
+const imageName = "image";
 
 const flag = v.optional(YesOrNo, "false");
 
 /** `img://host[:port]/repository[?pre-release=&artifact=&calver=&constraint=&insecure=&audit=]` */
 export async function openOciRegistry(
   location: Location,
-  { http, clock, environment, credentials }: RegistryParts,
+  { http, clock, environment, credentials, content = "files" }: RegistryParts,
 ): Promise<OpenedReleaseRegistry> {
   const query = parseQuery(location, { ...commonQuery, insecure: flag, audit: flag });
   const { host, repository } = placeOf(location.place);
@@ -48,6 +50,7 @@ export async function openOciRegistry(
     client,
     repository,
     `img://${host}/${repository}`,
+    content,
   );
   return {
     registry: query.audit ? { ...registry, report } : registry,
@@ -85,7 +88,12 @@ function placeOf(place: string): { host: string; repository: string } {
   }
 }
 
-function followRepository(client: OciClient, repository: string, name: string) {
+function followRepository(
+  client: OciClient,
+  repository: string,
+  name: string,
+  content: "files" | "images",
+) {
   const releases = new Map<Digest, Omit<Release, "tag">>();
   /** What each tag pointed at when it was last announced: that is what gets deployed. */
   const announced = new Map<string, Digest>();
@@ -152,9 +160,11 @@ function followRepository(client: OciClient, repository: string, name: string) {
     const { bytes, mediaType, digest } = await client.manifest(repository, reference, call);
     const manifest = parseManifest(bytes, mediaType);
     const files =
-      manifest.kind === "image"
-        ? filesIn(manifest.content, undefined)
-        : await filesOfPlatforms(manifest.content, call);
+      content === "images"
+        ? imagesIn(manifest, { digest, sizeBytes: bytes.length })
+        : manifest.kind === "image"
+          ? filesIn(manifest.content, undefined)
+          : await filesOfPlatforms(manifest.content, call);
     const release = {
       artifacts: files.map((file) => artifactFrom(file)),
       publishedAt: createdIn(manifest.content),
@@ -174,7 +184,9 @@ function followRepository(client: OciClient, repository: string, name: string) {
   }
 
   function artifactFrom({ name: file, platform, sizeBytes, digest }: ReleaseFile): Artifact {
-    const url = `img://${client.host}/${repository}@${digest}`;
+    // An engine signs in by the name people know a registry by.
+    const place = content === "images" ? name : `img://${client.host}/${repository}`;
+    const url = `${place}@${digest}`;
     return { name: file, platform, sizeBytes, digest, identity: digest, url };
   }
 }
@@ -184,4 +196,15 @@ function remember<Key, Value>(known: Map<Key, Value>, key: Key, value: Value): v
   const [oldest] = known.keys();
   if (oldest !== undefined && known.size >= rememberedReleases) known.delete(oldest);
   known.set(key, value);
+}
+
+/** One for each platform; an image that is in no index is for whoever pulls it. */
+function imagesIn(
+  manifest: Manifest,
+  own: Pick<ReleaseFile, "digest" | "sizeBytes">,
+): ReleaseFile[] {
+  if (manifest.kind === "image") return [{ name: imageName, platform: undefined, ...own }];
+  return manifest.content.manifests
+    .filter(({ platform }) => platform && platform.os !== "unknown") // those are attestations
+    .map(({ platform, digest, size }) => ({ name: imageName, platform, digest, sizeBytes: size }));
 }

@@ -13,6 +13,8 @@ export interface RegistryParts {
   environment: Environment;
   /** Told of the rate limit, where the registry names one. */
   observe?: Observe;
+  /** What a release is made of in an image registry: files, unless told. */
+  content?: "files" | "images";
   /** Instead of those that the environment and Docker's config name. */
   credentials?: CredentialSource;
 }

@@ -6,6 +6,7 @@ import { type DewyYaml, findDewyYaml, readDewyYaml } from "../dewy-yaml.ts";
 import { appOf, processOf, surroundingsOf } from "../options/app.ts";
 import { flagsOf } from "../options/flags.ts";
 import { commandLine, type Layer, valuesOf, variables } from "../options/layer.ts";
+import { isFor } from "../options/option.ts";
 import { warnOfTypos } from "../options/typos.ts";
 
 const epilogues: Record<Mode, string> = {
@@ -15,17 +16,26 @@ const epilogues: Record<Mode, string> = {
   assets:
     "The newest release's files are at DIRECTORY/current, which a web server is pointed at:\n" +
     "  dewy assets --registry ghr://owner/pages -d /var/www/html",
+  container:
+    "What is after -- goes to the engine's run; the container's own command is given by --cmd:\n" +
+    "  dewy container --registry img://ghcr.io/owner/app --port 80:8080 --replicas 2 -- -e MODE=live",
+};
+
+const usages: Record<Mode, string> = {
+  server: "[options] [--] COMMAND [argument...]",
+  assets: "[options]",
+  container: "[options] [-- RUN-OPTION...]",
 };
 
 const elsewhere =
   "Each option may also be a variable (DEWY_LOG_LEVEL) or a key in dewy.yaml (log-level).";
 
-/** `dewy server` and `dewy assets`, which hand the one app they describe to `start`. */
+/** `dewy server`, `dewy assets` and `dewy container`, which hand the one app they describe to `start`. */
 export function agentCommand(mode: Mode, start: StartApps): Command {
   return command({
     operands: "[command...]",
-    usage: mode === "server" ? "[options] [--] COMMAND [argument...]" : "[options]",
-    flags: flagsOf(({ only }) => only === undefined || only === mode),
+    usage: usages[mode],
+    flags: flagsOf((option) => isFor(option, mode)),
     epilogue: `${epilogues[mode]}\n\n${elsewhere}`,
     input: v.looseObject({ operands: v.array(v.string()) }),
 

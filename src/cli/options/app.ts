@@ -1,13 +1,15 @@
 import { resolve } from "node:path";
 import type { AppOptions, ProcessOptions } from "../../agent/app-options.ts";
+import type { ContainerOptions } from "../../agent/containers/container-options.ts";
 import type { Mode } from "../../agent/event.ts";
 import type { HealthOptions } from "../../agent/readiness/health.ts";
 import type { VerifyOptions } from "../../agent/verify/policy.ts";
 import type { Environment } from "../../base/environment.ts";
 import { version } from "../version.ts";
 import { appNameOf } from "./app-name.ts";
+import { containerOf } from "./container.ts";
 import { firstOf, type Layer, valuesOf } from "./layer.ts";
-import { dashed } from "./option.ts";
+import { dashed, isFor } from "./option.ts";
 import { type OptionValues, optionEntries } from "./table.ts";
 
 export interface AppSource {
@@ -42,14 +44,17 @@ export function appOf(
   refuseForeign(source, problems);
   const values = valuesOf(source.layers, problems);
   if (!firstOf(source.layers, "registry")) problems.push(missingRegistry(source.place));
-  if (mode === "server") checkCommand(source, problems);
+  if (mode === "server") checkServer(source, values, problems);
   checkHealth(source, values, problems);
+  const container = mode === "container" ? containerOf(source, values, problems) : undefined;
   const directory = resolve(source.directory, values.directory ?? ".");
   const registry = values.registry ?? "";
   return {
     name: source.name ?? values.name ?? appNameOf(registry, directory),
     ...{ mode, registry, directory, environment, userAgent },
-    ...{ ports: mode === "server" ? (values.port ?? []) : [], command },
+    ports: mode === "assets" ? [] : portsOf(values, container),
+    command: mode === "container" ? [] : command,
+    container,
     ...{ intervalMs: values.interval, drainMs: values.drainTime },
     ...{ handover: values.handover },
     ...{ cache: values.cache, notifiers: values.notifier ?? [] },
@@ -98,10 +103,10 @@ function checkHealth(
   { port, healthPath, healthGrpc, healthMatch }: OptionValues,
   problems: string[],
 ): void {
-  if (mode !== "server") return;
+  if (mode === "assets") return;
   const at = place ? `${place}: ` : "";
   const [asks] = [healthPath && "health-path", healthGrpc && "health-grpc"].filter(Boolean);
-  if (asks && !port?.length) {
+  if (mode === "server" && asks && !port?.length) {
     problems.push(
       `${at}${asks} asks the first port, and there is none: give port, or health-command`,
     );
@@ -136,17 +141,31 @@ function missingRegistry(place: string): string {
 
 function refuseForeign(source: AppSource, problems: string[]): void {
   const { mode, ownLayers, command, commandPlace } = source;
-  for (const [name, { only }] of optionEntries) {
-    if (only === undefined || only === mode) continue;
+  for (const [name, option] of optionEntries) {
+    if (isFor(option, mode)) continue;
     const found = firstOf(ownLayers, name);
     if (!found) continue;
-    problems.push(`${found.place}: dewy ${mode} starts nothing, and takes no ${dashed(name)}`);
+    const why = mode === "assets" ? "starts nothing, and " : "";
+    problems.push(`${found.place}: dewy ${mode} ${why}takes no ${dashed(name)}`);
   }
   if (mode === "assets" && command.length > 0) {
     problems.push(
       `${commandPlace}: dewy assets places files and starts nothing: leave the command out`,
     );
   }
+}
+
+function checkServer(source: AppSource, { port }: OptionValues, problems: string[]): void {
+  checkCommand(source, problems);
+  const mapped = port?.find(({ containerPort }) => containerPort !== undefined);
+  if (!mapped) return;
+  const place = firstOf(source.layers, "port")?.place ?? "--port";
+  problems.push(`${place}: ${mapped.port}:${mapped.containerPort} is for dewy container`);
+}
+
+function portsOf({ port = [] }: OptionValues, container: ContainerOptions | undefined): number[] {
+  if (container?.proxy === "none") return [];
+  return (container?.mappings ?? port).map((mapping) => mapping.port);
 }
 
 function checkCommand(

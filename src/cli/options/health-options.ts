@@ -7,7 +7,7 @@ export const healthOptions = {
     group: "health",
     value: "PATH",
     kind: kind.path,
-    only: "server",
+    only: ["server", "container"],
     fallbackHelp: { en: "every port is accepted on", ja: "すべてのポートで接続を受け付けること" },
     help: {
       en: "a new process is ready when GET PATH on its first port answers well",
@@ -19,14 +19,14 @@ export const healthOptions = {
     value: "CODES",
     kind: kind.statusRanges,
     fallback: "200-399",
-    only: "server",
+    only: ["server", "container"],
     help: { en: "the status codes that are well", ja: "正常とみなすステータスコード" },
   },
   healthMatch: {
     group: "health",
     value: "TEXT",
     kind: kind.text,
-    only: "server",
+    only: ["server", "container"],
     help: {
       en: "must be in the body or a header of the answer; {tag} and {version} stand for the release",
       ja: "応答の本文かヘッダーに含まれるべき文字列。{tag} と {version} はリリースのもの",
@@ -36,7 +36,7 @@ export const healthOptions = {
     group: "health",
     kind: kind.yesOrNo,
     fallback: "false",
-    only: "server",
+    only: ["server", "container"],
     help: {
       en: "a new process is ready when grpc.health.v1 on its first port answers SERVING",
       ja: "最初のポートの grpc.health.v1 が SERVING と答えたら、新しいプロセスは準備完了",
@@ -66,7 +66,7 @@ export const healthOptions = {
     value: "TIME",
     kind: kind.shortTime,
     fallback: "1",
-    only: "server",
+    only: ["server", "container"],
     help: {
       en: "how long a new process has to stay up before it counts",
       ja: "新しいプロセスが有効とみなされるまで動き続けるべき時間",

@@ -1,16 +1,18 @@
+import { modes } from "../../agent/event.ts";
 import { dashed, type Option } from "./option.ts";
 import { optionEntries } from "./table.ts";
 
 const ownProperties = {
   command: {
-    description: "the program to run, and its arguments",
+    description:
+      "the program to run, and its arguments; of containers, options of the engine's run",
     type: "array",
     items: { type: "string" },
     minItems: 1,
   },
   mode: {
-    description: "run a command, or place files",
-    enum: ["server", "assets"],
+    description: "run a command, place files, or run containers",
+    enum: modes,
     default: "server",
   },
 };
@@ -22,7 +24,7 @@ export function jsonSchema(): object {
   return {
     $schema: "https://json-schema.org/draft/2020-12/schema",
     title: "dewy.yaml",
-    description: "What dewy run, dewy server and dewy assets read",
+    description: "What dewy run, dewy server, dewy assets and dewy container read",
     type: "object",
     additionalProperties: false,
     properties: {

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { parseWindow } from "../../agent/choose/window.ts";
-import { parsePorts } from "../../agent/supervisor/port-range.ts";
+import { parsePortMappings } from "../../agent/containers/port-mapping.ts";
 import { ConfigError, lineOf } from "../../base/errors.ts";
 import { Seconds, YesOrNo } from "../../base/schema.ts";
 
@@ -61,6 +61,14 @@ export const urls = (example: string) =>
     ),
     { oneOf: [jsonUrl, { type: "array", items: jsonUrl }] },
   );
+
+export const words = kind(
+  v.pipe(
+    v.union([Text, v.array(Text)], "write a word, or a list of words"),
+    v.transform((value) => [value].flat()),
+  ),
+  { oneOf: [jsonText, { type: "array", items: jsonText }] },
+);
 
 const Key = v.pipe(
   Text,
@@ -138,7 +146,7 @@ const portOrRange = v.union([v.string(), v.number()], "write a port or a range o
 const jsonPort = {
   oneOf: [
     { type: "integer", minimum: 1, maximum: 65_535 },
-    { type: "string", pattern: "^[0-9, -]+$" },
+    { type: "string", pattern: "^[0-9, :-]+$" },
   ],
 };
 
@@ -147,7 +155,7 @@ export const ports = kind(
     v.union([portOrRange, v.array(portOrRange)], "write a port, a range or a list of these"),
     v.rawTransform(({ dataset, addIssue, NEVER }) => {
       try {
-        return parsePorts([dataset.value].flat().map(String));
+        return parsePortMappings([dataset.value].flat().map(String));
       } catch (error) {
         if (!(error instanceof ConfigError)) throw error;
         addIssue({ message: lineOf(error) });

@@ -5,6 +5,7 @@ import type { Kind } from "./kind.ts";
 export const groups = {
   release: { en: "What to deploy", ja: "何をデプロイするか" },
   place: { en: "Where and how it runs", ja: "どこでどう動かすか" },
+  container: { en: "Containers", ja: "コンテナ" },
   verify: { en: "What vouches for a release", ja: "リリースの検証" },
   health: { en: "How a release proves itself", ja: "リリースの確認" },
   report: { en: "Hooks and notices", ja: "フックと通知" },
@@ -33,8 +34,8 @@ export interface Option {
   fallback?: string;
   /** In words, where the default is found out. */
   fallbackHelp?: Help;
-  /** The only mode that takes it; none for both. */
-  only?: Mode;
+  /** The only modes that take it; none for all. */
+  only?: Mode | readonly Mode[];
   /** Of the process, so not to be told apart by app; else of an app. */
   shared?: true;
   /** Of the command line and the environment alone: it says where the file is. */
@@ -42,6 +43,10 @@ export interface Option {
   /** The old name of the option, which is still taken. */
   deprecatedName?: string;
   help: Help;
+}
+
+export function isFor({ only }: Pick<Option, "only">, mode: Mode): boolean {
+  return only === undefined || [only].flat().includes(mode);
 }
 
 /** `logLevel` → `log-level`: the flag, and the key in `dewy.yaml`. */

@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
+import { modes } from "../../agent/event.ts";
 import { planned } from "../main.fake.ts";
 import { jsonSchema } from "./json-schema.ts";
-import { dashed, fromEnvironment, type Option, variableOf } from "./option.ts";
+import { dashed, fromEnvironment, isFor, type Option, variableOf } from "./option.ts";
 import { optionEntries, options } from "./table.ts";
 
 const server = ["server", "--registry", "img://h/app"];
@@ -29,8 +30,9 @@ describe("the table of options", () => {
     else expect(v.safeParse(kind.schema, fallback).success).toBe(true);
   });
 
-  it.each(optionEntries)("shows %s in the help of dewy and of dewy server", async (name) => {
-    const helps = await Promise.all([planned(["--help"]), planned(["server", "--help"])]);
+  it.each(optionEntries)("shows %s in the help of dewy and of a command", async (name, option) => {
+    const mode = modes.find((one) => isFor(option, one)) ?? "server";
+    const helps = await Promise.all([planned(["--help"]), planned([mode, "--help"])]);
 
     for (const { printed, status } of helps) {
       expect(printed.join("\n")).toMatch(new RegExp(`--${dashed(name)}\\b`));

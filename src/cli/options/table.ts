@@ -1,4 +1,5 @@
 import type * as v from "valibot";
+import { containerOptions } from "./container-options.ts";
 import { healthOptions } from "./health-options.ts";
 import * as kind from "./kind.ts";
 import type { Option } from "./option.ts";
@@ -94,11 +95,14 @@ export const options = {
     short: "p",
     kind: kind.ports,
     separator: /,/,
-    only: "server",
-    fallbackHelp: { en: "none: a worker", ja: "なし: ワーカー" },
+    only: ["server", "container"],
+    fallbackHelp: {
+      en: "none, a worker; for containers the one the image exposes",
+      ja: "なし（ワーカー）。コンテナではイメージが公開するポート",
+    },
     help: {
-      en: "the ports it serves: 8000, 8000,8001 or 8000-8005; may be repeated",
-      ja: "待ち受けるポート: 8000、8000,8001、8000-8005。繰り返し指定できる",
+      en: "the ports it serves: 8000, 8000,8001 or 8000-8005, and 80:8080 for a container's; may be repeated",
+      ja: "待ち受けるポート: 8000、8000,8001、8000-8005。コンテナでは 80:8080 も可。繰り返し指定できる",
     },
   },
   drainTime: {
@@ -106,10 +110,10 @@ export const options = {
     value: "TIME",
     kind: kind.duration,
     fallback: "30",
-    only: "server",
+    only: ["server", "container"],
     help: {
-      en: "how long a replaced process may take to finish its requests",
-      ja: "入れ替えられたプロセスがリクエストを終えるまで待つ時間",
+      en: "how long what is replaced may take to finish its requests",
+      ja: "入れ替えられるものがリクエストを終えるまで待つ時間",
     },
   },
   handover: {
@@ -155,6 +159,7 @@ export const options = {
       ja: "エージェント自身の秘密情報を渡さずにアプリとフックを起動する",
     },
   },
+  ...containerOptions,
   ...healthOptions,
   notifier: {
     group: "report",

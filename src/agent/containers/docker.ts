@@ -1,0 +1,247 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import * as v from "valibot";
+import { writeFileWhole } from "../../base/atomic-file.ts";
+import type { Call } from "../../base/call.ts";
+import type { Environment } from "../../base/environment.ts";
+import type { Credential } from "../../oci/credential.ts";
+import { dockerHub, isDockerHub } from "../../oci/docker-hub.ts";
+import { openCommandLine } from "./command-line.ts";
+import { containersIn, imageIn } from "./described.ts";
+import {
+  ContainerError,
+  type ContainerEvent,
+  type ContainerRuntime,
+  type PullOptions,
+  type RunSpecification,
+  type StoredImage,
+} from "./runtime.ts";
+
+/** Where the two programs differ. */
+interface Dialect {
+  name: "docker" | "podman";
+  eventFormat: string;
+  version: readonly string[];
+  /** What names the file with the credentials of one pull. */
+  signedIn(directory: string): { global: string[]; pull: string[] };
+  plainHttp: readonly string[];
+}
+
+const dialects: Record<"docker" | "podman", Dialect> = {
+  docker: {
+    name: "docker",
+    eventFormat: "{{json .}}",
+    version: ["version", "--format", "{{.Server.Version}}"],
+    signedIn: (directory) => ({ global: ["--config", directory], pull: [] }),
+    plainHttp: [], // dockerd knows by its own configuration
+  },
+  podman: {
+    name: "podman",
+    eventFormat: "json",
+    version: ["version", "--format", "{{.Client.Version}}"],
+    signedIn: (directory) => ({
+      global: [],
+      pull: ["--authfile", join(directory, "config.json")],
+    }),
+    plainHttp: ["--tls-verify=false"],
+  },
+};
+
+export interface RuntimeOptions {
+  runtime: "docker" | "podman";
+  environment: Environment;
+  /** Private to the agent: holds the credentials of a pull while it lasts. */
+  directory: string;
+}
+
+/** Docker or Podman, by its command line. */
+export function openContainerRuntime({
+  runtime,
+  environment,
+  directory,
+}: RuntimeOptions): ContainerRuntime {
+  const dialect = dialects[runtime];
+  const { run, lines } = openCommandLine(runtime, environment);
+
+  return {
+    name: runtime,
+    version: async (call) => (await run(dialect.version, { what: "version" }, call)).trim(),
+
+    async pull(reference, options, call) {
+      const pulling = { what: `pull ${reference}` };
+      await withCredential(options, (signedIn) => {
+        const { global, pull } = signedIn ?? { global: [], pull: [] };
+        const http = options.plainHttp ? dialect.plainHttp : [];
+        return run([...global, "pull", "--quiet", ...pull, ...http, reference], pulling, call);
+      });
+    },
+
+    async image(reference, call) {
+      const args = ["image", "inspect", reference];
+      const json = await run(args, { what: "image inspect" }, call).catch(unless("NO_IMAGE"));
+      return json === undefined ? undefined : imageIn(json, runtime);
+    },
+
+    async run(specification, call) {
+      const secrets = specification.options.flatMap((word) => word.split("=").slice(1).join("="));
+      const what = `run ${specification.name}`;
+      const output = await run(runArguments(specification), { what, secrets }, call);
+      return output.trim().split("\n").at(-1) ?? "";
+    },
+
+    list,
+
+    async inspect(id, call) {
+      return (await inspected([id], call))[0];
+    },
+
+    async start(id, call) {
+      await run(["start", id], { what: "start" }, call);
+    },
+
+    async stop(id, graceMs, call) {
+      const seconds = String(Math.ceil(graceMs / 1000));
+      await run(["stop", "--time", seconds, id], { what: "stop" }, call).catch(
+        unless("NO_CONTAINER"),
+      );
+    },
+
+    async remove(id, { force }, call) {
+      const args = ["rm", "--volumes", ...(force ? ["--force"] : []), id];
+      await run(args, { what: "rm" }, call).catch(unless("NO_CONTAINER"));
+    },
+
+    async logTail(id, count, call) {
+      const tail: string[] = [];
+      const args = ["-c", `exec "$0" logs --tail ${count} "$1" 2>&1`, runtime, id];
+      const shell = openCommandLine("/bin/sh", environment);
+      tail.push(...(await shell.run(args, { what: "logs" }, call)).split("\n"));
+      return tail.filter((line) => line !== "").slice(-count);
+    },
+
+    async rename(id, network, alias, call) {
+      const named = alias === undefined ? [] : ["--alias", alias];
+      await run(["network", "disconnect", network, id], { what: "network disconnect" }, call);
+      await run(["network", "connect", ...named, network, id], { what: "network connect" }, call);
+    },
+
+    async *events(labels, call) {
+      const filters = ["--filter", "type=container", ...filtersFor(labels)];
+      const args = ["events", ...filters, "--format", dialect.eventFormat];
+      for await (const line of lines(args, { what: "events" }, call)) {
+        const event = eventIn(line);
+        if (event) yield event;
+      }
+    },
+
+    async images(repository, call) {
+      const format = "{{.ID}}|{{.Repository}}|{{.Digest}}";
+      const args = ["images", "--no-trunc", "--digests", "--format", format, repository];
+      const output = await run(args, { what: "images" }, call);
+      return output.split("\n").flatMap(storedImage);
+    },
+
+    async removeImage(reference, call) {
+      await run(["rmi", reference], { what: `rmi ${reference}` }, call).catch(unless("NO_IMAGE"));
+    },
+  };
+
+  async function list(labels: Readonly<Record<string, string>>, call: Call) {
+    const args = ["ps", "--all", "--quiet", "--no-trunc", ...filtersFor(labels)];
+    const ids = (await run(args, { what: "ps" }, call)).split("\n").filter(Boolean);
+    return ids.length === 0 ? [] : inspected(ids, call);
+  }
+
+  /** One by one where a name among them is gone, since then the engine tells of none. */
+  async function inspected(ids: readonly string[], call: Call) {
+    const one = (some: readonly string[]) =>
+      run(["container", "inspect", ...some], { what: "inspect" }, call);
+    try {
+      return containersIn(await one(ids), runtime);
+    } catch (error) {
+      if (!(error instanceof ContainerError) || error.code !== "NO_CONTAINER") throw error;
+      const each = ids.map((id) => one([id]).catch(unless("NO_CONTAINER")));
+      const found = await Promise.all(each);
+      return found.flatMap((json) => (json === undefined ? [] : containersIn(json, runtime)));
+    }
+  }
+
+  /** In a file of its own, which is gone afterwards: the user's own Docker config stays as it is. */
+  async function withCredential<Result>(
+    { credential, host }: PullOptions,
+    work: (signedIn: ReturnType<Dialect["signedIn"]> | undefined) => Promise<Result>,
+  ): Promise<Result> {
+    if (credential === undefined) return work(undefined);
+    const place = join(directory, `pull-${randomUUID()}`);
+    await mkdir(place, { mode: 0o700, recursive: true });
+    try {
+      const content = JSON.stringify({ auths: { [keyOf(host)]: entryFor(credential) } });
+      await writeFileWhole(join(place, "config.json"), content, { mode: 0o600 });
+      return await work(dialect.signedIn(place));
+    } finally {
+      await rm(place, { recursive: true, force: true });
+    }
+  }
+}
+
+function keyOf(host: string): string {
+  return isDockerHub(host) ? dockerHub.configKey : host;
+}
+
+function entryFor(credential: Credential): object {
+  if (credential.kind === "identity-token") return { identitytoken: credential.token.reveal() };
+  const pair = `${credential.username}:${credential.password.reveal()}`;
+  return { auth: Buffer.from(pair).toString("base64") };
+}
+
+function runArguments(specification: RunSpecification): string[] {
+  const { name, image, labels, publish, network, options, command } = specification;
+  return [
+    ...["run", "--detach", "--name", name],
+    ...Object.entries(labels).flatMap(([key, value]) => ["--label", `${key}=${value}`]),
+    ...publish.flatMap((port) => ["--publish", `127.0.0.1::${port}`]),
+    ...(network === undefined ? [] : ["--network", network]),
+    ...options,
+    image,
+    ...command,
+  ];
+}
+
+function filtersFor(labels: Readonly<Record<string, string>>): string[] {
+  return Object.entries(labels).flatMap(([key, value]) => ["--filter", `label=${key}=${value}`]);
+}
+
+const EventLine = v.object({
+  id: v.optional(v.string()),
+  ID: v.optional(v.string()),
+  Action: v.optional(v.string()),
+  Status: v.optional(v.string()),
+});
+
+function eventIn(line: string): ContainerEvent | undefined {
+  let document: unknown;
+  try {
+    document = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  const { success, output } = v.safeParse(EventLine, document);
+  if (!success) return undefined;
+  const [id, action] = [output.id ?? output.ID, output.Action ?? output.Status];
+  return id && action ? { id, action } : undefined;
+}
+
+function storedImage(line: string): StoredImage[] {
+  const [id = "", repository = "", digest = ""] = line.trim().split("|");
+  if (!digest.includes(":") || repository === "" || repository === "<none>") return [];
+  return [{ id: id.replace(/^sha256:/, ""), reference: `${repository}@${digest}` }];
+}
+
+/** What is wanted to be gone is well when it is. */
+function unless(code: ContainerError["code"]): (error: unknown) => undefined {
+  return (error) => {
+    if (error instanceof ContainerError && error.code === code) return undefined;
+    throw error;
+  };
+}

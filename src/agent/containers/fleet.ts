@@ -1,0 +1,205 @@
+import { type Call, isEchoOf } from "../../base/call.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Environment } from "../../base/environment.ts";
+import { messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { Observe } from "../event.ts";
+import type { DataPlane } from "../proxy/data-plane.ts";
+import type { HealthOptions } from "../readiness/health.ts";
+import type { ContainerOptions } from "./container-options.ts";
+import { type ContainerProbeOptions, deathOf, untilContainerReady } from "./container-probe.ts";
+import type { ReleaseImage } from "./release-image.ts";
+import { type App, configOf, labelsOf, replicaLabels } from "./replica.ts";
+import { type Container, ContainerError, type ContainerRuntime, type Image } from "./runtime.ts";
+import { addressOf, type Traffic, type TrafficPort } from "./traffic.ts";
+
+export interface FleetOptions {
+  app: App;
+  container: ContainerOptions;
+  health: HealthOptions;
+  drainMs: number;
+  /** For the health command. */
+  environment: Environment;
+}
+
+export interface FleetParts {
+  runtime: ContainerRuntime;
+  plane: DataPlane;
+  traffic: Traffic;
+  clock: Clock;
+  logger: Logger;
+  observe: Observe;
+}
+
+/** How one container of the app is started, proved, let into the traffic, and taken out of it. */
+export interface Fleet {
+  /** See `configOf`. */
+  readonly config: string;
+  /** All containers of the app, whatever their state. */
+  list(call: Call): Promise<Container[]>;
+  /** One more replica, ready, and in the traffic. What fails leaves no container behind. */
+  bringUp(image: ReleaseImage, index: number, call: Call): Promise<Container>;
+  /** Waits until a container that runs is ready, and lets it into the traffic. */
+  admit(container: Container, image: ReleaseImage, call: Call): Promise<void>;
+  /** What is asked of a replica, to know how it is. */
+  probeOf(container: Container, image: ReleaseImage, call: Call): Promise<ContainerProbeOptions>;
+  /** No new connections to it; then waits for those it has, and stops it. It can be started again. */
+  retire(container: Container, call: Call): Promise<void>;
+  /** Makes it run again and serve. */
+  revive(container: Container, image: ReleaseImage, call: Call): Promise<void>;
+  remove(container: Container, call: Call): Promise<void>;
+}
+
+/** What `docker stop` waits for before it kills. */
+const stopGraceMs = 10_000;
+const failedStopGraceMs = 5_000;
+
+export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
+  const { app, container: asked, health, drainMs, environment } = options;
+  const { runtime, plane, traffic, clock, logger } = parts;
+  const config = configOf(asked, plane.reach === "published");
+  let lastSecond = 0;
+  return {
+    config,
+    list: (call) => runtime.list(labelsOf(app), call),
+    bringUp,
+    admit,
+    probeOf,
+
+    async retire(container, call) {
+      await traffic.withdraw([container.id], call);
+      const cut = await traffic.drain(container.id, drainMs, call);
+      if (cut > 0) {
+        logger.warn("Connections were cut, as the drain time is over", {
+          ...{ container: container.name, connections: cut, drainMs },
+        });
+      }
+      await runtime.stop(container.id, plane.name === "none" ? drainMs : stopGraceMs, call);
+      logger.info("Container stopped", { container: container.name, connections_cut: cut });
+    },
+
+    async revive(container, image, call) {
+      const now = await runtime.inspect(container.id, call);
+      if (!now) {
+        await bringUp(image, 0, call);
+        return;
+      }
+      if (now.state !== "running") await runtime.start(container.id, call);
+      await admit((await runtime.inspect(container.id, call)) ?? now, image, call);
+    },
+
+    async remove(container, call) {
+      await traffic.withdraw([container.id], call);
+      await runtime.stop(container.id, failedStopGraceMs, call);
+      await runtime.remove(container.id, { force: true }, call);
+    },
+  };
+
+  async function bringUp(image: ReleaseImage, index: number, call: Call): Promise<Container> {
+    const name = nameFor(index);
+    const on = await portsOf(image, call);
+    const specification = {
+      ...{ name, image: image.reference, command: asked.command, options: asked.runOptions },
+      labels: replicaLabels(app, image, config, { index, at: clock.now() }),
+      publish:
+        plane.reach === "published" ? unique(on.map(({ containerPort }) => containerPort)) : [],
+      network: asked.network,
+    };
+    logger.info("Starting new container", {
+      ...{ image: image.reference, tag: image.tag, replica: index + 1, total: asked.replicas },
+    });
+    try {
+      const id = await runtime.run(specification, call);
+      const container = await runtime.inspect(id, call);
+      if (container?.state !== "running") throw await deathOf(name, container, runtime, call);
+      await admit(container, image, call);
+      return container;
+    } catch (error) {
+      await discard(name);
+      throw error;
+    }
+  }
+
+  async function admit(container: Container, image: ReleaseImage, call: Call): Promise<void> {
+    const probe = await probeOf(container, image, call);
+    await untilContainerReady(container, image.tag, probe, runtime, call);
+    const { network, networkAlias } = asked;
+    if (network !== undefined && networkAlias !== undefined) {
+      await runtime.rename(container.id, network, networkAlias, call);
+    }
+    const now = (await runtime.inspect(container.id, call)) ?? container;
+    await traffic.admit([now], await portsOf(image, call), call);
+  }
+
+  async function probeOf(container: Container, image: ReleaseImage, call: Call) {
+    const on = await portsOf(image, call);
+    const inner = unique(on.map(({ containerPort }) => containerPort));
+    return {
+      health,
+      place: { directory: app.directory, environment },
+      addresses: inner.map((port) => addressOf(container, port, plane.reach)),
+      hasHealthcheck: (await imageOf(image, call)).hasHealthcheck,
+    };
+  }
+
+  async function imageOf({ reference }: ReleaseImage, call: Call): Promise<Image> {
+    const found = await runtime.image(reference, call);
+    if (found) return found;
+    throw new ContainerError("NO_IMAGE", `${reference} is not on this host any more`);
+  }
+
+  async function portsOf(image: ReleaseImage, call: Call): Promise<TrafficPort[]> {
+    const { mappings } = asked;
+    const isSaid = mappings.every(({ containerPort }) => containerPort !== undefined);
+    const exposed = isSaid ? [] : (await imageOf(image, call)).exposed;
+    return mappings.map(({ port, containerPort }) => ({
+      port,
+      containerPort: containerPort ?? onlyOne(exposed, port, image),
+    }));
+  }
+
+  /** Two of one replica never begin in the same second. */
+  function nameFor(index: number): string {
+    lastSecond = Math.max(Math.floor(clock.now().getTime() / 1000), lastSecond + 1);
+    return `${asked.baseName}-${lastSecond}-${index}`;
+  }
+
+  /** Even when the call is over: what has failed must not be there at the next look. */
+  async function discard(name: string): Promise<void> {
+    const last = { signal: AbortSignal.timeout(30_000) };
+    try {
+      await runtime.remove(name, { force: true }, last);
+    } catch (error) {
+      logger.error("a container that failed could not be removed", { container: name, error });
+    }
+  }
+}
+
+function onlyOne(exposed: readonly number[], port: number, { tag }: ReleaseImage): number {
+  const [first] = exposed;
+  if (exposed.length === 1 && first !== undefined) return first;
+  const seen = exposed.length === 0 ? "no port" : `ports ${exposed.join(", ")}`;
+  throw new ContainerError("NOT_STARTED", `the image of ${tag} exposes ${seen}`, {
+    hint: `say which one is meant: --port ${port}:8080`,
+  });
+}
+
+function unique(ports: readonly number[]): number[] {
+  return [...new Set(ports)];
+}
+
+/** For what goes on whether or not it succeeds. */
+export async function orLog(
+  work: Promise<unknown>,
+  what: string,
+  { logger }: { logger: Logger },
+  call: Call,
+): Promise<boolean> {
+  try {
+    await work;
+    return true;
+  } catch (error) {
+    if (!isEchoOf(call.signal, error)) logger.error(what, { error: messageOf(error) });
+    return false;
+  }
+}

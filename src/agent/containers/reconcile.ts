@@ -1,0 +1,204 @@
+import type { Call } from "../../base/call.ts";
+import type { Clock } from "../../base/clock.ts";
+import { messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { Digest } from "../../oci/digest.ts";
+import { askContainer } from "./container-probe.ts";
+import { type Fleet, orLog } from "./fleet.ts";
+import type { ReleaseImage } from "./release-image.ts";
+import { indexOf, isReplicaOf, labelKeys } from "./replica.ts";
+import type { Restarts } from "./restarts.ts";
+import { openRollout } from "./rollout.ts";
+import type { Container, ContainerRuntime } from "./runtime.ts";
+import type { Traffic } from "./traffic.ts";
+
+export interface ReconcileParts {
+  fleet: Fleet;
+  traffic: Traffic;
+  runtime: ContainerRuntime;
+  restarts: Restarts;
+  clock: Clock;
+  logger: Logger;
+  /** Keeps `work` going behind what called for it. */
+  behind(work: Promise<unknown>): void;
+  /** Those that have left the traffic by themselves. */
+  crashed: Set<string>;
+  /** Told of each replica that has ended by itself, how, and what it wrote last. */
+  died(how: string, logTail: readonly string[]): void;
+  /** Those that drain by somebody else's will, and are none of ours until they have. */
+  leaving: Set<string>;
+}
+
+/** For an app that is asked how it is while nothing was wrong with it before. */
+const adoptionProbeMs = 3_000;
+const logTailLines = 50;
+
+/**
+ * Makes what runs what should run: `replicas` of `image`, ready and in the traffic, and nothing else.
+ *
+ * Replicas that are there already are adopted. Those that have ended are removed and replaced, later
+ * and later. Those of another release, or started with other options, are replaced one by one.
+ */
+export async function reconcile(
+  image: ReleaseImage,
+  { replicas, surge }: { replicas: number; surge: number },
+  parts: ReconcileParts,
+  call: Call,
+): Promise<void> {
+  const { fleet, traffic, logger, leaving } = parts;
+  const all = (await fleet.list(call)).filter(({ id }) => !leaving.has(id));
+  const running = all.filter(({ state }) => state === "running");
+  await forgetGone(running, parts, call);
+  await removeEnded(all, parts, call);
+  const ours = running.filter((one) => isReplicaOf(one, image, fleet.config));
+  const others = running.filter((one) => !ours.includes(one));
+  if (ours.length === 0 && others.length > 0) {
+    return replaceAll(others, { image, replicas, surge }, parts, call);
+  }
+  await adopt(ours, parts, call);
+  const serving = ours.filter(({ id }) => traffic.serving.has(id)).sort(byIndex);
+  await addMissing(serving, image, replicas, parts, call);
+  for (const surplus of serving.slice(replicas)) letGo(surplus, parts, call);
+  if (others.length === 0 || serving.length < replicas) return;
+  logger.info("Containers of another release or with other options are let go", {
+    containers: others.map(({ name }) => name).join(", "),
+  });
+  for (const other of others) letGo(other, parts, call);
+}
+
+/** A port may have changed when a container was started again by the engine. */
+async function forgetGone(
+  running: readonly Container[],
+  { traffic, crashed, logger }: ReconcileParts,
+  call: Call,
+): Promise<void> {
+  const ids = new Set(running.map(({ id }) => id));
+  const gone = [...traffic.serving].filter((id) => !ids.has(id));
+  if (gone.length === 0) return;
+  logger.warn("Replicas are gone, and leave the traffic", { count: gone.length });
+  for (const id of gone) crashed.add(id);
+  await traffic.withdraw(gone, call);
+}
+
+async function removeEnded(
+  all: readonly Container[],
+  { fleet, runtime, restarts, crashed, died, clock, logger }: ReconcileParts,
+  call: Call,
+): Promise<void> {
+  for (const container of all) {
+    if (["running", "restarting", "removing"].includes(container.state)) continue;
+    if (container.state === "paused") continue;
+    const { name, exitCode, oomKilled, startedAt } = container;
+    logger.warn("A replica has ended", { container: name, exitCode, oomKilled });
+    if (crashed.delete(container.id)) {
+      restarts.note(startedAt ? clock.now().getTime() - startedAt.getTime() : 0);
+      const how = oomKilled ? "was killed for its memory" : `ended with status ${exitCode}`;
+      died(how, await runtime.logTail(container.id, logTailLines, call).catch(() => []));
+    }
+    await orLog(fleet.remove(container, call), "it could not be removed", { logger }, call);
+  }
+}
+
+/** Those that answer at once serve at once, all together: that is how an agent comes back. */
+async function adopt(ours: readonly Container[], parts: ReconcileParts, call: Call): Promise<void> {
+  const { fleet, traffic, runtime, logger } = parts;
+  const strangers = ours.filter(({ id }) => !traffic.serving.has(id));
+  await Promise.all(
+    strangers.map(async (container) => {
+      const image = imageOf(container);
+      const limited = {
+        signal: AbortSignal.any([call.signal, AbortSignal.timeout(adoptionProbeMs)]),
+      };
+      try {
+        const probe = await fleet.probeOf(container, image, call);
+        await askContainer(container, image.tag, probe, runtime, limited);
+        await fleet.admit(container, image, call);
+        logger.info("Container adopted", { container: container.name, tag: image.tag });
+      } catch (error) {
+        call.signal.throwIfAborted();
+        const reason = messageOf(error);
+        logger.warn("A container that runs does not answer, and is replaced", {
+          ...{ container: container.name, reason },
+        });
+        await orLog(fleet.remove(container, call), "it could not be removed", { logger }, call);
+      }
+    }),
+  );
+}
+
+async function addMissing(
+  serving: Container[],
+  image: ReleaseImage,
+  replicas: number,
+  parts: ReconcileParts,
+  call: Call,
+): Promise<void> {
+  const { fleet, restarts, logger } = parts;
+  if (serving.length >= replicas) return;
+  if (restarts.leftMs() > 0) return;
+  const taken = new Set(serving.map(indexOf));
+  const free = Array.from({ length: replicas }, (_, index) => index).filter(
+    (index) => !taken.has(index),
+  );
+  for (const index of free.slice(0, replicas - serving.length)) {
+    try {
+      serving.push(await fleet.bringUp(image, index, call));
+    } catch (error) {
+      call.signal.throwIfAborted();
+      restarts.note(0);
+      logger.error("A replica could not be started, and is tried again", {
+        ...{ tag: image.tag, replica: index + 1, error, waitMs: restarts.leftMs() },
+      });
+      return;
+    }
+  }
+}
+
+/** As for a deployment, and undone like one: what runs is better than nothing. */
+async function replaceAll(
+  others: readonly Container[],
+  { image, ...counts }: { image: ReleaseImage; replicas: number; surge: number },
+  parts: ReconcileParts,
+  call: Call,
+): Promise<void> {
+  const { fleet, traffic, restarts, logger, behind } = parts;
+  await adopt(others, parts, call);
+  if (restarts.leftMs() > 0) return;
+  const old = others
+    .filter(({ id }) => traffic.serving.has(id))
+    .map((container) => ({ container, image: imageOf(container) }));
+  logger.info("Containers of another release or with other options are replaced", {
+    containers: old.map(({ container }) => container.name).join(", "),
+  });
+  const rollout = openRollout({ image, old, ...counts }, fleet, parts);
+  try {
+    await rollout.begin(call);
+    await rollout.complete(call);
+    behind(rollout.commit(call));
+  } catch (error) {
+    call.signal.throwIfAborted();
+    restarts.note(0);
+    logger.error("Replicas could not be replaced, and those before them stay", { error });
+    await rollout.undo(call);
+  }
+}
+
+/** What a container was started from, as its labels tell. */
+export function imageOf({ labels, image: reference }: Container): ReleaseImage {
+  const digest = labels[labelKeys.digest] ?? reference.slice(reference.indexOf("@") + 1);
+  return { tag: labels[labelKeys.version] ?? "", reference, digest: digest as Digest };
+}
+
+function letGo(container: Container, parts: ReconcileParts, call: Call): void {
+  const { fleet, behind, leaving, logger } = parts;
+  leaving.add(container.id);
+  const gone = fleet
+    .retire(container, call)
+    .then(() => fleet.remove(container, call))
+    .finally(() => leaving.delete(container.id));
+  behind(orLog(gone, "a container could not be let go", { logger }, call));
+}
+
+function byIndex(a: Container, b: Container): number {
+  return indexOf(a) - indexOf(b);
+}

@@ -1,0 +1,142 @@
+import type { Call } from "../../base/call.ts";
+import type { Logger } from "../../base/logger.ts";
+import { type Fleet, orLog } from "./fleet.ts";
+import type { ReleaseImage } from "./release-image.ts";
+import type { Container } from "./runtime.ts";
+
+export interface RolloutOptions {
+  image: ReleaseImage;
+  replicas: number;
+  surge: number;
+  /** What serves now, with the image each belongs to; to be replaced. */
+  old: readonly OldReplica[];
+}
+
+export interface OldReplica {
+  container: Container;
+  image: ReleaseImage;
+}
+
+/** Replicas of one release, exchanged for those of another: until the commit, either way. */
+export interface Rollout {
+  /** Those of the new release that serve. */
+  readonly fresh: readonly Container[];
+  /** The first new ones serve, beside all the old ones. */
+  begin(call: Call): Promise<void>;
+  /** All new ones serve, and no old one does. Never fewer serve than were asked for. */
+  complete(call: Call): Promise<void>;
+  /** The old ones end, once they have drained. @returns when they are gone */
+  commit(call: Call): Promise<void>;
+  /** The old ones serve again, all of them, and then the new ones end. */
+  undo(call: Call): Promise<void>;
+}
+
+interface Retired extends OldReplica {
+  ended: Promise<unknown>;
+  abort(): void;
+}
+
+export function openRollout(
+  { image, replicas, surge, old }: RolloutOptions,
+  fleet: Fleet,
+  { logger }: { logger: Logger },
+): Rollout {
+  const waiting = [...old];
+  const retired: Retired[] = [];
+  const fresh: Container[] = [];
+  /** Old ones that do not serve, and have not ended yet. */
+  const draining = new Set<Promise<unknown>>();
+  return { fresh, begin, complete, commit, undo };
+
+  async function begin(call: Call): Promise<void> {
+    await add(waiting.length === 0 ? replicas : Math.min(surge, replicas), call);
+  }
+
+  async function complete(call: Call): Promise<void> {
+    for (;;) {
+      const surplus = fresh.length === replicas ? waiting.length : countAll() - replicas;
+      for (const next of waiting.splice(0, Math.max(0, surplus))) retire(next, call);
+      if (fresh.length === replicas) return;
+      if (roomLeft() < 1 && draining.size > 0) await Promise.race(draining);
+      call.signal.throwIfAborted();
+      await add(Math.min(Math.max(1, roomLeft()), replicas - fresh.length), call);
+    }
+  }
+
+  async function commit(call: Call): Promise<void> {
+    await Promise.all(
+      retired.map(async ({ container, ended }) => {
+        await ended;
+        await orLog(
+          fleet.remove(container, call),
+          "an old container was not removed",
+          { logger },
+          call,
+        );
+      }),
+    );
+  }
+
+  /** The old ones first: at no moment do fewer serve than did before. */
+  async function undo(call: Call): Promise<void> {
+    for (const one of retired) one.abort();
+    await Promise.all(retired.map(({ ended }) => ended));
+    await Promise.all(
+      retired.map(({ container, image: before }) =>
+        orLog(
+          fleet.revive(container, before, call),
+          "an old container could not be put back",
+          { logger },
+          call,
+        ),
+      ),
+    );
+    await Promise.all(
+      fresh.map(async (container) => {
+        await orLog(
+          fleet.retire(container, call),
+          "a new container was not stopped",
+          { logger },
+          call,
+        );
+        await orLog(
+          fleet.remove(container, call),
+          "a new container was not removed",
+          { logger },
+          call,
+        );
+      }),
+    );
+    fresh.length = 0;
+  }
+
+  async function add(count: number, call: Call): Promise<void> {
+    const first = fresh.length;
+    const started = Array.from({ length: count }, async (_, place) => {
+      fresh.push(await fleet.bringUp(image, first + place, call));
+    });
+    const outcomes = await Promise.allSettled(started);
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+  }
+
+  function retire(one: OldReplica, call: Call): void {
+    const own = new AbortController();
+    const each = { signal: AbortSignal.any([call.signal, own.signal]) };
+    const ended = orLog(
+      fleet.retire(one.container, each),
+      "an old container could not be stopped",
+      { logger },
+      each,
+    ).finally(() => draining.delete(ended));
+    draining.add(ended);
+    retired.push({ ...one, ended, abort: () => own.abort() });
+  }
+
+  function countAll(): number {
+    return waiting.length + fresh.length;
+  }
+
+  function roomLeft(): number {
+    return replicas + surge - countAll() - draining.size;
+  }
+}

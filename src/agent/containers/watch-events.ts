@@ -1,0 +1,40 @@
+import { type Call, isEchoOf } from "../../base/call.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Logger } from "../../base/logger.ts";
+import { backoffMs } from "../../base/retry.ts";
+import type { ContainerEvent, ContainerRuntime } from "./runtime.ts";
+
+const backoff = { firstMs: 500, maximumMs: 15_000 };
+
+/**
+ * Tells of what happens to containers until the call ends. An engine that is restarted is listened
+ * to again, and `missed` is called, since nobody knows what happened meanwhile.
+ */
+export async function watchEvents(
+  runtime: ContainerRuntime,
+  labels: Readonly<Record<string, string>>,
+  { tell, missed }: { tell(event: ContainerEvent): void; missed(): void },
+  { clock, logger }: { clock: Clock; logger: Logger },
+  call: Call,
+): Promise<void> {
+  let failures = 0;
+  for (;;) {
+    try {
+      for await (const event of runtime.events(labels, call)) {
+        failures = 0;
+        tell(event);
+      }
+    } catch (error) {
+      if (call.signal.aborted || isEchoOf(call.signal, error)) return;
+      failures++;
+      const level = failures === 1 ? "warn" : "debug";
+      logger[level]("The engine's events have ended, and are asked for again", { error });
+    }
+    try {
+      await clock.sleep(backoffMs(backoff, failures), call);
+    } catch {
+      return;
+    }
+    missed();
+  }
+}

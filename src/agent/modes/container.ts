@@ -1,0 +1,256 @@
+import { type Call, isEchoOf } from "../../base/call.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Environment } from "../../base/environment.ts";
+import { ConfigError } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { InTurn } from "../../base/turns.ts";
+import { bakeReplicas } from "../containers/bake.ts";
+import type { ContainerOptions } from "../containers/container-options.ts";
+import { openFleet, orLog } from "../containers/fleet.ts";
+import type { Pull } from "../containers/image-release.ts";
+import { pruneImages } from "../containers/prune-images.ts";
+import { imageOf, reconcile } from "../containers/reconcile.ts";
+import { type ReleaseImage, readReleaseImage } from "../containers/release-image.ts";
+import { labelKeys } from "../containers/replica.ts";
+import { openRestarts } from "../containers/restarts.ts";
+import { openRollout, type Rollout } from "../containers/rollout.ts";
+import type { Container, ContainerRuntime } from "../containers/runtime.ts";
+import { openTraffic } from "../containers/traffic.ts";
+import { watchEvents } from "../containers/watch-events.ts";
+import type { Started } from "../deploy/activate.ts";
+import type { Releases } from "../deploy/releases.ts";
+import type { Observe } from "../event.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { DataPlane } from "../proxy/data-plane.ts";
+import type { HealthOptions } from "../readiness/health.ts";
+import type { RunningMode } from "./mode.ts";
+
+export interface ContainerModeOptions {
+  name: string;
+  directory: string;
+  container: ContainerOptions;
+  health: HealthOptions;
+  drainMs: number;
+  environment: Environment;
+}
+
+export interface ContainerModeParts {
+  releases: Releases;
+  runtime: ContainerRuntime;
+  plane: DataPlane;
+  pull: Pull;
+  ledger: Ledger;
+  alone: InTurn;
+  clock: Clock;
+  logger: Logger;
+  observe: Observe;
+}
+
+interface Begun {
+  rollout: Rollout;
+  old: Container[];
+}
+
+const endings = /^(die|died|destroy|remove|pause)/;
+const beginnings = /^(start|unpause|health_status)/;
+/** Beyond what the drains and the readiness of a return may take. */
+const undoReserveMs = 60_000;
+
+/** `dewy container`: replicas of an image, exchanged one by one behind a port that stays open. */
+export function openContainerMode(
+  { container: asked, health, drainMs, ...options }: ContainerModeOptions,
+  parts: ContainerModeParts,
+  call: Call,
+): RunningMode {
+  const { name, directory, environment } = options;
+  const { runtime, plane, clock, logger, alone } = parts;
+  const { replicas, surge } = asked;
+  const traffic = openTraffic(plane, parts);
+  const fleet = openFleet(
+    { app: { name, directory }, container: asked, health, drainMs, environment },
+    { ...parts, traffic },
+  );
+  const restarts = openRestarts(clock);
+  const leaving = new Set<string>();
+  const crashed = new Set<string>();
+  const behind = new Set<Promise<unknown>>();
+  const own = new AbortController();
+  const always = { signal: AbortSignal.any([call.signal, own.signal]) };
+  let tellDeath: (how: string) => void = () => {};
+  let lastWords: readonly string[] = [];
+  let isNudged = false;
+  let isTroubled = false;
+  const watching = watchEvents(
+    runtime,
+    { [labelKeys.directory]: directory },
+    { tell: ({ id, action }) => onEvent(id, action), missed: nudge },
+    parts,
+    always,
+  );
+
+  return {
+    start: ({ tag, ...each }) => startProved(tag, each),
+    keepRunning: settle,
+    goBack: (_, each) => settle(each),
+
+    onDeath(listener) {
+      tellDeath = listener;
+    },
+
+    lastWords: async () => lastWords,
+
+    async prune() {
+      const { reference } = (await currentImage()) ?? {};
+      if (reference)
+        await orLog(pruneImages(reference, parts, always), "old images stay", parts, always);
+    },
+
+    async restart(each) {
+      const image = await currentImage();
+      if (!image) return logger.warn("Nothing to restart: nothing is deployed yet");
+      logger.info("Replicas are replaced, as it was told to", { tag: image.tag });
+      const begun = await begin(image, each);
+      try {
+        await begun.rollout.complete(each);
+        letGo(begun);
+      } catch (error) {
+        await undo(begun.rollout);
+        throw error;
+      }
+    },
+
+    async close() {
+      own.abort();
+      await Promise.allSettled([watching, ...behind]);
+      if (asked.stopOnExit) await stopAll();
+      await plane.close({ keep: !asked.stopOnExit });
+    },
+  };
+
+  async function currentImage(): Promise<ReleaseImage | undefined> {
+    const current = await parts.releases.current();
+    return current?.complete ? readReleaseImage(current.directory) : undefined;
+  }
+
+  async function ensureImage(image: ReleaseImage, each: Call): Promise<void> {
+    if (await runtime.image(image.reference, each)) return;
+    await parts.pull(image, each);
+  }
+
+  /** What is wrong with the engine is said once, and the next look tries again. */
+  async function settle(each: Call): Promise<void> {
+    try {
+      const image = await currentImage();
+      if (!image) return;
+      await ensureImage(image, each);
+      const reconciling = {
+        ...{ ...parts, fleet, traffic, restarts, leaving, crashed },
+        ...{ behind: goOn, died },
+      };
+      await reconcile(image, { replicas, surge }, reconciling, each);
+      if (isTroubled) logger.info("All replicas can be looked after again");
+      isTroubled = false;
+    } catch (error) {
+      if (isEchoOf(each.signal, error)) throw error;
+      logger[isTroubled ? "debug" : "error"]("Replicas cannot be looked after", { error });
+      isTroubled = true;
+    }
+    const leftMs = restarts.leftMs();
+    if (leftMs > 0) goOn(clock.sleep(leftMs, always).then(nudge));
+  }
+
+  async function startProved(tag: string, each: Call): Promise<Started> {
+    const image = await currentImage();
+    if (!image) throw new ConfigError(`${directory}/current holds no image`);
+    restarts.forget();
+    const begun = await begin(image, each);
+    const { rollout, old } = begun;
+    return {
+      bake: (one) =>
+        bakeReplicas(
+          image,
+          { fresh: rollout.fresh, old },
+          health,
+          { ...parts, fleet, traffic },
+          one,
+        ),
+      complete: (one) => rollout.complete(one),
+      commit() {
+        logger.info("Container deployment completed", { tag, replicas: rollout.fresh.length });
+        letGo(begun);
+      },
+      undo: () => undo(rollout),
+    };
+  }
+
+  async function begin(image: ReleaseImage, each: Call): Promise<Begun> {
+    await ensureImage(image, each);
+    const old = (await fleet.list(each)).filter(({ id }) => traffic.serving.has(id));
+    const replaced = old.map((container) => ({ container, image: imageOf(container) }));
+    const rollout = openRollout({ image, replicas, surge, old: replaced }, fleet, parts);
+    try {
+      await rollout.begin(each);
+    } catch (error) {
+      await undo(rollout);
+      throw error;
+    }
+    return { rollout, old };
+  }
+
+  /** Even when the agent is told to end: it is what puts the old ones back. */
+  async function undo(rollout: Rollout): Promise<void> {
+    logger.warn("Rolling back containers", { replicas: rollout.fresh.length });
+    const limitMs = health.timeoutMs + drainMs + undoReserveMs;
+    await rollout.undo({ signal: AbortSignal.timeout(limitMs) });
+  }
+
+  function letGo({ rollout, old }: Begun): void {
+    for (const { id } of old) leaving.add(id);
+    const gone = rollout.commit(always);
+    goOn(gone.finally(() => old.map(({ id }) => leaving.delete(id))));
+  }
+
+  function died(how: string, logTail: readonly string[]): void {
+    lastWords = logTail;
+    tellDeath(how);
+  }
+
+  function onEvent(id: string, action: string): void {
+    if (endings.test(action) && traffic.serving.has(id)) {
+      logger.warn("A replica has left the traffic", { container: id.slice(0, 12), action });
+      crashed.add(id);
+      goOn(traffic.withdraw([id], always).then(nudge));
+    } else if (beginnings.test(action)) nudge();
+  }
+
+  function nudge(): void {
+    if (isNudged || always.signal.aborted) return;
+    isNudged = true;
+    const look = alone(() => {
+      isNudged = false;
+      return always.signal.aborted ? Promise.resolve() : settle(always);
+    });
+    goOn(look);
+  }
+
+  function goOn(work: Promise<unknown>): void {
+    const ended = work
+      .catch((error) => {
+        if (!isEchoOf(always.signal, error))
+          logger.error("Replicas: what went on failed", { error });
+      })
+      .finally(() => behind.delete(ended));
+    behind.add(ended);
+  }
+
+  async function stopAll(): Promise<void> {
+    const last = { signal: AbortSignal.timeout(drainMs + undoReserveMs) };
+    const all = await fleet.list(last).catch(() => []);
+    await Promise.all(
+      all.map(async (one) => {
+        const gone = fleet.retire(one, last).then(() => fleet.remove(one, last));
+        await orLog(gone, "a container could not be stopped", parts, last);
+      }),
+    );
+  }
+}

@@ -1,0 +1,61 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Readable } from "node:stream";
+import type { ProxySettings } from "./proxy-settings.ts";
+import type { TcpProxy } from "./tcp-proxy.ts";
+
+const startLimitMs = 20_000;
+/** Behind standard input, output and error. */
+const firstDescriptor = 3;
+
+/**
+ * Starts another process on the sockets of `proxy`, which goes on until that one has taken over.
+ *
+ * @throws when it does not start
+ */
+export async function openHandOn(
+  { program, settings: text }: { program: string; settings: string },
+  { proxy, own }: { proxy: TcpProxy; own: string },
+): Promise<void> {
+  const sockets = [...proxy.descriptors()];
+  const settings: ProxySettings = {
+    ...(JSON.parse(text) as ProxySettings),
+    inherited: sockets.map(([port], place) => [port, firstDescriptor + place]),
+    predecessor: own,
+  };
+  await startProxyProcess(
+    program,
+    settings,
+    sockets.map(([, descriptor]) => descriptor),
+  );
+}
+
+/** In a session of its own, so that who ends the agent's leaves it alone. @throws when it does not start */
+export async function startProxyProcess(
+  program: string,
+  settings: ProxySettings,
+  descriptors: readonly number[] = [],
+): Promise<void> {
+  const child = spawn(process.execPath, [program, JSON.stringify(settings)], {
+    ...{ cwd: settings.directory, env: {}, detached: true },
+    stdio: ["ignore", "pipe", "ignore", ...descriptors],
+  });
+  const output = child.stdout as Readable;
+  const signal = AbortSignal.timeout(startLimitMs);
+  try {
+    const said = once(output, "data", { signal }).then(([chunk]) => String(chunk));
+    const failed = once(child, "error", { signal }).then(([error]) => String(error));
+    const ended = once(child, "exit", { signal }).then(
+      ([status]) => `it ended with status ${status}`,
+    );
+    const word = await Promise.race([said, failed, ended]);
+    for (const other of [said, failed, ended]) other.catch(() => {});
+    if (word.trim() !== "ready") throw new Error(`the proxy could not be started: ${word.trim()}`);
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw error;
+  } finally {
+    output.destroy();
+    child.unref();
+  }
+}

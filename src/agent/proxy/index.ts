@@ -1,0 +1,40 @@
+import type { Call } from "../../base/call.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { ContainerOptions } from "../containers/container-options.ts";
+import { openBuiltIn } from "./built-in.ts";
+import type { DataPlane } from "./data-plane.ts";
+import { openNoDataPlane } from "./none.ts";
+
+export interface DataPlaneOptions {
+  proxy: ContainerOptions["proxy"];
+  proxyIdleMs: number;
+  /** Of this host. */
+  ports: readonly number[];
+  /** Private to the agent, and kept from one to the next. */
+  directory: string;
+}
+
+export interface DataPlaneParts {
+  logger: Logger;
+  clock: Clock;
+  /** Of Dewy. */
+  version: string;
+}
+
+/** @throws {ConfigError} when a port cannot be had, or the kind is not to be had on this host */
+export async function openDataPlane(
+  { proxy, proxyIdleMs: idleMs, ports, directory }: DataPlaneOptions,
+  parts: DataPlaneParts,
+  call: Call,
+): Promise<DataPlane> {
+  switch (proxy) {
+    case "built-in": {
+      const { version } = parts;
+      const options = { directory, ports, idleMs, proxyProtocol: false, version };
+      return openBuiltIn(options, parts, call);
+    }
+    case "none":
+      return openNoDataPlane();
+  }
+}

@@ -1,0 +1,217 @@
+import { once } from "node:events";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { describe, expect, it, onTestFinished } from "vitest";
+import type { Backend } from "./data-plane.ts";
+import { TcpProxy, type TcpProxyOptions } from "./tcp-proxy.ts";
+
+describe("TcpProxy", () => {
+  it("brings a request to a backend, and the answer back", async () => {
+    const backend = await serve((socket) => socket.end("hello"));
+    const { port } = await proxied([backend]);
+
+    expect(await ask(port)).toBe("hello");
+  });
+
+  it("lets a client end its own direction and still hears the whole answer", async () => {
+    const backend = await serve((socket) => {
+      let text = "";
+      socket.on("data", (chunk) => {
+        text += chunk;
+      });
+      socket.on("end", () => setTimeout(() => socket.end(`got ${text}`), 50));
+    });
+    const { port } = await proxied([backend]);
+
+    expect(await ask(port, "all of it")).toBe("got all of it");
+  });
+
+  it("goes to another backend when the first does not accept", async () => {
+    const dead = await deadBackend();
+    const alive = await serve((socket) => socket.end("alive"));
+    const { port, proxy } = await proxied([dead, alive]);
+
+    const answers = await Promise.all(Array.from({ length: 20 }, () => ask(port)));
+
+    expect(new Set(answers)).toEqual(new Set(["alive"]));
+    expect(proxy.loads().get(dead.id)?.failed).toBeGreaterThan(0);
+    expect(proxy.statistics()).toMatchObject([{ total: 20, errors: 0 }]);
+  });
+
+  it("gives a connection to who has least to do", async () => {
+    const backends = await Promise.all([serve(hold), serve(hold), serve(hold)]);
+    const { port, proxy } = await proxied(backends);
+
+    for (let count = 0; count < 9; count++) await open(port);
+
+    const each = backends.map(({ id }) => proxy.loads().get(id)?.open);
+    expect(each).toEqual([3, 3, 3]);
+  });
+
+  it("keeps what is open to a backend that is taken out, until it is cut", async () => {
+    const old = await serve((socket) => socket.on("data", (chunk) => socket.write(chunk)));
+    const next = await serve((socket) => socket.end("next"));
+    const { port, proxy } = await proxied([old]);
+    const kept = await open(port);
+
+    await proxy.declare([{ port, backends: [next] }]);
+
+    expect(await ask(port)).toBe("next");
+    kept.write("still there");
+    expect(String((await once(kept, "data"))[0])).toBe("still there");
+    const broken = closed(kept);
+    expect(proxy.cut(old.id)).toBe(1);
+    await broken;
+    await until(() => !proxy.loads().has(old.id));
+  });
+
+  it("breaks a client off when its backend breaks off, instead of ending the answer", async () => {
+    const backend = await serve((socket) => {
+      socket.write("half of ");
+      setTimeout(() => socket.resetAndDestroy(), 50);
+    });
+    const { port } = await proxied([backend]);
+
+    await expect(ask(port)).rejects.toMatchObject({ code: "ECONNRESET" });
+  });
+
+  it("closes a connection on which nobody says anything", async () => {
+    const backend = await serve(hold);
+    const { port, proxy } = await proxied([backend], { idleMs: 100 });
+
+    const socket = await open(port);
+
+    await closed(socket);
+    await until(() => proxy.isIdle);
+  });
+
+  it("holds a sender back whose reader is slow", async () => {
+    const total = 64 * 1024 * 1024;
+    const backend = await serve((socket) => socket.end(Buffer.alloc(total)));
+    const { port } = await proxied([backend]);
+    const before = process.memoryUsage().arrayBuffers;
+    const slow = await open(port);
+    slow.pause();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(total * 1.5);
+    let bytes = 0;
+    for await (const chunk of slow) bytes += chunk.length;
+    expect(bytes).toBe(total);
+  });
+
+  it("refuses connections over its limit, and takes some again", async () => {
+    const backend = await serve(hold);
+    const { port, proxy } = await proxied([backend], { maximumConnections: 2 });
+    const [first] = [await open(port), await open(port)];
+    await until(() => proxy.statistics()[0]?.active === 2);
+
+    await expect(ask(port)).rejects.toMatchObject({ code: "ECONNRESET" });
+    first.resetAndDestroy();
+    await until(() => proxy.statistics()[0]?.active === 1);
+    await open(port);
+    await until(() => proxy.statistics()[0]?.active === 2);
+
+    expect(proxy.statistics()).toMatchObject([{ refused: 1 }]);
+  });
+
+  it("says whom a connection is from, when it is to", async () => {
+    const backend = await serve((socket) => {
+      socket.once("data", (chunk) => socket.end(chunk.subarray(0, 12).toString("hex")));
+    });
+    const { port } = await proxied([backend], { proxyProtocol: true });
+
+    expect(await ask(port, "x")).toBe("0d0a0d0a000d0a515549540a");
+  });
+
+  it("does not listen on a port that nobody is behind", async () => {
+    const backend = await serve(hold);
+    const { port, proxy } = await proxied([backend]);
+
+    await proxy.declare([{ port, backends: [] }]);
+
+    await expect(ask(port)).rejects.toMatchObject({ code: "ECONNREFUSED" });
+  });
+
+  it("changes nothing when a port cannot be had", async () => {
+    const backend = await serve((socket) => socket.end("as before"));
+    const { port, proxy } = await proxied([backend]);
+    const routes = [port, backend.port].map((each) => ({ port: each, backends: [backend] }));
+
+    await expect(proxy.declare(routes)).rejects.toMatchObject({ code: "EADDRINUSE" });
+
+    expect(await ask(port)).toBe("as before");
+    expect(proxy.routes()).toHaveLength(1);
+  });
+});
+
+const hold = (socket: Socket): void => void socket.resume();
+
+async function proxied(backends: readonly Backend[], options: Partial<TcpProxyOptions> = {}) {
+  const own = { idleMs: 0, proxyProtocol: false, maximumConnections: 100, ...options };
+  const proxy = new TcpProxy(own);
+  const port = await freePort();
+  onTestFinished(() => {
+    for (const { id } of backends) proxy.cut(id);
+    proxy.stopAccepting();
+  });
+  await proxy.declare([{ port, backends }]);
+  return { proxy, port };
+}
+
+let count = 0;
+
+async function serve(answer: (socket: Socket) => void): Promise<Backend> {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on("error", () => {});
+    answer(socket);
+  });
+  server.listen(0, "::");
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  return { id: `backend-${count++}`, host: "127.0.0.1", port: portOf(server) };
+}
+
+async function deadBackend(): Promise<Backend> {
+  return { id: `backend-${count++}`, host: "127.0.0.1", port: await freePort() };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "::");
+  await once(server, "listening");
+  const port = portOf(server);
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
+
+async function open(port: number): Promise<Socket> {
+  const socket = connect({ port, host: "127.0.0.1" });
+  onTestFinished(() => void socket.destroy());
+  await once(socket, "connect");
+  socket.on("error", () => {});
+  return socket;
+}
+
+/** Says `text`, ends its own direction, and resolves to all that is answered. */
+async function ask(port: number, text = ""): Promise<string> {
+  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  onTestFinished(() => void socket.destroy());
+  await once(socket, "connect");
+  socket.end(text);
+  let answer = "";
+  for await (const chunk of socket) answer += chunk;
+  return answer;
+}
+
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.once("close", () => resolve()));
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 10));
+}

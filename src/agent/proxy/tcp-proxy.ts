@@ -1,0 +1,226 @@
+import { once } from "node:events";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { type BackendPool, openBackendPool } from "./backend-pool.ts";
+import type { Backend, BackendLoad, Route } from "./data-plane.ts";
+import { joinSockets } from "./joined-sockets.ts";
+import { proxyHeader } from "./proxy-header.ts";
+
+export interface TcpProxyOptions {
+  /** A connection that is silent for so long is closed; 0 for never. */
+  idleMs: number;
+  /** Whether backends are told whom a connection is from, by the PROXY protocol, version 2. */
+  proxyProtocol: boolean;
+  /** The most connections at a time, over all ports. */
+  maximumConnections: number;
+  /** Sockets that listen already, by port, from a proxy before this one. */
+  inherited?: ReadonlyMap<number, number> | undefined;
+}
+
+/** What one port has carried since it was opened. */
+export interface PortStatistics {
+  port: number;
+  backends: number;
+  active: number;
+  total: number;
+  /** Clients that nobody was there for, or whose connection broke. */
+  errors: number;
+  /** Connections over the limit. */
+  refused: number;
+  bytes: number;
+}
+
+const connectLimitMs = 5_000;
+const backlog = 4096;
+/** What this host, and no backend, is short of. */
+const ownShortages = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL", "EAGAIN"]);
+
+interface OpenPort {
+  server: Server;
+  backends: readonly Backend[];
+  statistics: PortStatistics;
+}
+
+/**
+ * Carries TCP connections to backends: to the one that has least to do, and, when that does not
+ * accept, to the next. Each direction ends by itself, and is held back by who reads slowly.
+ */
+export class TcpProxy {
+  readonly #options: TcpProxyOptions;
+  readonly #ports = new Map<number, OpenPort>();
+  readonly #pool: BackendPool = openBackendPool();
+  readonly #upstreams = new Map<string, Set<Socket>>();
+  #active = 0;
+
+  constructor(options: TcpProxyOptions) {
+    this.#options = options;
+  }
+
+  /** @throws the system's error, when a port cannot be had; then nothing is changed */
+  async declare(routes: readonly Route[]): Promise<void> {
+    const wanted = routes.filter(({ backends }) => backends.length > 0);
+    const opened: OpenPort[] = [];
+    try {
+      for (const { port } of wanted) {
+        if (this.#ports.has(port)) continue;
+        const open = await this.#open(port);
+        opened.push(open);
+        this.#ports.set(port, open);
+      }
+    } catch (error) {
+      for (const { server, statistics } of opened) {
+        server.close();
+        this.#ports.delete(statistics.port);
+      }
+      throw error;
+    }
+    for (const { port, backends } of wanted) {
+      const open = this.#ports.get(port);
+      if (!open) continue;
+      open.backends = backends;
+      open.statistics.backends = backends.length;
+    }
+    for (const [port, { server }] of this.#ports) {
+      if (wanted.some((route) => route.port === port)) continue;
+      server.close();
+      this.#ports.delete(port);
+    }
+    this.#pool.keep(new Set(wanted.flatMap(({ backends }) => backends.map(({ id }) => id))));
+  }
+
+  has(port: number): boolean {
+    return this.#ports.has(port);
+  }
+
+  get isIdle(): boolean {
+    return this.#active === 0;
+  }
+
+  loads(): Map<string, BackendLoad> {
+    return this.#pool.loads();
+  }
+
+  statistics(): PortStatistics[] {
+    return [...this.#ports.values()].map(({ statistics }) => ({ ...statistics }));
+  }
+
+  routes(): Route[] {
+    return [...this.#ports].map(([port, { backends }]) => ({ port, backends }));
+  }
+
+  /** Breaks off what is open to a backend. @returns how many connections that were */
+  cut(id: string): number {
+    const open = [...(this.#upstreams.get(id) ?? [])];
+    for (const socket of open) socket.resetAndDestroy();
+    return open.length;
+  }
+
+  /** The descriptors of the listening sockets, for who takes them over. */
+  descriptors(): Map<number, number> {
+    return new Map(
+      [...this.#ports].flatMap(([port, { server }]): [number, number][] => {
+        const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+        return fd >= 0 ? [[port, fd]] : [];
+      }),
+    );
+  }
+
+  /** Takes no more connections. Those there are go on. */
+  stopAccepting(): void {
+    for (const { server } of this.#ports.values()) server.close();
+  }
+
+  async #open(port: number): Promise<OpenPort> {
+    const statistics = {
+      ...{ port, backends: 0, active: 0, total: 0, errors: 0, refused: 0, bytes: 0 },
+    };
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
+    const open = { server, backends: [], statistics };
+    server.on("connection", (client) => this.#accept(client, open));
+    const fd = this.#options.inherited?.get(port);
+    if (fd !== undefined) await listening(server.listen({ fd }));
+    else await listenOn(server, port);
+    server.on("error", () => statistics.errors++);
+    return open;
+  }
+
+  #accept(client: Socket, port: OpenPort): void {
+    const { statistics } = port;
+    client.on("error", () => {});
+    if (this.#active >= this.#options.maximumConnections) {
+      statistics.refused++;
+      client.resetAndDestroy();
+      return;
+    }
+    this.#active++;
+    statistics.active++;
+    statistics.total++;
+    client.once("close", () => {
+      this.#active--;
+      statistics.active--;
+      statistics.bytes += client.bytesRead + client.bytesWritten;
+    });
+    this.#attempt(client, port, this.#pool.ranked(port.backends));
+  }
+
+  #attempt(client: Socket, port: OpenPort, [backend, ...others]: readonly Backend[]): void {
+    if (client.destroyed) return;
+    if (!backend) {
+      port.statistics.errors++;
+      client.resetAndDestroy();
+      return;
+    }
+    const pooled = this.#pool.of(backend.id);
+    const over = pooled.begin();
+    const { host, port: innerPort } = backend;
+    const upstream = connect({ host, port: innerPort, allowHalfOpen: true, noDelay: true });
+    this.#remember(backend.id, upstream);
+    upstream.setTimeout(connectLimitMs, () => upstream.destroy(new ConnectTimeout()));
+    const giveUp = () => upstream.destroy();
+    client.once("close", giveUp);
+    upstream.once("error", (error: NodeJS.ErrnoException) => {
+      client.off("close", giveUp);
+      if (!ownShortages.has(error.code ?? "")) pooled.fail("connect");
+      this.#attempt(client, port, others);
+    });
+    upstream.once("close", over);
+    upstream.once("connect", () => {
+      upstream.removeAllListeners("error");
+      upstream.on("error", () => {
+        pooled.fail("midway");
+        port.statistics.errors++;
+      });
+      client.off("close", giveUp);
+      pooled.succeed();
+      if (this.#options.proxyProtocol) upstream.write(proxyHeader(client));
+      joinSockets(client, upstream, this.#options.idleMs);
+    });
+  }
+
+  #remember(id: string, upstream: Socket): void {
+    const open = this.#upstreams.get(id) ?? new Set();
+    this.#upstreams.set(id, open.add(upstream));
+    upstream.once("close", () => {
+      open.delete(upstream);
+      if (open.size === 0) this.#upstreams.delete(id);
+    });
+  }
+}
+
+class ConnectTimeout extends Error {
+  readonly code = "ETIMEDOUT";
+}
+
+/** IPv6 with IPv4 in it; where this host has none, IPv4 alone. */
+async function listenOn(server: Server, port: number): Promise<void> {
+  try {
+    await listening(server.listen({ port, host: "::", backlog }));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "EAFNOSUPPORT" && code !== "EADDRNOTAVAIL") throw error;
+    await listening(server.listen({ port, host: "0.0.0.0", backlog }));
+  }
+}
+
+async function listening(server: Server): Promise<void> {
+  await once(server, "listening");
+}
