@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { parseWindow } from "../../agent/choose/window.ts";
 import { parsePortMappings } from "../../agent/containers/port-mapping.ts";
+import type { NotifyBy } from "../../agent/readiness/notification.ts";
 import { ConfigError, lineOf } from "../../base/errors.ts";
 import { Seconds, YesOrNo } from "../../base/schema.ts";
 
@@ -211,6 +212,27 @@ export const statusRanges = kind(
     v.check((ranges) => ranges.every(({ from, to }) => from <= to), statuses),
   ),
   { oneOf: [{ type: "integer", minimum: 100, maximum: 599 }, { type: "string" }] },
+);
+
+const notifyForms = "write systemd, or fd: and the number of a descriptor, such as fd:9";
+
+/** `fd:9` or `systemd`. */
+export const notify = kind(
+  v.pipe(
+    v.string(notifyForms),
+    v.regex(/^(systemd|fd:\d{1,3})$/, notifyForms),
+    v.transform((value): NotifyBy => {
+      return value === "systemd"
+        ? { by: "systemd" }
+        : { by: "descriptor", number: Number(value.slice(3)) };
+    }),
+    v.check(
+      (value) => value.by === "systemd" || value.number >= 3,
+      "0 to 2 are taken: write fd:3 or more",
+    ),
+  ),
+  { type: "string", pattern: "^(systemd|fd:\\d{1,3})$" },
+  ["systemd", "fd:9"],
 );
 
 export const path = kind(
