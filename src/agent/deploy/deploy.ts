@@ -9,6 +9,8 @@ import type { Admission } from "../verify/admission.ts";
 import type { Evidence, LocalFile } from "../verify/verifier.ts";
 import { type ActivateParts, activate } from "./activate.ts";
 import { afterwards } from "./afterwards.ts";
+import { confirmRoomToFetch, confirmRoomToUnpack } from "./disk-room.ts";
+import { occupiedBytes } from "./disk-usage.ts";
 import { fetchArtifact } from "./fetch.ts";
 import type { HookFacts, RunHook } from "./hook.ts";
 import { type PhaseParts, type PhaseTrack, trackPhases } from "./phases.ts";
@@ -122,6 +124,7 @@ async function unpackArtifact(
 
   await phases.enter("fetch");
   await makeRoom(artifact, parts);
+  await confirmRoomToFetch(artifact, parts);
   const fetching = { registry, artifact, store, shared, clock, logger, verify };
   const fetched = await fetchArtifact(fetching, call);
   const cache_key = `${tag}--${artifact.name}`;
@@ -130,6 +133,7 @@ async function unpackArtifact(
   const { sizeBytes, from } = fetched;
   observe({ type: "fetched", tag, artifact: artifact.name, sizeBytes, from });
 
+  await confirmRoomToUnpack(artifact, fetched, parts);
   const directory = await releases.reserve();
   await phases.enter("unpack", directory);
   await unpack(fetched.path, artifact.name, directory, archiveLimits, call);
@@ -137,7 +141,16 @@ async function unpackArtifact(
 
   const { identity, name } = artifact;
   const since = clock.now().toISOString();
-  const known = { tag, identity, digest: fetched.digest, artifact: name, directory, since };
+  const sizes = { artifactBytes: sizeBytes, unpackedBytes: await occupiedBytes(directory) };
+  const known = {
+    tag,
+    identity,
+    digest: fetched.digest,
+    artifact: name,
+    directory,
+    since,
+    ...sizes,
+  };
   return { ...known, ...(evidence && { evidence }) };
 }
 
