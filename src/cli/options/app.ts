@@ -69,6 +69,7 @@ export function appOf(
     verify: verifyOf(values),
     crashes: { crashLimit: values.crashLimit, watchMs: values.watch },
     ...{ windows: values.window ?? [], minimumAgeMs: values.minAge },
+    disk: { reserveBytes: values.diskReserve, budgetBytes: values.diskBudget },
   };
 }
 

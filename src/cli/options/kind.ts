@@ -3,7 +3,7 @@ import { parseWindow } from "../../agent/choose/window.ts";
 import { parsePortMappings } from "../../agent/containers/port-mapping.ts";
 import type { NotifyBy } from "../../agent/readiness/notification.ts";
 import { ConfigError, lineOf } from "../../base/errors.ts";
-import { Seconds, YesOrNo } from "../../base/schema.ts";
+import { ByteCount, Seconds, YesOrNo } from "../../base/schema.ts";
 
 /** A form of value: how it is checked, and how its form is told to an editor and to a shell. */
 export interface Kind<S extends v.GenericSchema = v.GenericSchema> {
@@ -136,6 +136,21 @@ export const windows = kind(
     }),
   ),
   { oneOf: [jsonWindow, { type: "array", items: jsonWindow }] },
+);
+
+/** So many bytes; plain digits are bytes. */
+export const bytes = kind(
+  v.pipe(
+    v.union([v.string(), v.number()], "write a size, such as 512MiB or 10GiB"),
+    v.transform(String),
+    ByteCount,
+  ),
+  {
+    oneOf: [
+      { type: "integer", minimum: 0 },
+      { type: "string", pattern: "^\\d+(\\.\\d+)?([kmgtKMGT][iI]?[bB]?|[bB])?$" },
+    ],
+  },
 );
 
 export const interval = kind(
