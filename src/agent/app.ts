@@ -149,7 +149,7 @@ async function followed(
   const { start, prepare, prune: pruneOutside } = mode;
   const deployParts = {
     ...{ ...parts, registry, store, shared, admission, hooks, alone },
-    ...{ start, prepare, pruneOutside },
+    ...{ start, prepare, pruneOutside, disk: options.disk },
   };
   const reporting = { ...parts, registry, mode: options.mode };
 

@@ -116,10 +116,13 @@ export function mirroredManifests(parts: MirroredManifestsParts): MirroredManife
   ): Promise<StoredManifest | undefined> {
     const { call } = parts;
     const { repository, remote, upstream } = place;
+    const key = `${repository}:${tag}`;
+    const justAsked = asked.fresh(key)?.digest; // by a flight that ended while this one's files were read
+    const known = justAsked && (await readStored(place, justAsked, call));
+    if (known) return known;
     const head = await upstream.ask(call, (client) =>
       client.headManifest(remote, tag, { ...call, known: stored?.digest }),
     );
-    const key = `${repository}:${tag}`;
     if (head === undefined) {
       await cache.store.tags.delete(repository, tag, call);
       asked.keep(key, undefined);
