@@ -1,39 +1,24 @@
 import { type Call, isEchoOf } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
-import type { Logger } from "../base/logger.ts";
 import { type InTurn, openTurns } from "../base/turns.ts";
-import { afterwards } from "./deploy/afterwards.ts";
-import type { RunHook } from "./deploy/hook.ts";
-import type { Releases } from "./deploy/releases.ts";
-import type { Observe } from "./event.ts";
 import { phraseOf } from "./ledger/holds.ts";
-import type { DeployedRelease, Ledger } from "./ledger/ledger.ts";
+import type { DeployedRelease } from "./ledger/ledger.ts";
 import {
   goodReleases,
   noteDeath,
-  takeBack,
-  undoTakeBack,
   type Verdict,
   verdictOf,
   type WatchRules,
 } from "./ledger/watch.ts";
 import type { GoneBack } from "./report.ts";
+import { type TakeBackParts, takeReleaseBack, tellTakenBack } from "./take-back.ts";
 
-export interface CrashWatchParts {
-  ledger: Ledger;
-  releases: Releases;
+export interface CrashWatchParts extends TakeBackParts {
   clock: Clock;
-  logger: Logger;
   /** See `DeployParts`. */
   alone: InTurn;
-  /** Puts what `current` names in place of what is in service; never fails for good. */
-  goBack(tag: string, call: Call): Promise<void>;
-  /** What the app has written before it died; never rejects. */
+  /** What the app has written before it died. */
   lastWords(): Promise<readonly string[]>;
-  rollbackHook: RunHook | undefined;
-  observe: Observe;
-  /** The registry is told last. */
-  tell(gone: GoneBack, call: Call): Promise<void>;
 }
 
 export interface CrashWatch {
@@ -69,7 +54,7 @@ export function openCrashWatch(rules: WatchRules, parts: CrashWatchParts, call: 
     if (!verdictOf(ledger.state, rules, clock.now())) return;
     const gone = await alone(() => goneBack(death, rules, parts, call));
     if (!gone) return;
-    await toldOf(gone, parts, call);
+    await tellTakenBack(gone, parts, call);
   }
 }
 
@@ -86,7 +71,7 @@ async function goneBack(
   call: Call,
 ): Promise<GoneBack | undefined> {
   call.signal.throwIfAborted();
-  const { ledger, clock, logger, releases } = parts;
+  const { ledger, clock, logger } = parts;
   const verdict = verdictOf(ledger.state, rules, clock.now());
   if (!verdict) return undefined;
   const { bad, deaths } = verdict;
@@ -97,20 +82,7 @@ async function goneBack(
     ...{ tag: bad.tag, to: good.tag, deaths, reason },
   });
   const about = { ...verdict, reason, logTail: await lastWords };
-  const before = ledger.state;
-  await ledger.update((state) => takeBack(state, good, about, clock.now()));
-  try {
-    await releases.switchTo(good.directory);
-  } catch (error) {
-    await ledger.update((state) => undoTakeBack(state, before));
-    throw error;
-  }
-  const { tag } = bad;
-  const { logTail } = about;
-  parts.observe({ type: "rolled back", tag, to: good.tag, reason, deaths });
-  parts.observe({ type: "release quarantined", tag, reason, failures: deaths, logTail });
-  await parts.goBack(good.tag, call);
-  return { bad, good, reason, at: clock.now() };
+  return takeReleaseBack(good, about, parts, call);
 }
 
 async function placeToGo(
@@ -139,12 +111,4 @@ function reasonOf(
   const seconds = from === undefined ? 0 : (now.getTime() - new Date(from).getTime()) / 1_000;
   const times = deaths === 1 ? "died" : `died ${deaths} times`;
   return `${tag} ${times} within ${Math.max(0, Math.round(seconds))} s after its deployment, and at last ${how}`;
-}
-
-async function toldOf(gone: GoneBack, parts: CrashWatchParts, call: Call): Promise<void> {
-  const { rollbackHook: hook, logger } = parts;
-  const { bad, good } = gone;
-  const facts = { tag: bad.tag, previousTag: good.tag, releaseDirectory: bad.directory };
-  await afterwards("rollback", facts, { hooks: { rollback: hook }, logger }, call);
-  await parts.tell(gone, call);
 }

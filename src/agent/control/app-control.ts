@@ -5,6 +5,8 @@ import type { Choice } from "../choose/choose.ts";
 import { type Wait, waitFor } from "../choose/wait.ts";
 import type { Window } from "../choose/window.ts";
 import type { Mode, Observe } from "../event.ts";
+import type { Group } from "../groups/group.ts";
+import { sharedLedger } from "../groups/membership.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { controlOf, type Look } from "./commands.ts";
 import { type ControlSocket, openControlSocket } from "./control-socket.ts";
@@ -27,6 +29,8 @@ export interface AppControlParts {
   clock: Clock;
   logger: Logger;
   version: string;
+  /** The group of the app, where it has one: decisions are about all of it. */
+  group?: Group | undefined;
 }
 
 /** What lets somebody in another terminal ask about one app, and decide about it. */
@@ -36,10 +40,21 @@ export interface AppControl {
   /** Between two polls. */
   rest(ms: number, call: Call): Promise<void>;
   /** Why the choice is not to be installed yet, which is told to whoever asks. */
-  waits(choice: Choice): Promise<Wait | undefined>;
+  waits(choice: Choice, others: OtherWaits | undefined, call: Call): Promise<Wait | undefined>;
   /** Whether somebody wants a release at once, whatever else was decided. */
   isUrgent(): boolean;
-  listen(look: Look): Promise<ControlSocket>;
+  /** The same of windows and age alone. */
+  waitOf(choice: Choice): Promise<Wait | undefined>;
+  /** Has the app looked after once more, whatever it does now. */
+  wake(call: Call): void;
+  listen(look: Look, others: OtherWaits | undefined): Promise<ControlSocket>;
+}
+
+/** What else a choice may have to wait for, once its time has come. */
+export interface OtherWaits {
+  waits(choice: Choice, call: Call): Promise<Wait | undefined>;
+  /** The same, before anything is begun. */
+  peek(choice: Choice, call: Call): Promise<Wait | undefined>;
 }
 
 export function openAppControl(
@@ -51,11 +66,11 @@ export function openAppControl(
     windows = [],
     minimumAgeMs = 0,
   }: AppControlOptions,
-  { ledger, observe, clock, logger, version }: AppControlParts,
+  { ledger, observe, clock, logger, version, group }: AppControlParts,
 ): AppControl {
   const rhythm = openRhythm(clock);
   const board = openSituationBoard({
-    ...{ app, mode, directory, registry, version, clock },
+    ...{ app, mode, directory, registry, version, clock, group: group?.options },
     state: () => ledger.state,
     nextPollAt: () => rhythm.nextAt,
   });
@@ -68,21 +83,24 @@ export function openAppControl(
     },
     rest: (ms, call) => rhythm.rest(ms, call),
     isUrgent: () => urgent > 0,
-    async waits(choice) {
-      const wait = waitOf(choice);
+    waitOf: async (choice) => waitOf(choice),
+    wake: (call) => void rhythm.pass(call).catch(() => {}),
+    async waits(choice, others, call) {
+      const wait = waitOf(choice) ?? (await others?.waits(choice, call));
       board.waits(wait);
       if (wait && rules.minimumAgeMs > 0 && !choice.release.publishedAt) await noteSeen(choice);
       return wait;
     },
-    listen(look) {
+    listen(look, others) {
       const parts = {
-        ledger,
+        ledger: sharedLedger(ledger, group, app),
         clock,
         logger,
         rhythm,
         look,
         urgently,
-        waitOf,
+        waitOf: async (choice: Choice, call: Call) =>
+          waitOf(choice) ?? (await others?.peek(choice, call)),
         situation: board.situation,
       };
       return openControlSocket(directory, controlOf(parts), { clock, logger });

@@ -8,6 +8,7 @@ export function explain(situation: Situation, show: ShowTime): string[] {
   return [
     inService(situation, show),
     ...vouchedFor(situation),
+    ...together(situation),
     ...decided(situation, show),
     ...attempted(situation, show),
     ...waiting(situation, show),
@@ -38,6 +39,12 @@ function vouchedFor({ active, uncovered }: Situation): string[] {
   const { tag, verified } = active;
   if (uncovered) return [`${tag} is not covered by the policy of verification: ${uncovered}.`];
   return verified ? [`${tag} was verified by ${verified}.`] : [];
+}
+
+function together({ app, group }: Situation): string[] {
+  if (!group) return [];
+  const others = group.apps.filter((other) => other !== app).join(", ");
+  return [`It moves together with ${others}: they are the group ${group.name}.`];
 }
 
 function decided({ pinned, paused }: Situation, show: ShowTime): string[] {

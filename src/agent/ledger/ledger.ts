@@ -35,6 +35,9 @@ const Phase = v.picklist(phases);
 
 const Count = v.pipe(v.number(), v.integer(), v.minValue(0));
 
+/** That a release has proved itself, and stands as soon as the journal of its group says so. */
+const Vote = v.object({ journal: v.string(), release: DeployedRelease });
+
 const Attempt = v.object({
   tag: v.string(),
   identity: v.string(),
@@ -47,6 +50,7 @@ const Attempt = v.object({
   faults: v.optional(Count),
   error: v.optional(v.string()),
   retryAt: v.optional(Time),
+  vote: v.optional(Vote),
 });
 
 /** A deployment that was committed, until everybody who wants to know has been told. */
@@ -118,6 +122,7 @@ export type Attempt = v.InferOutput<typeof Attempt>;
 export type Phase = v.InferOutput<typeof Phase>;
 /** What a kill leaves to the next agent to tell. */
 export type Untold = v.InferOutput<typeof Untold>;
+export type Vote = v.InferOutput<typeof Vote>;
 export type SignedMark = v.InferOutput<typeof SignedMark>;
 export type Decision = v.InferOutput<typeof Decision>;
 export type DecisionAboutRelease = v.InferOutput<typeof DecisionAboutRelease>;
