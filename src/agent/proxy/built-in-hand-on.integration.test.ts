@@ -3,9 +3,7 @@ import { ask, closed, echo, freePort, heard, named, open, until } from "./backen
 import { aPlace, hasEnded, opened, pidOf } from "./built-in.fake.ts";
 
 describe("a built-in proxy of another version", () => {
-  it("takes the sockets over, and both are counted and cut", async ({
-    signal,
-  }) => {
+  it("takes the sockets over, and both are counted and cut", async ({ signal }) => {
     const { options, port } = await aPlace();
     const [old, next] = [await echo(), await echo()];
     const before = await opened(options, signal);
