@@ -18,7 +18,7 @@ import {
 import { pinnedOnDisk } from "./choose/pinned-on-disk.ts";
 import { rulesOf } from "./choose/rules.ts";
 import { type AppControl, openAppControl } from "./control/app-control.ts";
-import { openCrashWatch } from "./crash-watch.ts";
+import { type CrashWatch, openCrashWatch } from "./crash-watch.ts";
 import { type DeployParts, deploy } from "./deploy/deploy.ts";
 import { type HookParts, runHook } from "./deploy/hook.ts";
 import { recover } from "./deploy/recover.ts";
@@ -167,7 +167,7 @@ async function followed(
     const looking = { ...choosing, holds: () => state, tellPassedOver };
     return { choice: await choose(registry, rules, looking, each), passedOver };
   });
-  watchCrashes(options, { ...deployParts, mode, reporting }, call);
+  const crashes = watchCrashes(options, { ...deployParts, mode, reporting }, call);
   const forget = parts.onRestart(once(alone, () => restarted(mode, logger, call)));
   try {
     return await follow(
@@ -199,6 +199,7 @@ async function followed(
     );
   } finally {
     forget();
+    await crashes?.settled();
     await socket.close();
   }
 }
@@ -207,8 +208,8 @@ function watchCrashes(
   { crashes }: AppOptions,
   { mode, reporting, ...parts }: DeployParts & { mode: RunningMode; reporting: ReportParts },
   call: Call,
-): void {
-  if (!crashes) return;
+): CrashWatch | undefined {
+  if (!crashes) return undefined;
   const watch = openCrashWatch(
     crashes,
     {
@@ -220,7 +221,8 @@ function watchCrashes(
     },
     call,
   );
-  mode.onDeath(watch);
+  mode.onDeath(watch.died);
+  return watch;
 }
 
 function asError(outage: Outage | undefined): ReleaseRegistryError | undefined {

@@ -83,6 +83,7 @@ describe("TcpProxy", () => {
 
     await closed(socket);
     await until(() => proxy.isIdle);
+    expect(proxy.statistics()).toMatchObject([{ errors: 0 }]);
   });
 
   it("holds a sender back whose reader is slow", async () => {

@@ -196,7 +196,7 @@ export class TcpProxy {
     });
     upstream.once("close", over);
     upstream.once("connect", () => {
-      upstream.removeAllListeners("error");
+      upstream.removeAllListeners("error").removeAllListeners("timeout");
       upstream.on("error", () => {
         pooled.fail("midway");
         port.statistics.errors++;
