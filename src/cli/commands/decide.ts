@@ -86,27 +86,8 @@ export const retry = command({
   },
 });
 
-export const pin = command({
-  operands: "<tag>",
-  flags: { ...placeFlags, reason: reasonFlag },
-  input: v.strictObject({ ...place, reason, operands: oneTag }),
-  async run({ json, reason: why, operands: [tag], ...asked }, context) {
-    const where = await placeOf(asked, context);
-    const request = { tag, ...decision(why, context) };
-    tell(await decideAbout(where, "pin", request, context), json, context);
-  },
-});
-
-export const skip = command({
-  operands: "<tag>",
-  flags: { ...placeFlags, reason: reasonFlag },
-  input: v.strictObject({ ...place, reason, operands: oneTag }),
-  async run({ json, reason: why, operands: [tag], ...asked }, context) {
-    const where = await placeOf(asked, context);
-    const request = { tag, ...decision(why, context) };
-    tell(await decideAbout(where, "skip", request, context), json, context);
-  },
-});
+export const pin = deciding("pin");
+export const skip = deciding("skip");
 
 export const pause = command({
   flags: {
@@ -136,6 +117,18 @@ export const pause = command({
 
 export const unpin = undoing("unpin");
 export const resume = undoing("resume");
+
+function deciding(name: "pin" | "skip") {
+  return command({
+    operands: "<tag>",
+    flags: { ...placeFlags, reason: reasonFlag },
+    input: v.strictObject({ ...place, reason, operands: oneTag }),
+    async run({ json, reason: why, operands: [tag], ...asked }, context) {
+      const request = { tag, ...decision(why, context) };
+      tell(await decideAbout(await placeOf(asked, context), name, request, context), json, context);
+    },
+  });
+}
 
 function undoing(name: "unpin" | "resume") {
   return command({
