@@ -81,7 +81,7 @@ export const retry = command({
   input: v.strictObject({ ...place, operands: mayTag }),
   async run({ json, operands: [tag], ...asked }, context) {
     const { directory } = await placeOf(asked, context);
-    const request = tag === undefined ? {} : { tag };
+    const request = { ...decision(undefined, context), ...(tag !== undefined && { tag }) };
     tell(await askAgent(directory, "retry", request, Outcome, context), json, context);
   },
 });
@@ -135,7 +135,16 @@ function undoing(name: "unpin" | "resume") {
     flags: placeFlags,
     input: Bare,
     async run({ json, ...asked }: AskedApps & { json: boolean }, context) {
-      tell(await decideAbout(await placeOf(asked, context), name, {}, context), json, context);
+      tell(
+        await decideAbout(
+          await placeOf(asked, context),
+          name,
+          decision(undefined, context),
+          context,
+        ),
+        json,
+        context,
+      );
     },
   });
 }
