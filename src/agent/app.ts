@@ -193,9 +193,11 @@ async function followed(
           const pinned = await pinnedOnDisk({ ...parts, admission });
           if (pinned && !(await membership?.heldByGroup(pinned.tag, each))) return pinned;
           chosen = await choose(registry, rules, choosing, each);
+          if (chosen) await control.seen(chosen);
           return chosen;
         },
         isUrgent: membership?.isUrgent ?? control.isUrgent,
+        decidedBy: control.decidedBy,
         waits: (choice, each) => control.waits(choice, others, each),
         async rest(ms, each) {
           await coverage.check(chosen, each);

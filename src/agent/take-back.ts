@@ -39,8 +39,9 @@ export async function takeReleaseBack(
     throw error;
   }
   const { tag } = bad;
+  const by = { kind: "crashes" } as const;
   observe({ type: "rolled back", tag, to: good.tag, reason, deaths });
-  observe({ type: "release quarantined", tag, reason, failures: deaths, logTail });
+  observe({ type: "release quarantined", tag, reason, failures: deaths, logTail, by });
   await goBack(good.tag, call);
   return { bad, good, reason, at: clock.now() };
 }
@@ -52,7 +53,8 @@ export async function tellTakenBack(
   call: Call,
 ): Promise<void> {
   const { bad, good } = gone;
-  const facts = { tag: bad.tag, previousTag: good.tag, releaseDirectory: bad.directory };
+  const by = { kind: "crashes" } as const;
+  const facts = { tag: bad.tag, previousTag: good.tag, releaseDirectory: bad.directory, by };
   await afterwards("rollback", facts, { hooks: { rollback: hook }, logger }, call);
   await tell(gone, call);
 }

@@ -35,7 +35,9 @@ describe("an agent that is asked from another terminal", { timeout: 90_000 }, ()
 
     await agent.stop();
     expect((await dewy("status")).printed[1]).toMatch(/^app +v1\.0\.0 +no agent/);
-    expect((await dewy("why")).printed[1]).toBe("app:  Nothing is deployed until dewy is started.");
+    expect((await dewy("why")).printed).toContain(
+      "app:  Nothing is deployed until dewy is started.",
+    );
   });
 
   it("rolls back to what is on the disk without a registry, and no poll undoes that", async () => {
@@ -56,6 +58,13 @@ describe("an agent that is asked from another terminal", { timeout: 90_000 }, ()
     ]);
     await serves("v1.0.0");
     expect(agent.log()).toContain("Release is still there");
+    const why = { by: "person", person: expect.stringMatching(/uid|sudo/), why: "it is slow" };
+    await until("the history knows", async () => {
+      const told = (await dewy("history", "--json", "--tag", "v1.0.0")).printed;
+      return told.some((line) => JSON.parse(line).by === "person");
+    });
+    const [, last = ""] = (await dewy("history", "--json", "--tag", "v1.0.0")).printed;
+    expect(JSON.parse(last)).toMatchObject(why);
     expect((await dewy("plan")).printed[0]).toBe("v1.0.0 would stay in service.");
     expect((await dewy("rollback")).noted[0]).toContain("it is not said where to go");
 
@@ -64,7 +73,9 @@ describe("an agent that is asked from another terminal", { timeout: 90_000 }, ()
     await until("the next agent has polled", async () => {
       return (await json("status")).apps[0].poll?.tag === "v1.0.0";
     });
-    expect((await dewy("why")).printed[1]).toMatch(/v1\.0\.0 is pinned by .* \(it is slow\)/);
+    expect((await dewy("why")).printed.join("\n")).toMatch(
+      /v1\.0\.0 is pinned by .* \(it is slow\)/,
+    );
 
     await dewy("skip", "v1.2.0");
     await dewy("unpin");

@@ -75,7 +75,7 @@ const faults: Fault[] = [
     what: "hangs in its bake",
     body: serving + sinceAsked("for (;;);"),
     reason: /failed .* s after it got the traffic: /,
-    health: { path, bakeMs: 600_000, timeoutMs: 3_000 },
+    health: { path, bakeMs: 600_000, timeoutMs: 8_000 },
   },
   {
     what: "never says that it is ready",
@@ -194,6 +194,27 @@ it("takes no older release when the newer one has gone from the registry, until 
 
   await host.pin("v1.0.0");
   await until(() => host.runs("v1.0.0"));
+}, 60_000);
+
+it("keeps the release that is pinned, when other bytes are published under its tag", async () => {
+  const host = await openHost({});
+  await until(() => host.runs("v1.0.0"));
+  const { active: before } = await host.ledger();
+  await host.pin("v1.0.0");
+
+  host.unpublish("v1.0.0");
+  await host.publish("v1.0.0", "process.exit(3)");
+  const polls = host.polls();
+  await until(() => host.polls() > polls + manyPolls);
+
+  const { active, pinned, attempt } = await host.ledger();
+  expect(active).toEqual(before);
+  expect(pinned).toMatchObject({ tag: "v1.0.0", identity: before?.identity });
+  expect(attempt).toBeUndefined();
+  expect(await ask(host.port())).toBe("v1.0.0");
+
+  await host.deploy("v1.0.0").catch(() => {});
+  expect((await host.ledger()).quarantined).toMatchObject([{ tag: "v1.0.0" }]);
 }, 60_000);
 
 it("takes a release into service once it has baked", async () => {

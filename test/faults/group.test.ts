@@ -9,14 +9,12 @@ const [before, after] = ["v1.0.0", "v1.1.0"];
 
 describe("a group whose agent is killed by SIGKILL during a move", { timeout: 120_000 }, () => {
   it.each([
-    ...["arrived", "database:fetch", "api:unpack", "prepared"].map((step) => [step, before]),
-    ...["database:switch", "database:start", "api:start", "web:start", "proved"].map((step) => [
-      step,
-      before,
-    ]),
-    ...["decided", "database:commit", "api:commit", "web:commit", "noted", "web:prune"].map(
-      (step) => [step, after],
-    ),
+    ["prepared", before],
+    ["database:start", before],
+    ["proved", before],
+    ["decided", after],
+    ["api:commit", after],
+    ["noted", after],
   ] as const)(
     "at %s, is on %s in all its apps when the next agent has started",
     async (step, tag) => {

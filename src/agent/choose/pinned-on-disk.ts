@@ -13,7 +13,7 @@ export async function pinnedOnDisk(parts: DiskChoiceParts): Promise<Choice | und
   const { state } = parts.ledger;
   const pin = pinAt(state, parts.clock.now());
   if (!pin || state.active?.tag === pin.tag) return undefined;
-  return choiceOnDisk(pin.tag, parts);
+  return choiceOnDisk(pin, parts);
 }
 
 export interface DiskChoiceParts {
@@ -25,12 +25,13 @@ export interface DiskChoiceParts {
 
 /** The release of this tag that has its directory. */
 export async function choiceOnDisk(
-  wanted: string,
+  { tag: wanted, identity: bytes }: { tag: string; identity?: string | undefined },
   { ledger, releases, admission }: DiskChoiceParts,
 ): Promise<Choice | undefined> {
   const known = ledger.state.releases;
   for (const { tag, identity, digest, artifact: name, directory, evidence } of known) {
-    if (tag !== wanted || !(await releases.isComplete(directory))) continue;
+    if (tag !== wanted || (bytes ?? identity) !== identity) continue;
+    if (!(await releases.isComplete(directory))) continue;
     // Its signature is in the registry: that is asked, where the policy has changed since.
     if (!admission.covers(evidence)) continue;
     const artifact = { name, identity, digest, platform: undefined, sizeBytes: undefined, url: "" };

@@ -3,7 +3,14 @@ import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Choice, PassedOver } from "../choose/choose.ts";
 import type { Wait } from "../choose/wait.ts";
-import { pauseAt, phraseOf, pinRelease, releaseHolds, unpinRelease } from "../ledger/holds.ts";
+import {
+  identityKnownAs,
+  pauseAt,
+  phraseOf,
+  pinRelease,
+  releaseHolds,
+  unpinRelease,
+} from "../ledger/holds.ts";
 import type { Ledger, LedgerState } from "../ledger/ledger.ts";
 import { ControlError } from "./control-error.ts";
 import type { Control, Outcome, Plan } from "./control-request.ts";
@@ -17,6 +24,12 @@ export type Look = (
   call: Call,
 ) => Promise<{ choice: Choice | undefined; passedOver: readonly PassedOver[] }>;
 
+export interface Asking {
+  by: string;
+  reason?: string | undefined;
+  urgent?: boolean;
+}
+
 export interface CommandParts {
   ledger: Ledger;
   clock: Clock;
@@ -26,8 +39,11 @@ export interface CommandParts {
   situation(): Situation;
   /** Why a release that was chosen is not to be installed yet. */
   waitOf(choice: Choice, call: Call): Promise<Wait | undefined>;
-  /** While `work` runs, no pause, no window and no age counts, and no wait after a failure. */
-  urgently<Result>(work: () => Promise<Result>): Promise<Result>;
+  /**
+   * What is deployed while `work` runs is deployed by a person; `urgent`: no pause, no window and no age
+   * counts, and no wait after a failure.
+   */
+  asked<Result>(asking: Asking, work: () => Promise<Result>): Promise<Result>;
 }
 
 /** What a running agent does when it is told to. */
@@ -48,23 +64,25 @@ export function controlOf(parts: CommandParts): Control {
 
     async retry(asked, call) {
       const { said } = decideRetry(ledger.state, asked);
-      logger.info("Told to try again", { said });
+      logger.info("Told to try again", { said, by: asked.by });
       await ledger.update((state) => decideRetry(state, asked).state);
-      await rhythm.pass(call);
+      const { by = "somebody" } = asked;
+      await parts.asked({ by }, () => rhythm.pass(call));
       return { said: `${said} ${afterPass(undefined, parts).said}` };
     },
 
     async deploy({ tag, now, ...by }, call) {
       if (!now) refusePaused(ledger.state, clock.now());
       const before = ledger.state;
-      if (tag === undefined) return passed(undefined, now, call);
+      const asking = { ...by, urgent: now };
+      if (tag === undefined) return passed(undefined, asking, call);
       const { choice: free } = await look(releaseHolds(unpinRelease(before), tag), call);
       const isNewest = free?.tag === tag;
       const decision = { tag, ...decisionOf({ reason: "dewy deploy", ...by }, clock.now()) };
       await ledger.update((state) =>
         isNewest ? releaseHolds(unpinRelease(state), tag) : pinRelease(state, decision),
       );
-      const outcome = await orAsBefore(before, () => passed(tag, now, call));
+      const outcome = await orAsBefore(before, () => passed(tag, asking, call));
       if (isNewest) return outcome;
       return { ...outcome, said: `${outcome.said} It is pinned until dewy unpin.` };
     },
@@ -75,7 +93,9 @@ export function controlOf(parts: CommandParts): Control {
       logger.warn("Told to roll back", { to: tag, by: asked.by });
       const decision = { ...asked, tag };
       await ledger.update((state) => decideRollback(state, decision, clock.now()).state);
-      const outcome = await orAsBefore(before, () => passed(tag, true, call));
+      const { by, reason } = asked;
+      const asking = { by, reason, urgent: true };
+      const outcome = await orAsBefore(before, () => passed(tag, asking, call));
       return { ...outcome, said };
     },
   };
@@ -97,14 +117,13 @@ export function controlOf(parts: CommandParts): Control {
       said = decided.said;
       return decided.state;
     });
-    logger.info("A person has decided", { decision: name, said });
+    logger.info("A person has decided", { decision: name, said, by: asked.by });
     rhythm.nudge();
     return { said };
   }
 
-  async function passed(tag: string | undefined, now: boolean, call: Call): Promise<Outcome> {
-    const pass = () => rhythm.pass(call);
-    await (now ? parts.urgently(pass) : pass());
+  async function passed(tag: string | undefined, asking: Asking, call: Call): Promise<Outcome> {
+    await parts.asked(asking, () => rhythm.pass(call));
     return afterPass(tag, parts);
   }
 
@@ -116,7 +135,11 @@ export function controlOf(parts: CommandParts): Control {
     try {
       return await work();
     } catch (error) {
-      await ledger.update((state) => ({ ...unpinRelease(state), ...(pinned && { pinned }) }));
+      await ledger.update((state) => {
+        if (!pinned) return unpinRelease(state);
+        const identity = identityKnownAs(state, pinned.tag) ?? pinned.identity;
+        return { ...state, pinned: { ...pinned, ...(identity !== undefined && { identity }) } };
+      });
       throw error;
     }
   }

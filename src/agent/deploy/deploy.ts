@@ -90,10 +90,11 @@ async function deployWith(
       await phases.enter("verify");
       throw refusal;
     }
-    const previousTag = parts.ledger.state.active?.tag;
+    const { active, attempt } = parts.ledger.state;
+    const [previousTag, by] = [active?.tag, attempt?.by];
     const before = await onDisk(choice, parts);
     const release = before ?? (await prepareWith(choice, phases, parts, call));
-    const facts = { tag: release.tag, previousTag, releaseDirectory: release.directory };
+    const facts = { tag: release.tag, previousTag, releaseDirectory: release.directory, by };
     try {
       await participant?.prepared(call);
       await participant?.turn(call);

@@ -45,7 +45,7 @@ export async function findRelease(
   }: DiskChoiceParts & { registry: ReleaseRegistry; rules: ChoiceRules },
   call: Call,
 ): Promise<Choice | undefined> {
-  const onDisk = await choiceOnDisk(tag, parts);
+  const onDisk = await choiceOnDisk({ tag }, parts);
   if (onDisk) return onDisk;
   const version = (rules.versioning ?? semanticVersions).parse(tag);
   if (!version || !isAllowed(version, rules)) return undefined;
