@@ -72,6 +72,8 @@ export type AgentEvent =
       /** What its app or hook has written last, without the agent's own secrets. */
       logTail: readonly string[];
     }
+  /** It was bad on too many hosts, and is held on all that have not installed it; one of them tells. */
+  | { type: "rollout halted"; tag: string; reason: string; installed: number; hosts: number }
   /** A generation is in service; `tag` is unknown where the ledger was lost. */
   | { type: "app started"; reason: StartReason; tag: string | undefined; pid: number }
   | { type: "app died"; how: string }

@@ -36,10 +36,17 @@ export interface AppControl {
   /** Between two polls. */
   rest(ms: number, call: Call): Promise<void>;
   /** Why the choice is not to be installed yet, which is told to whoever asks. */
-  waits(choice: Choice): Promise<Wait | undefined>;
+  waits(choice: Choice, others: OtherWaits | undefined, call: Call): Promise<Wait | undefined>;
   /** Whether somebody wants a release at once, whatever else was decided. */
   isUrgent(): boolean;
-  listen(look: Look): Promise<ControlSocket>;
+  listen(look: Look, others: OtherWaits | undefined): Promise<ControlSocket>;
+}
+
+/** What else a choice may have to wait for, once its time has come. */
+export interface OtherWaits {
+  waits(choice: Choice, call: Call): Promise<Wait | undefined>;
+  /** The same, before anything is begun. */
+  peek(choice: Choice, call: Call): Promise<Wait | undefined>;
 }
 
 export function openAppControl(
@@ -68,13 +75,13 @@ export function openAppControl(
     },
     rest: (ms, call) => rhythm.rest(ms, call),
     isUrgent: () => urgent > 0,
-    async waits(choice) {
-      const wait = waitOf(choice);
+    async waits(choice, others, call) {
+      const wait = waitOf(choice) ?? (await others?.waits(choice, call));
       board.waits(wait);
       if (wait && rules.minimumAgeMs > 0 && !choice.release.publishedAt) await noteSeen(choice);
       return wait;
     },
-    listen(look) {
+    listen(look, others) {
       const parts = {
         ledger,
         clock,
@@ -82,7 +89,8 @@ export function openAppControl(
         rhythm,
         look,
         urgently,
-        waitOf,
+        waitOf: async (choice: Choice, call: Call) =>
+          waitOf(choice) ?? (await others?.peek(choice, call)),
         situation: board.situation,
       };
       return openControlSocket(directory, controlOf(parts), { clock, logger });

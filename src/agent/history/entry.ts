@@ -11,6 +11,7 @@ const historyEvents = [
   "deployment failed",
   "rolled back",
   "release quarantined",
+  "rollout halted",
   "hook failed",
   "app died",
 ] as const;
@@ -104,6 +105,8 @@ function factsOf(event: AgentEvent, { tag }: KnownSoFar): Facts | undefined {
       const how = { failures, error: oneLine(reason), ...(tail.length > 0 && { logTail: tail }) };
       return { event: "release quarantined", by: "poll", tag: failed, ...how };
     }
+    case "rollout halted":
+      return { event: "rollout halted", by: "poll", tag: event.tag, error: oneLine(event.reason) };
     case "hook ended": {
       if (event.error === undefined) return undefined;
       const { hook, durationMs } = event;

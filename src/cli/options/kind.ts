@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { parseWindow } from "../../agent/choose/window.ts";
 import { parsePortMappings } from "../../agent/containers/port-mapping.ts";
+import { labelForm, parseWavePlan } from "../../agent/waves/wave-plan.ts";
 import { ConfigError, lineOf } from "../../base/errors.ts";
 import { Seconds, YesOrNo } from "../../base/schema.ts";
 
@@ -105,6 +106,8 @@ export const healthTime = kind(
   jsonTime(0.1),
 );
 export const shortTime = kind(v.pipe(Time, v.maxValue(3_600_000, "write 1h or less")), jsonTime(0));
+/** Three signs of life have to fit into it. */
+export const waveTime = kind(v.pipe(Time, v.minValue(10_000, "write 10 or more")), jsonTime(10));
 const longestAgeMs = 366 * 86_400_000;
 
 /** A time that may take many days. */
@@ -135,6 +138,30 @@ export const windows = kind(
     }),
   ),
   { oneOf: [jsonWindow, { type: "array", items: jsonWindow }] },
+);
+
+const writePlan = "write the waves, such as 1,10%,50%,100%";
+
+/** A list in YAML, or one text of the same. */
+export const wavePlan = kind(
+  v.pipe(
+    v.union([v.string(), v.array(v.union([v.string(), v.number()], writePlan))], writePlan),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      try {
+        return parseWavePlan([dataset.value].flat().join(","));
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw error;
+        addIssue({ message: lineOf(error) });
+        return NEVER;
+      }
+    }),
+  ),
+  { oneOf: [jsonText, { type: "array", items: { type: ["string", "integer"] } }] },
+);
+
+export const waveLabel = kind(
+  v.pipe(Text, v.regex(labelForm, "begin with a letter; then letters, digits, ., _ and -")),
+  { type: "string", pattern: labelForm.source },
 );
 
 export const interval = kind(

@@ -5,6 +5,7 @@ import * as kind from "./kind.ts";
 import type { Option } from "./option.ts";
 import { outputOptions } from "./output-options.ts";
 import { verifyOptions } from "./verify-options.ts";
+import { waveOptions } from "./wave-options.ts";
 
 /** Every option of the agent, in the order of the help. */
 export const options = {
@@ -161,6 +162,7 @@ export const options = {
   },
   ...containerOptions,
   ...healthOptions,
+  ...waveOptions,
   notifier: {
     group: "report",
     value: "URL",
