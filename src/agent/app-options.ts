@@ -2,6 +2,7 @@ import type { Environment } from "../base/environment.ts";
 import type { LogLevel } from "../base/logger.ts";
 import type { Window } from "./choose/window.ts";
 import type { ContainerOptions } from "./containers/container-options.ts";
+import type { DiskRules } from "./deploy/disk-room.ts";
 import type { Mode } from "./event.ts";
 import type { WatchRules } from "./ledger/watch.ts";
 import type { HealthOptions } from "./readiness/health.ts";
@@ -59,6 +60,8 @@ export interface AppOptions {
   minimumAgeMs?: number | undefined;
   /** In which order the hosts of a fleet install it; all at once when there is none. */
   waves?: WaveAsked | undefined;
+  /** What it may take of the disk. */
+  disk?: DiskRules | undefined;
   /** What has to vouch for a release, before anything is made of it. */
   verify?: VerifyOptions | undefined;
   environment: Environment;

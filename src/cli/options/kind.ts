@@ -1,9 +1,9 @@
 import * as v from "valibot";
 import { parseWindow } from "../../agent/choose/window.ts";
 import { parsePortMappings } from "../../agent/containers/port-mapping.ts";
-import { labelForm, parseWavePlan } from "../../agent/waves/wave-plan.ts";
+import type { NotifyBy } from "../../agent/readiness/notification.ts";
 import { ConfigError, lineOf } from "../../base/errors.ts";
-import { Seconds, YesOrNo } from "../../base/schema.ts";
+import { ByteCount, Seconds, YesOrNo } from "../../base/schema.ts";
 
 /** A form of value: how it is checked, and how its form is told to an editor and to a shell. */
 export interface Kind<S extends v.GenericSchema = v.GenericSchema> {
@@ -106,8 +106,6 @@ export const healthTime = kind(
   jsonTime(0.1),
 );
 export const shortTime = kind(v.pipe(Time, v.maxValue(3_600_000, "write 1h or less")), jsonTime(0));
-/** Three signs of life have to fit into it. */
-export const waveTime = kind(v.pipe(Time, v.minValue(10_000, "write 10 or more")), jsonTime(10));
 const longestAgeMs = 366 * 86_400_000;
 
 /** A time that may take many days. */
@@ -140,28 +138,19 @@ export const windows = kind(
   { oneOf: [jsonWindow, { type: "array", items: jsonWindow }] },
 );
 
-const writePlan = "write the waves, such as 1,10%,50%,100%";
-
-/** A list in YAML, or one text of the same. */
-export const wavePlan = kind(
+/** So many bytes; plain digits are bytes. */
+export const bytes = kind(
   v.pipe(
-    v.union([v.string(), v.array(v.union([v.string(), v.number()], writePlan))], writePlan),
-    v.rawTransform(({ dataset, addIssue, NEVER }) => {
-      try {
-        return parseWavePlan([dataset.value].flat().join(","));
-      } catch (error) {
-        if (!(error instanceof ConfigError)) throw error;
-        addIssue({ message: lineOf(error) });
-        return NEVER;
-      }
-    }),
+    v.union([v.string(), v.number()], "write a size, such as 512MiB or 10GiB"),
+    v.transform(String),
+    ByteCount,
   ),
-  { oneOf: [jsonText, { type: "array", items: { type: ["string", "integer"] } }] },
-);
-
-export const waveLabel = kind(
-  v.pipe(Text, v.regex(labelForm, "begin with a letter; then letters, digits, ., _ and -")),
-  { type: "string", pattern: labelForm.source },
+  {
+    oneOf: [
+      { type: "integer", minimum: 0 },
+      { type: "string", pattern: "^\\d+(\\.\\d+)?([kmgtKMGT][iI]?[bB]?|[bB])?$" },
+    ],
+  },
 );
 
 export const interval = kind(
@@ -238,6 +227,27 @@ export const statusRanges = kind(
     v.check((ranges) => ranges.every(({ from, to }) => from <= to), statuses),
   ),
   { oneOf: [{ type: "integer", minimum: 100, maximum: 599 }, { type: "string" }] },
+);
+
+const notifyForms = "write systemd, or fd: and the number of a descriptor, such as fd:9";
+
+/** `fd:9` or `systemd`. */
+export const notify = kind(
+  v.pipe(
+    v.string(notifyForms),
+    v.regex(/^(systemd|fd:\d{1,3})$/, notifyForms),
+    v.transform((value): NotifyBy => {
+      return value === "systemd"
+        ? { by: "systemd" }
+        : { by: "descriptor", number: Number(value.slice(3)) };
+    }),
+    v.check(
+      (value) => value.by === "systemd" || value.number >= 3,
+      "0 to 2 are taken: write fd:3 or more",
+    ),
+  ),
+  { type: "string", pattern: "^(systemd|fd:\\d{1,3})$" },
+  ["systemd", "fd:9"],
 );
 
 export const path = kind(
