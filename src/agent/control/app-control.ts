@@ -39,19 +39,12 @@ export interface AppControl {
   /** Notes which bytes a pin means. */
   seen(choice: Choice): Promise<void>;
   /** Why the choice is not to be installed yet, which is told to whoever asks. */
-  waits(choice: Choice, others: OtherWaits | undefined, call: Call): Promise<Wait | undefined>;
+  waits(choice: Choice): Promise<Wait | undefined>;
   /** What has made the agent deploy it. */
   decidedBy(choice: Choice): DecidedBy;
   /** Whether somebody wants a release at once, whatever else was decided. */
   isUrgent(): boolean;
-  listen(look: Look, others: OtherWaits | undefined): Promise<ControlSocket>;
-}
-
-/** What else a choice may have to wait for, once its time has come. */
-export interface OtherWaits {
-  waits(choice: Choice, call: Call): Promise<Wait | undefined>;
-  /** The same, before anything is begun. */
-  peek(choice: Choice, call: Call): Promise<Wait | undefined>;
+  listen(look: Look): Promise<ControlSocket>;
 }
 
 export function openAppControl(
@@ -87,14 +80,14 @@ export function openAppControl(
       if (pinned?.tag !== tag || pinned.identity !== undefined) return;
       await ledger.update((state) => notePinned(state, { tag, identity }));
     },
-    async waits(choice, others, call) {
-      const wait = waitOf(choice) ?? (await others?.waits(choice, call));
+    async waits(choice) {
+      const wait = waitOf(choice);
       board.waits(wait);
       if (wait) waited = wait.tag;
       if (wait && rules.minimumAgeMs > 0 && !choice.release.publishedAt) await noteSeen(choice);
       return wait;
     },
-    listen(look, others) {
+    listen(look) {
       const parts = {
         ledger,
         clock,
@@ -102,8 +95,7 @@ export function openAppControl(
         rhythm,
         look,
         asked,
-        waitOf: async (choice: Choice, call: Call) =>
-          waitOf(choice) ?? (await others?.peek(choice, call)),
+        waitOf,
         situation: board.situation,
       };
       return openControlSocket(directory, controlOf(parts), { clock, logger });
