@@ -4,10 +4,12 @@ import type { Logger } from "../../base/logger.ts";
 import type { Choice } from "../choose/choose.ts";
 import { type Wait, waitFor } from "../choose/wait.ts";
 import type { Window } from "../choose/window.ts";
+import type { ReplicasView } from "../containers/replicas-view.ts";
 import type { Mode, Observe } from "../event.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { controlOf, type Look } from "./commands.ts";
 import { type ControlSocket, openControlSocket } from "./control-socket.ts";
+import { replicasOf } from "./replicas-situation.ts";
 import { openRhythm } from "./rhythm.ts";
 import { openSituationBoard } from "./situation-board.ts";
 
@@ -39,6 +41,8 @@ export interface AppControl {
   waits(choice: Choice): Promise<Wait | undefined>;
   /** Whether somebody wants a release at once, whatever else was decided. */
   isUrgent(): boolean;
+  /** What can be seen of the app's containers. */
+  show(view: ReplicasView): void;
   listen(look: Look): Promise<ControlSocket>;
 }
 
@@ -61,6 +65,7 @@ export function openAppControl(
   });
   const rules = { windows, minimumAgeMs };
   let urgent = 0;
+  let view: ReplicasView | undefined;
   return {
     observe(event) {
       board.observe(event);
@@ -68,6 +73,9 @@ export function openAppControl(
     },
     rest: (ms, call) => rhythm.rest(ms, call),
     isUrgent: () => urgent > 0,
+    show(shown) {
+      view = shown;
+    },
     async waits(choice) {
       const wait = waitOf(choice);
       board.waits(wait);
@@ -84,6 +92,7 @@ export function openAppControl(
         urgently,
         waitOf,
         situation: board.situation,
+        replicas: async (call: Call) => view && replicasOf(view, call),
       };
       return openControlSocket(directory, controlOf(parts), { clock, logger });
     },
