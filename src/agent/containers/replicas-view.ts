@@ -31,7 +31,7 @@ export interface ReplicaCounts {
   asked: number;
   /** While replicas are exchanged for those of `tag`: so many of them are ready. */
   rollout?: { tag: string; ready: number };
-  /** Since all was well; `nextStartAt` is when the next one is started. */
+  /** Since the release began; `nextStartAt` is when the next one is started. */
   crashes: number;
   nextStartAt?: Date;
 }
@@ -71,7 +71,7 @@ export function openReplicasView(
       const now = rollout();
       const leftMs = restarts.leftMs();
       return {
-        ...{ serving: traffic.serving.size, asked, crashes: restarts.count },
+        ...{ serving: traffic.serving.size, asked, crashes: restarts.countOf() },
         ...(now && { rollout: { tag: now.tag, ready: now.fresh.length } }),
         ...(leftMs > 0 && { nextStartAt: new Date(clock.now().getTime() + leftMs) }),
       };
@@ -94,7 +94,7 @@ export function openReplicasView(
       const index = indexOf(container);
       return {
         ...container,
-        ...{ index, tag: labels[labelKeys.version] ?? "", crashes: restarts.of(index) },
+        ...{ index, tag: labels[labelKeys.version] ?? "", crashes: restarts.countOf(index) },
         isServing: traffic.serving.has(id),
         connections: loads.get(id)?.open ?? 0,
         deployedAt: labels[labelKeys.deployedAt] ?? "",

@@ -44,7 +44,9 @@ function replicated({ replicas, mode }: Situation, show: ShowTime): string[] {
     ...(rollout
       ? [`They are exchanged for ${rollout.tag}: ${rollout.ready} of ${asked} are ready.`]
       : []),
-    ...(crashes > 0 ? [`${times} ended by itself or did not start${next}.`] : []),
+    ...(crashes > 0
+      ? [`${times} ended by itself or did not start since the release began${next}.`]
+      : []),
     ...(error ? [`The engine does not tell what runs (${error}).`] : []),
   ];
 }

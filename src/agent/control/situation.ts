@@ -22,7 +22,7 @@ const Replicas = v.object({
   ...{ serving: v.number(), asked: v.number() },
   /** While they are exchanged for those of `tag`: so many of them are ready. */
   rollout: v.optional(v.object({ tag: v.string(), ready: v.number() })),
-  /** How many have ended by themselves since all was well; the next one is started at `nextStartAt`. */
+  /** How many have ended by themselves, or did not start, since the release began; the next one is started at `nextStartAt`. */
   crashes: v.optional(v.number()),
   nextStartAt: v.optional(Time),
   containers: v.array(

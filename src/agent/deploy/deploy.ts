@@ -9,6 +9,8 @@ import type { Admission } from "../verify/admission.ts";
 import type { Evidence, LocalFile } from "../verify/verifier.ts";
 import { type ActivateParts, activate } from "./activate.ts";
 import { afterwards } from "./afterwards.ts";
+import { confirmRoomToFetch, confirmRoomToUnpack } from "./disk-room.ts";
+import { occupiedBytes } from "./disk-usage.ts";
 import { type FetchedArtifact, fetchArtifact } from "./fetch.ts";
 import type { HookFacts, RunHook } from "./hook.ts";
 import { type PhaseParts, type PhaseTrack, trackPhases } from "./phases.ts";
@@ -133,6 +135,8 @@ async function fetchVouched(
   };
   await phases.enter("fetch");
   await makeRoom(artifact, parts);
+  // What an engine pulls is in its own place.
+  if (!parts.prepare) await confirmRoomToFetch(artifact, parts);
   const fetching = { registry, artifact, store, shared, clock, logger, verify };
   return { ...(await fetchArtifact(fetching, call)), evidence };
 }
@@ -153,6 +157,7 @@ async function unpackArtifact(
   const { sizeBytes, from } = fetched;
   observe({ type: "fetched", tag, artifact: artifact.name, sizeBytes, from });
 
+  await confirmRoomToUnpack(artifact, fetched, parts);
   const directory = await releases.reserve();
   await phases.enter("unpack", directory);
   await unpack(fetched.path, artifact.name, directory, archiveLimits, call);
@@ -160,8 +165,9 @@ async function unpackArtifact(
 
   const { identity, name } = artifact;
   const since = clock.now().toISOString();
+  const sizes = { artifactBytes: sizeBytes, unpackedBytes: await occupiedBytes(directory) };
   const known = { tag, identity, digest: fetched.digest, artifact: name, directory, since };
-  return { ...known, ...(evidence && { evidence }) };
+  return { ...known, ...sizes, ...(evidence && { evidence }) };
 }
 
 async function takeIntoService(

@@ -34,6 +34,10 @@ export const FilesystemOptions = v.strictObject({
     v.pipe(v.string("write a path"), v.nonEmpty("write a path")),
     "/var/lib/registry",
   ),
+  /** Of Distribution; see `config-notes.ts`. */
+  maxthreads: v.optional(
+    v.union([v.number(), v.pipe(v.string(), v.digits())], "write a whole number"),
+  ),
 });
 export type FilesystemOptions = v.InferOutput<typeof FilesystemOptions>;
 
