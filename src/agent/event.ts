@@ -1,6 +1,7 @@
 import type { Digest } from "../oci/digest.ts";
 import type { PassedOver } from "./choose/choose.ts";
 import type { Phase } from "./ledger/ledger.ts";
+import type { PortStatistics } from "./proxy/port-counts.ts";
 import type { VerifyError } from "./verify/verify-error.ts";
 
 /** What the agent does with releases: keeps a process up, places files, or keeps containers up. */
@@ -81,6 +82,8 @@ export type AgentEvent =
   /** A generation is in service; `tag` is unknown where the ledger was lost. */
   | { type: "app started"; reason: StartReason; tag: string | undefined; pid: number }
   | { type: "app died"; how: string }
+  /** All that each port has carried so far, told every few seconds. */
+  | { type: "traffic carried"; ports: readonly PortStatistics[] }
   /** After failed polls or deployments all is well again. */
   | { type: "recovered"; failures: number }
   /** Told to end; `reason` names the signal. */

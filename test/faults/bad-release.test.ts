@@ -75,7 +75,7 @@ const faults: Fault[] = [
     what: "hangs in its bake",
     body: serving + sinceAsked("for (;;);"),
     reason: /failed .* s after it got the traffic: /,
-    health: { path, bakeMs: 600_000, timeoutMs: 3_000 },
+    health: { path, bakeMs: 600_000, timeoutMs: 8_000 },
   },
   {
     what: "never says that it is ready",

@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { type Metric, openCounter, openGauge, openHistogram } from "../../base/instruments.ts";
 import type { AgentEvent, AppIdentity, Observe } from "../event.ts";
+import { openProxyMetrics } from "./proxy-metrics.ts";
 
 export interface AgentMetrics {
   /** Takes in what happens to one app; every series of it carries the label `app`. */
@@ -11,9 +12,19 @@ export interface AgentMetrics {
 /** The names, labels and buckets of the original where it has them; the rest is ours. */
 export function openAgentMetrics(clock: Clock): AgentMetrics {
   const instruments = openInstruments();
+  const proxies = openProxyMetrics();
   return {
-    observe: (identity) => observer(instruments, identity, clock),
-    read: () => Object.values(instruments).map((instrument) => instrument.read()),
+    observe(identity) {
+      const observe = observer(instruments, identity, clock);
+      return (event) => {
+        observe(event);
+        if (event.type === "traffic carried") proxies.take(identity.app, event.ports);
+      };
+    },
+    read: () => [
+      ...Object.values(instruments).map((instrument) => instrument.read()),
+      ...proxies.read(),
+    ],
   };
 }
 
