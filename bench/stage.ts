@@ -32,6 +32,8 @@ export interface ProgramPlace {
   program?: string | undefined;
   /** A socket that listens on the port, handed over as systemd would. */
   fd?: number | undefined;
+  /** Beside this process's own. */
+  environment?: Readonly<Record<string, string>> | undefined;
 }
 
 /** A temporary directory with a registry and an agent in it: what the demo and the benches play on. */
@@ -103,13 +105,14 @@ const handingOver = 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"';
 export function run(
   args: readonly string[],
   directory: string,
-  { program = ownProgram, fd }: ProgramPlace = {},
+  { program = ownProgram, fd, environment = {} }: ProgramPlace = {},
 ): Running {
   const command = [process.execPath, program, ...args];
   const [file = "", ...rest] =
     fd === undefined ? command : ["/bin/sh", "-c", handingOver, "dewy", ...command];
   const child = spawn(file, rest, {
     cwd: directory,
+    env: { ...process.env, ...environment },
     stdio: ["ignore", "ignore", "pipe", ...(fd === undefined ? [] : [fd])],
   });
   let log = "";

@@ -56,6 +56,8 @@ export async function reconcile(
     return replaceAll(others, { image, replicas, surge }, parts, call);
   }
   await adopt(ours, parts, call);
+  // Half exchanged by an agent that was killed: those before them serve until all are there.
+  if (ours.length < replicas) await adopt(others, parts, call);
   const serving = ours.filter(({ id }) => traffic.serving.has(id)).sort(byIndex);
   await addMissing(serving, image, replicas, parts, call);
   for (const surplus of serving.slice(replicas)) letGo(surplus, parts, call);
@@ -66,7 +68,6 @@ export async function reconcile(
   for (const other of others) letGo(other, parts, call);
 }
 
-/** A port may have changed when a container was started again by the engine. */
 async function forgetGone(
   running: readonly Container[],
   { traffic, crashed, logger }: ReconcileParts,
@@ -102,7 +103,7 @@ async function removeEnded(
 /** Those that answer at once serve at once, all together: that is how an agent comes back. */
 async function adopt(ours: readonly Container[], parts: ReconcileParts, call: Call): Promise<void> {
   const { fleet, traffic, runtime, logger } = parts;
-  const strangers = ours.filter(({ id }) => !traffic.serving.has(id));
+  const strangers = ours.filter((one) => !traffic.serving.has(one.id) || !traffic.reaches(one));
   await Promise.all(
     strangers.map(async (container) => {
       const image = imageOf(container);
