@@ -4,7 +4,9 @@ export default defineConfig({
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
     isolate: false,
-    testTimeout: 20_000,
+    // Not measures of speed: they end what hangs, also where everything takes ten times as long.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     maxWorkers: 2,
     reporters: ["default", "./test/reporter.ts"],
   },

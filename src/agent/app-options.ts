@@ -2,6 +2,7 @@ import type { Environment } from "../base/environment.ts";
 import type { LogLevel } from "../base/logger.ts";
 import type { Window } from "./choose/window.ts";
 import type { ContainerOptions } from "./containers/container-options.ts";
+import type { DiskRules } from "./deploy/disk-room.ts";
 import type { Mode } from "./event.ts";
 import type { WatchRules } from "./ledger/watch.ts";
 import type { HealthOptions } from "./readiness/health.ts";
@@ -56,6 +57,8 @@ export interface AppOptions {
   windows?: readonly Window[] | undefined;
   /** How old a release has to be. */
   minimumAgeMs?: number | undefined;
+  /** What it may take of the disk. */
+  disk?: DiskRules | undefined;
   /** What has to vouch for a release, before anything is made of it. */
   verify?: VerifyOptions | undefined;
   environment: Environment;

@@ -18,7 +18,7 @@ import {
 import { pinnedOnDisk } from "./choose/pinned-on-disk.ts";
 import { rulesOf } from "./choose/rules.ts";
 import { type AppControl, openAppControl } from "./control/app-control.ts";
-import { openCrashWatch } from "./crash-watch.ts";
+import { type CrashWatch, openCrashWatch } from "./crash-watch.ts";
 import { type DeployParts, deploy } from "./deploy/deploy.ts";
 import { type HookParts, runHook } from "./deploy/hook.ts";
 import { recover } from "./deploy/recover.ts";
@@ -149,7 +149,7 @@ async function followed(
   const { start, prepare, prune: pruneOutside } = mode;
   const deployParts = {
     ...{ ...parts, registry, store, shared, admission, hooks, alone },
-    ...{ start, prepare, pruneOutside },
+    ...{ start, prepare, pruneOutside, disk: options.disk },
   };
   const reporting = { ...parts, registry, mode: options.mode };
 
@@ -167,7 +167,7 @@ async function followed(
     const looking = { ...choosing, holds: () => state, tellPassedOver };
     return { choice: await choose(registry, rules, looking, each), passedOver };
   });
-  watchCrashes(options, { ...deployParts, mode, reporting }, call);
+  const crashes = watchCrashes(options, { ...deployParts, mode, reporting }, call);
   const forget = parts.onRestart(once(alone, () => restarted(mode, logger, call)));
   try {
     return await follow(
@@ -198,6 +198,7 @@ async function followed(
     );
   } finally {
     forget();
+    await crashes?.settled();
     await socket.close();
   }
 }
@@ -206,8 +207,8 @@ function watchCrashes(
   { crashes }: AppOptions,
   { mode, reporting, ...parts }: DeployParts & { mode: RunningMode; reporting: ReportParts },
   call: Call,
-): void {
-  if (!crashes) return;
+): CrashWatch | undefined {
+  if (!crashes) return undefined;
   const watch = openCrashWatch(
     crashes,
     {
@@ -219,7 +220,8 @@ function watchCrashes(
     },
     call,
   );
-  mode.onDeath(watch);
+  mode.onDeath(watch.died);
+  return watch;
 }
 
 function asError(outage: Outage | undefined): ReleaseRegistryError | undefined {

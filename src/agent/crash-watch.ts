@@ -12,6 +12,7 @@ import {
   goodReleases,
   noteDeath,
   takeBack,
+  undoTakeBack,
   type Verdict,
   verdictOf,
   type WatchRules,
@@ -27,7 +28,7 @@ export interface CrashWatchParts {
   alone: InTurn;
   /** Puts what `current` names in place of what is in service; never fails for good. */
   goBack(tag: string, call: Call): Promise<void>;
-  /** What the app has written before it died. */
+  /** What the app has written before it died; never rejects. */
   lastWords(): Promise<readonly string[]>;
   rollbackHook: RunHook | undefined;
   observe: Observe;
@@ -35,8 +36,12 @@ export interface CrashWatchParts {
   tell(gone: GoneBack, call: Call): Promise<void>;
 }
 
-/** Told of each death of what is in service, `how` it died. Neither throws nor waits. */
-export type CrashWatch = (how: string) => void;
+export interface CrashWatch {
+  /** Told of each death of what is in service, `how` it died. Neither throws nor waits. */
+  died(how: string): void;
+  /** Resolves when nothing is being taken back, and everybody has been told. */
+  settled(): Promise<void>;
+}
 
 /**
  * Takes a release back that dies again and again after its deployment was committed.
@@ -46,28 +51,36 @@ export type CrashWatch = (how: string) => void;
  */
 export function openCrashWatch(rules: WatchRules, parts: CrashWatchParts, call: Call): CrashWatch {
   const inOrder = openTurns();
-  return (how) => {
-    void inOrder(() => died(how)).catch((error) => {
-      if (isEchoOf(call.signal, error)) return;
-      parts.logger.error("a release that crashes could not be taken back", { error });
-    });
+  return {
+    died(how) {
+      const death = { how, lastWords: parts.lastWords() }; // soon they are those of the next one
+      void inOrder(() => noted(death)).catch((error) => {
+        if (isEchoOf(call.signal, error)) return;
+        parts.logger.error("a release that crashes could not be taken back", { error });
+      });
+    },
+    settled: () => inOrder(async () => {}),
   };
 
-  async function died(how: string): Promise<void> {
+  async function noted(death: Death): Promise<void> {
     const { ledger, clock, alone } = parts;
-    const noted = noteDeath(ledger.state, rules, clock.now());
-    if (noted === ledger.state) return;
+    if (noteDeath(ledger.state, rules, clock.now()) === ledger.state) return;
     await ledger.update((state) => noteDeath(state, rules, clock.now()));
     if (!verdictOf(ledger.state, rules, clock.now())) return;
-    const gone = await alone(() => goneBack(how, rules, parts, call));
+    const gone = await alone(() => goneBack(death, rules, parts, call));
     if (!gone) return;
     await toldOf(gone, parts, call);
   }
 }
 
+interface Death {
+  how: string;
+  lastWords: Promise<readonly string[]>;
+}
+
 /** A newer release, or a person, may have come before it. */
 async function goneBack(
-  how: string,
+  { how, lastWords }: Death,
   rules: WatchRules,
   parts: CrashWatchParts,
   call: Call,
@@ -83,13 +96,13 @@ async function goneBack(
   logger.error("The release is taken back: it crashes again and again", {
     ...{ tag: bad.tag, to: good.tag, deaths, reason },
   });
-  const about = { ...verdict, reason, logTail: await parts.lastWords() };
+  const about = { ...verdict, reason, logTail: await lastWords };
   const before = ledger.state;
   await ledger.update((state) => takeBack(state, good, about, clock.now()));
   try {
     await releases.switchTo(good.directory);
   } catch (error) {
-    await ledger.update(() => before);
+    await ledger.update((state) => undoTakeBack(state, before));
     throw error;
   }
   const { tag } = bad;

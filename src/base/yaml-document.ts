@@ -10,6 +10,7 @@ import {
   parse,
   parseDocument,
   visit,
+  type YAMLMap,
   type YAMLParseError,
 } from "yaml";
 import { ConfigError, messageOf } from "./errors.ts";
@@ -34,9 +35,10 @@ export function readYaml(file: string, text: string): YamlDocument {
   };
   const [broken] = document.errors; // what comes after the first is mostly its consequence
   if (broken) throw new ConfigError(`${place(broken.pos[0])}: ${reasonOf(broken)}`);
+  const pairs = indexedPairs();
   return {
     content: contentOf(document, place),
-    placeOf: (path) => place(offsetOf(document, path)),
+    placeOf: (path) => place(offsetOf(document, path, pairs)),
   };
 }
 
@@ -132,7 +134,25 @@ function sentenceFor(
   return issue.message;
 }
 
-function offsetOf(document: Document, path: Path): number {
+type PairOf = (mapping: YAMLMap, name: string) => unknown;
+
+/** Goes through each mapping once, however many of its keys are asked for. */
+function indexedPairs(): PairOf {
+  const known = new WeakMap<YAMLMap, Map<string, unknown>>();
+  return (mapping, name) => {
+    let pairs = known.get(mapping);
+    if (!pairs) {
+      pairs = new Map();
+      for (const pair of mapping.items.toReversed()) {
+        if (isScalar(pair.key)) pairs.set(String(pair.key.value), pair);
+      }
+      known.set(mapping, pairs);
+    }
+    return pairs.get(name);
+  };
+}
+
+function offsetOf(document: Document, path: Path, pairOf: PairOf): number {
   let node: unknown = document.contents;
   let offset = 0;
   for (const name of path) {
@@ -141,9 +161,7 @@ function offsetOf(document: Document, path: Path): number {
       offset = rangeStart(node) ?? offset;
       continue;
     }
-    const pair = isMap(node)
-      ? node.items.find(({ key }) => isScalar(key) && String(key.value) === name)
-      : undefined;
+    const pair = isMap(node) ? pairOf(node, name) : undefined;
     if (!isPair(pair)) return offset;
     offset = rangeStart(pair.key) ?? offset;
     node = pair.value;

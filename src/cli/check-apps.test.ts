@@ -43,6 +43,20 @@ describe("dewy.yaml, by dewy config check,", () => {
     expect({ status, printed }).toEqual({ status: 2, printed: [] });
   });
 
+  it.each([
+    ["port: 80-81, health-notify: fd:4", "descriptors 3 to 4: write fd:5 or more"],
+    ["health-notify: fd:2", "0 to 2 are taken: write fd:3 or more"],
+    ["health-notify: s6", "write systemd, or fd: and the number of a descriptor"],
+    ["health-notify: systemd", "health-notify systemd: systemd-socket-activate is not on PATH"],
+  ])("has to say where an app tells that it is ready: %s", async (options, expected) => {
+    const app = `{ registry: "img://h/a", command: [a], ${options} }`;
+
+    const { status, noted } = await read(`apps: { a: ${app} }\n`, ["config", "check"]);
+
+    expect(noted).toEqual([expect.stringContaining(expected)]);
+    expect(status).toBe(2);
+  });
+
   it("is looked into for each of its notifiers, and for where metrics are sent", async () => {
     const { noted } = await read(
       "registry: img://h/a\nmode: assets\nnotifier: [fax://a, telex://b]\notlp-endpoint: ftp://h\n",

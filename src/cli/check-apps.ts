@@ -4,6 +4,7 @@ import { openCache } from "../agent/caches/index.ts";
 import { rulesOf } from "../agent/choose/rules.ts";
 import { thisHost } from "../agent/host.ts";
 import { openNotifiers } from "../agent/notifiers/index.ts";
+import { openNotify } from "../agent/readiness/notification.ts";
 import { openReleaseRegistry } from "../agent/registries/index.ts";
 import { readOtlpTarget } from "../agent/telemetry/otlp-target.ts";
 import { openVerification } from "../agent/verify/index.ts";
@@ -41,6 +42,9 @@ export async function checkApps(
     await check(`${file}: `, () => checkEndpoint(telemetry, environment));
     for (const app of apps) {
       await check(`${file}: ${app.name}: `, () => checkRegistry(app, parts));
+      await check(`${file}: ${app.name}: `, async () => {
+        if (app.health?.notify) await openNotify(app.health.notify, app);
+      });
       await check(`${file}: ${app.name}: `, async () => {
         await (await openCache(app.cache, parts)).close();
       });

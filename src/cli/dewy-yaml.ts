@@ -129,6 +129,7 @@ function sectionOf(
     layer(name) {
       const key = dashed(name);
       const value = mapping[key];
+      if (value === undefined) return undefined; // most are: no place is looked for
       const resolved = isPath(name) ? resolvedIn(directory, value) : value;
       return written(resolved, placeOf([...path, key]));
     },

@@ -24,7 +24,7 @@ export async function planned(
     note: (line: string) => noted.push(line),
     terminal: undefined,
     ...{ environment, directory },
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(60_000),
     onRestart: () => () => {},
     clock: systemClock,
   };

@@ -1,6 +1,8 @@
 import * as v from "valibot";
 import { ConfigError } from "../base/errors.ts";
 import { problemsOf, readYaml } from "../base/yaml-document.ts";
+import { withoutEmpty } from "./config-distribution.ts";
+import { notesOn } from "./config-notes.ts";
 import { overridden } from "./config-overrides.ts";
 
 export interface Source {
@@ -22,12 +24,13 @@ export interface Placed<Value> {
 export function parseDocument<const S extends v.GenericSchema>(
   schema: S,
   { file, text, environment }: Source,
-): Placed<v.InferOutput<S>> {
+): Placed<v.InferOutput<S>> & { notes: readonly string[] } {
   const document = readYaml(file, text);
-  const { value, overrides } = overridden(document.content, environment);
+  const { value: written, overrides } = overridden(document.content, environment);
+  const value = withoutEmpty(written);
   const result = v.safeParse(schema, value);
   const placeOf = (path: readonly string[]) => overrides.nameOf(path) ?? document.placeOf(path);
-  if (result.success) return { value: result.output, placeOf };
+  if (result.success) return { value: result.output, placeOf, notes: notesOn(value) };
   const problems = problemsOf(result.issues, schema, "this registry knows no such key");
   throw new ConfigError(
     problems

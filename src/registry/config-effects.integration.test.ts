@@ -173,6 +173,38 @@ it.each([
   },
 );
 
+it.each([
+  ["all", "", 400],
+  ["none", "", 201],
+  ["list", ", platformlist: [{os: linux, architecture: arm64}]", 201],
+  ["list", ", platformlist: [{os: linux, architecture: amd64}]", 400],
+])(
+  "takes an index without its images as validation.manifests.indexes says: %s%s",
+  async (platforms, list, status) => {
+    const indexes = `{platforms: ${platforms}${list}}`;
+    const { address } = await serve({ VALIDATION_MANIFESTS_INDEXES: indexes });
+    const platform = { os: "linux", architecture: "amd64" };
+    const child = { mediaType: mediaTypes.ociManifest, digest: absent, size: 1, platform };
+    const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [child] };
+
+    const answer = await fetch(`${address}/v2/app/manifests/v1`, {
+      method: "PUT",
+      headers: { "content-type": mediaTypes.ociIndex },
+      body: JSON.stringify(index),
+    });
+
+    expect(answer.status).toBe(status);
+  },
+);
+
+it("says once what has no effect", async () => {
+  const { logger } = await serve({ STORAGE_CACHE_BLOBDESCRIPTOR: "inmemory" });
+
+  expect(logger.messages("info").filter((line) => line.includes("no effect"))).toEqual([
+    "storage.cache has no effect here: the size of a blob is read from its file",
+  ]);
+});
+
 it("cuts a request off that does not end within http.draintimeout", async ({ signal }) => {
   const registry = await serve({ HTTP_DRAINTIMEOUT: "50ms" });
   const { port, pathname, search } = new URL(await begin(registry.address, "app"));
@@ -238,9 +270,10 @@ async function serve(variables: Record<string, string> = {}) {
 
 async function opened(text: string, environment: Record<string, string>) {
   const config = parseRegistryConfig({ file: "config.yml", text, environment });
-  const registry = await openRegistry(config, { clock: systemClock, logger: new FakeLogger() });
+  const logger = new FakeLogger();
+  const registry = await openRegistry(config, { clock: systemClock, logger });
   onTestFinished(() => registry.close({ signal: AbortSignal.abort() }));
-  return registry;
+  return { ...registry, logger };
 }
 
 function manifestOf(config: object, layers: readonly object[]): string {

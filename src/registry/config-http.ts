@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { parseDuration } from "../base/schema.ts";
 import { Debug } from "./config-debug.ts";
+import { H2c } from "./config-distribution.ts";
 import { Tls } from "./config-tls.ts";
 
 /** The most that `http.draintimeout` may ask for, so that a stop always ends. */
@@ -56,6 +57,7 @@ export const Http = v.pipe(
     debug: v.optional(Debug),
     /** HTTP/2 is spoken over TLS only, beside HTTP/1.1. */
     http2: v.optional(v.strictObject({ disabled: v.optional(YesOrNo, false) }), {}),
+    h2c: v.optional(H2c),
     /** Taken so that old files work; the state of an upload is in its file, and needs no signature. */
     secret: v.optional(v.union([v.string(), v.number(), v.boolean()], "write a text")),
   }),

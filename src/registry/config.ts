@@ -1,16 +1,24 @@
 import * as v from "valibot";
 import { Auth } from "./auth/index.ts";
 import { DescriptorCache } from "./config-cache.ts";
+import {
+  Compatibility,
+  foreignDrivers,
+  Middleware,
+  Policy,
+  Reporting,
+  TagOptions,
+} from "./config-distribution.ts";
 import { type Placed, parseDocument, type Source } from "./config-document.ts";
 import { Health } from "./config-health.ts";
 import { Http } from "./config-http.ts";
 import { Notifications } from "./config-notifications.ts";
+import { Text, YesOrNo } from "./config-values.ts";
 import { maintenanceEntries } from "./garbage/options.ts";
 import { ProxyOptions } from "./mirror/proxy-options.ts";
 import { QuotaRules } from "./quotas/options.ts";
 import { type StorageChoice, storageOptions } from "./storage/index.ts";
 
-const YesOrNo = v.boolean("write true or false");
 const Count = v.pipe(
   v.number("write a number"),
   v.integer("write a whole number"),
@@ -22,10 +30,13 @@ const Pattern = v.pipe(
   v.transform((text) => new RegExp(text)),
 );
 
+const Level = v.picklist(["error", "warn", "info", "debug"]);
+
 const Log = v.strictObject({
-  level: v.optional(v.picklist(["error", "warn", "info", "debug"]), "info"),
+  level: v.optional(Level),
   formatter: v.optional(v.picklist(["text", "json", "logstash"]), "text"),
   fields: v.optional(v.record(v.string(), v.unknown()), {}),
+  reportcaller: v.optional(YesOrNo, false),
   accesslog: v.optional(v.strictObject({ disabled: v.optional(YesOrNo, false) }), {}),
   /** Taken where they are switched off, as in Distribution's own example. */
   hooks: v.optional(
@@ -46,8 +57,9 @@ const Storage = v.pipe(
   v.strictObject({
     filesystem: v.optional(v.nullable(storageOptions.filesystem)),
     inmemory: v.optional(storageOptions.inmemory),
+    ...foreignDrivers,
+    tag: v.optional(TagOptions),
     delete: v.optional(v.strictObject({ enabled: v.optional(YesOrNo, false) }), {}),
-    /** See `cacheNote`. */
     cache: v.optional(DescriptorCache),
     /** Nothing redirects on these drivers, so either answer is already true. */
     redirect: v.optional(v.strictObject({ disable: v.optional(YesOrNo, false) }), {}),
@@ -60,12 +72,32 @@ const Storage = v.pipe(
     ),
   }),
   v.check(
-    ({ filesystem, inmemory }) => (filesystem === undefined) !== (inmemory === undefined),
+    ({ filesystem, inmemory, ...rest }) =>
+      (filesystem === undefined) !== (inmemory === undefined) || namesForeignDriver(rest),
     "choose one of: filesystem, inmemory",
   ),
 );
 
+const Platform = v.strictObject({ os: Text, architecture: Text });
+
+const Indexes = v.pipe(
+  v.strictObject({
+    /** Of which images an index has to name some that are there. */
+    platforms: v.optional(v.picklist(["all", "none", "list"]), "all"),
+    platformlist: v.optional(v.array(Platform, "write a list of platforms"), []),
+  }),
+  v.forward(
+    v.check(
+      ({ platforms, platformlist }) => (platforms === "list") === platformlist.length > 0,
+      "write platforms: list, and at least one os and architecture here",
+    ),
+    ["platformlist"],
+  ),
+);
+
 const Validation = v.strictObject({
+  /** Of old: `disabled` is what counts. */
+  enabled: v.optional(YesOrNo),
   disabled: v.optional(YesOrNo, false),
   manifests: v.optional(
     v.strictObject({
@@ -76,6 +108,7 @@ const Validation = v.strictObject({
         }),
         {},
       ),
+      indexes: v.optional(Indexes, {}),
     }),
     {},
   ),
@@ -90,6 +123,8 @@ export const RegistryFile = v.strictObject({
     v.check((version) => String(version) === "0.1", "only version 0.1 is known"),
   ),
   log: v.optional(Log, {}),
+  /** The name of `log.level` in the first versions. */
+  loglevel: v.optional(Level),
   storage: Storage,
   http: v.optional(Http, {}),
   auth: v.optional(Auth),
@@ -103,14 +138,24 @@ export const RegistryFile = v.strictObject({
   proxy: v.optional(ProxyOptions),
   /** Ours: see `docs/image-registry-api.md`. */
   quotas: v.optional(QuotaRules, []),
+  /** Of Distribution, without effect here. */
+  middleware: v.optional(Middleware),
+  reporting: v.optional(Reporting),
+  compatibility: v.optional(Compatibility),
+  policy: v.optional(Policy),
 });
 
+type RegistryFile = v.InferOutput<typeof RegistryFile>;
+
 /** Everything decided: each value is what the file said, or its default. */
-export type RegistryConfig = Omit<v.InferOutput<typeof RegistryFile>, "storage"> & {
-  storage: Pick<v.InferOutput<typeof Storage>, "cache" | "delete" | "maintenance"> & {
-    choice: StorageChoice;
-  };
+export type RegistryConfig = Omit<RegistryFile, "storage" | "log" | UnheardKey> & {
+  storage: Pick<RegistryFile["storage"], "delete" | "maintenance"> & { choice: StorageChoice };
+  log: RegistryFile["log"] & { level: v.InferOutput<typeof Level> };
+  /** What the file says without effect, and why: a sentence each. */
+  notes: readonly string[];
 };
+
+type UnheardKey = "loglevel" | "redis" | "middleware" | "reporting" | "compatibility" | "policy";
 
 /**
  * Reads a `config.yml` of Distribution, and the `REGISTRY_…` variables that override it.
@@ -123,8 +168,8 @@ export function parseRegistryConfig(source: Source): RegistryConfig {
 
 /** The same, with the place of each key. */
 export function placedRegistryConfig(source: Source): Placed<RegistryConfig> {
-  const { value, placeOf } = parseDocument(RegistryFile, source);
-  return { value: decided(value), placeOf };
+  const { value, placeOf, notes } = parseDocument(RegistryFile, source);
+  return { value: decided(value, notes), placeOf };
 }
 
 /**
@@ -149,13 +194,23 @@ export function defaultSource(directory: string, environment: Source["environmen
   return { file: "defaults", text, environment };
 }
 
-function decided({ storage, ...rest }: v.InferOutput<typeof RegistryFile>): RegistryConfig {
-  const { filesystem, inmemory, delete: deletion, maintenance, cache } = storage;
+function decided(
+  { storage, log, loglevel, ...rest }: RegistryFile,
+  notes: readonly string[],
+): RegistryConfig {
+  const { redis, middleware, reporting, compatibility, policy, ...heard } = rest;
+  const { filesystem, inmemory, delete: deletion, maintenance } = storage;
   const choice: StorageChoice =
     inmemory === undefined
       ? { driver: "filesystem", options: filesystem ?? v.parse(storageOptions.filesystem, {}) }
       : { driver: "inmemory" };
-  return { ...rest, storage: { delete: deletion, maintenance, choice, cache } };
+  const level = log.level ?? loglevel ?? "info";
+  const decidedStorage = { delete: deletion, maintenance, choice };
+  return { ...heard, log: { ...log, level }, storage: decidedStorage, notes };
+}
+
+function namesForeignDriver(storage: object): boolean {
+  return Object.keys(foreignDrivers).some((name) => name in storage);
 }
 
 function isPattern(text: string): boolean {

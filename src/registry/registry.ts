@@ -9,7 +9,6 @@ import { apiListener } from "./api/listener.ts";
 import { openGateFor } from "./auth/index.ts";
 import { clientAddressBehind } from "./auth/trusted-proxies.ts";
 import type { RegistryConfig } from "./config.ts";
-import { cacheNote } from "./config-cache.ts";
 import { openCollections } from "./garbage/collections.ts";
 import { collectorFor } from "./garbage/collector.ts";
 import { startMaintenance } from "./garbage/maintenance.ts";
@@ -64,7 +63,7 @@ export async function openRegistry(
   config: RegistryConfig,
   { clock, logger: untraced, accessLog, environment = {}, version = "" }: RegistryParts,
 ): Promise<Registry> {
-  if (config.storage.cache) untraced.info(cacheNote);
+  for (const note of config.notes) untraced.info(note);
   const isReadonly = config.storage.maintenance.readonly.enabled;
   const access = isReadonly ? "read" : "write";
   const storage = await openStorage(config.storage.choice, { access, clock });
@@ -170,7 +169,7 @@ function settingsOf({ http, storage, tags, catalog, auth }: RegistryConfig) {
 /** What the image store refuses. */
 function rulesOf({ validation, storage: { maintenance } }: RegistryConfig) {
   return {
-    validation: validation.disabled ? undefined : { urls: validation.manifests.urls },
+    validation: validation.disabled ? undefined : validation.manifests,
     immutable: immutableTagsOf(maintenance.retention.rules),
   };
 }

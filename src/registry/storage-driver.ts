@@ -17,6 +17,12 @@ export interface ReadRange {
   to?: number;
 }
 
+/** A part of the names in a directory. */
+export interface NamesPage {
+  after: string | undefined;
+  count: number;
+}
+
 /** A file with these bytes, or the one that is at `from` until then. */
 export type Placement = { path: StoragePath } & ({ bytes: Uint8Array } | { from: StoragePath });
 
@@ -56,6 +62,16 @@ export interface StorageDriver {
   stat(path: StoragePath, call: Call): Promise<StoredFile | undefined>;
   /** The names directly below `path`, in no order. Nothing when there is nothing. */
   list(path: StoragePath, call: Call): AsyncIterable<string>;
+  /**
+   * The first `count` of those names that come after `after`, in the order of their bytes. Of a large
+   * directory that was not changed lately, this takes no longer than of a small one.
+   */
+  names(path: StoragePath, call: Call & NamesPage): Promise<string[]>;
+  /** As `readWhole` of many small files; `undefined` also for each that is longer. */
+  readEach(
+    paths: readonly StoragePath[],
+    call: Call & { maximumBytes: number },
+  ): Promise<(Uint8Array | undefined)[]>;
   /**
    * Puts files in their places, each in one step as `write` does, and none before the one that it
    * follows. That takes hardly longer than it does for one. A power failure before it resolves may

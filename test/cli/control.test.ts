@@ -35,7 +35,9 @@ describe("an agent that is asked from another terminal", { timeout: 90_000 }, ()
 
     await agent.stop();
     expect((await dewy("status")).printed[1]).toMatch(/^app +v1\.0\.0 +no agent/);
-    expect((await dewy("why")).printed[1]).toBe("app:  Nothing is deployed until dewy is started.");
+    expect((await dewy("why")).printed).toContain(
+      "app:  Nothing is deployed until dewy is started.",
+    );
   });
 
   it("rolls back to what is on the disk without a registry, and no poll undoes that", async () => {
@@ -64,7 +66,9 @@ describe("an agent that is asked from another terminal", { timeout: 90_000 }, ()
     await until("the next agent has polled", async () => {
       return (await json("status")).apps[0].poll?.tag === "v1.0.0";
     });
-    expect((await dewy("why")).printed[1]).toMatch(/v1\.0\.0 is pinned by .* \(it is slow\)/);
+    expect((await dewy("why")).printed.join("\n")).toMatch(
+      /v1\.0\.0 is pinned by .* \(it is slow\)/,
+    );
 
     await dewy("skip", "v1.2.0");
     await dewy("unpin");

@@ -4,7 +4,6 @@ import { describeWith } from "../component.ts";
 import { dockerPrograms, layBed } from "./container-bed.ts";
 import { openDocker } from "./container-engine.ts";
 import { broken, deaf, sick } from "./container-images.ts";
-import type { ContainerStage } from "./container-stage.ts";
 
 describe("an app of containers", { timeout: 90_000 }, () => {
   describeWith(...dockerPrograms)("on docker", () => {

@@ -8,7 +8,7 @@ const mebibyte = 1024 ** 2;
 const layerBytes = 1024 * mebibyte;
 const piece = Buffer.alloc(mebibyte, "dewy");
 
-it("takes and gives a layer of 1 GiB within 64 MiB of memory", { timeout: 60_000 }, async () => {
+it("takes and gives a layer of 1 GiB within 64 MiB of memory", { timeout: 300_000 }, async () => {
   const { address, child } = await serveRegistry(await temporaryDirectory("registry"));
   const pid = child.pid ?? 0;
   await push(address, 1);

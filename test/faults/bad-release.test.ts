@@ -4,7 +4,7 @@ import { ask, until } from "../../src/agent/supervisor/sample-app.fake.ts";
 import type { VerifyOptions } from "../../src/agent/verify/index.ts";
 import { fakeMinisigner } from "../../src/agent/verify/minisign.fake.ts";
 import { digestOf, hexOf } from "../../src/oci/digest.ts";
-import { type HostOptions, openHost, serving } from "./release-host.ts";
+import { type HostOptions, openHost, sayReady, serving } from "./release-host.ts";
 
 /** How many polls may not try a bad release again. */
 const manyPolls = 1_000;
@@ -23,6 +23,8 @@ interface Fault {
   hook?: string;
   isTampered?: boolean;
   verify?: VerifyOptions;
+  /** What the release before it does, where that is to be more than to serve. */
+  first?: string;
   /** The files beside the one that is deployed, in every release. */
   beside?: HostOptions["beside"];
 }
@@ -73,7 +75,14 @@ const faults: Fault[] = [
     what: "hangs in its bake",
     body: serving + sinceAsked("for (;;);"),
     reason: /failed .* s after it got the traffic: /,
-    health: { path, bakeMs: 600_000, timeoutMs: 3_000 },
+    health: { path, bakeMs: 600_000, timeoutMs: 8_000 },
+  },
+  {
+    what: "never says that it is ready",
+    body: serving,
+    first: serving + sayReady,
+    reason: /not ready within 2 s: it has written no line to descriptor 9/,
+    health: { notify: { by: "descriptor", number: 9 }, timeoutMs: 2_000 },
   },
   {
     what: "fails its before-hook",

@@ -23,6 +23,9 @@ export const health: HealthOptions = {
   ...{ timeoutMs: 20_000, minimumUptimeMs: 100, bakeMs: 0 },
 };
 
+/** For apps that say by themselves when they are ready, to the descriptor 9. */
+export const sayReady = 'require("node:fs").writeSync(9, "ready\\n");';
+
 export type HostOptions = Partial<
   Pick<AppOptions, "mode" | "crashes" | "beforeDeployHook" | "rollbackHook" | "verify">
 > & {
@@ -31,10 +34,12 @@ export type HostOptions = Partial<
   beside?: ((content: string, tag: string) => Readonly<Record<string, string>>) | undefined;
   /** What a workflow leaves about the file of a release, as it is published. */
   attest?: (tag: string, content: string) => Promise<object | undefined>;
+  /** What `v1.0.0` does. */
+  first?: string | undefined;
 };
 
 /** An agent that follows a fake GitHub, where `v1.0.0` is published, and its app on a port. */
-export async function openHost({ health: asked, beside, attest, ...rest }: HostOptions) {
+export async function openHost({ health: asked, beside, attest, first, ...rest }: HostOptions) {
   const directory = await mkdtemp(join(tmpdir(), "dewy-bad-release-"));
   const github = await serveFakeGithub();
   const environment = {
@@ -94,7 +99,7 @@ export async function openHost({ health: asked, beside, attest, ...rest }: HostO
       if (asset && isTampered) asset.served = asset.content.replace("servers", "SERVERS");
     },
   };
-  await host.publish("v1.0.0", serving);
+  await host.publish("v1.0.0", first ?? serving);
   const running = agent.run(options, logger, stop).catch((error: unknown) => error);
   onTestFinished(async () => {
     stop.abort(new Error("told to stop"));

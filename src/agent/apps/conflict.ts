@@ -1,23 +1,24 @@
 import { realpathSync } from "node:fs";
-import { relative, sep } from "node:path";
+import { basename, dirname } from "node:path";
 import { ConfigError } from "../../base/errors.ts";
 import type { AppOptions } from "../app-options.ts";
 
 /**
  * Refuses apps that cannot run beside each other in one process.
  *
- * @throws {ConfigError} naming each two and what both of them want
+ * @throws {ConfigError} naming each app with the first that wants the same, and what both of them want
  */
 export function refuseConflicts(apps: readonly AppOptions[]): void {
   const claims = apps.map(claimOf);
-  const problems = claims.flatMap((claim, place) =>
-    claims.slice(0, place).flatMap((other) => {
-      const wanted = sharedBy(other, claim);
-      return wanted === undefined
-        ? []
-        : [`the apps ${other.app.name} and ${claim.app.name} ${wanted}`];
-    }),
-  );
+  const first = new Map<string, Claim>();
+  const problems = claims.flatMap((claim) => {
+    const others = new Set(claim.refuses.flatMap((name) => first.get(name) ?? []));
+    for (const name of claim.takes) if (!first.has(name)) first.set(name, claim);
+    return [...others].map(
+      (other) =>
+        `the apps ${other.app.name} and ${claim.app.name} ${sharedBy(other.app, claim.app)}`,
+    );
+  });
   if (problems.length === 0) return;
   throw new ConfigError(problems.join("; "), {
     hint: "give each app a name, a directory and ports of its own",
@@ -26,32 +27,46 @@ export function refuseConflicts(apps: readonly AppOptions[]): void {
 
 /** Whether `one` must have ended before `other` can run. */
 export function clash(one: AppOptions, other: AppOptions): boolean {
-  return sharedBy(claimOf(one), claimOf(other)) !== undefined;
+  const taken = new Set(claimOf(one).takes);
+  return claimOf(other).refuses.some((name) => taken.has(name));
 }
 
+/** Two apps are at odds where one takes what the other refuses: no pair of them is looked at. */
 interface Claim {
   app: AppOptions;
-  /** Where it is, asked of the system once and not for each two of the apps. */
-  place: string;
+  takes: readonly string[];
+  refuses: readonly string[];
 }
 
-const claimOf = (app: AppOptions): Claim => ({ app, place: placeOf(app) });
+function claimOf(app: AppOptions): Claim {
+  const place = placeOf(app);
+  const owners = ownersOf(place);
+  const both = [...app.ports.map((port) => `port ${port}`), `at ${place}`, `called ${app.name}`];
+  return {
+    app,
+    takes: [...both, ...owners.map((owner) => `in ${owner}`)],
+    refuses: [...both, ...owners.map((owner) => `at ${owner}`), `in ${place}`],
+  };
+}
 
-function sharedBy(one: Claim, other: Claim): string | undefined {
-  const port = one.app.ports.find((each) => other.app.ports.includes(each));
-  if (port !== undefined) return `both serve on port ${port}`;
-  if (one.place === other.place) return `share the directory ${other.app.directory}`;
-  if (isOwnOf(one, other) || isOwnOf(other, one)) {
-    return `cannot lie one inside the files of the other: ${one.app.directory} and ${other.app.directory}`;
+/** The directories that, were they an app's, would hold this place among its own files. */
+function ownersOf(place: string): string[] {
+  const owners: string[] = [];
+  for (let inner = place; dirname(inner) !== inner; inner = dirname(inner)) {
+    if (["releases", "current", ".dewy"].includes(basename(inner))) owners.push(dirname(inner));
   }
-  if (one.app.name === other.app.name) return "have the same name";
-  return undefined;
+  return owners;
 }
 
-/** Whether `inner` is where `outer` puts releases, and removes what it does not know. */
-function isOwnOf({ place: outer }: Claim, { place: inner }: Claim): boolean {
-  const [first = ""] = relative(outer, inner).split(sep);
-  return ["releases", "current", ".dewy"].includes(first);
+function sharedBy(one: AppOptions, other: AppOptions): string {
+  const port = one.ports.find((each) => other.ports.includes(each));
+  if (port !== undefined) return `both serve on port ${port}`;
+  const [place, otherPlace] = [placeOf(one), placeOf(other)];
+  if (place === otherPlace) return `share the directory ${other.directory}`;
+  if (ownersOf(place).includes(otherPlace) || ownersOf(otherPlace).includes(place)) {
+    return `cannot lie one inside the files of the other: ${one.directory} and ${other.directory}`;
+  }
+  return "have the same name";
 }
 
 /** The directory as the system knows it; as it is written, as long as it is not there. */

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
-import type { Call } from "../../base/call.ts";
+import { type Call, TimeoutError, withTimeout } from "../../base/call.ts";
 import type { Environment } from "../../base/environment.ts";
 import { systemCodeOf } from "../../base/errors.ts";
 import { linesOf } from "../../base/lines.ts";
@@ -10,12 +10,15 @@ import { ContainerError } from "./runtime.ts";
 const maximumOutputBytes = 32 * 1024 * 1024;
 const maximumErrorBytes = 16 * 1024;
 const longestLine = 64 * 1024;
+const usualLimitMs = 60_000;
 
 export interface Invocation {
   /** For errors, instead of the arguments, which may hold secrets. */
   what: string;
   /** Values that no error may repeat. */
   secrets?: readonly string[];
+  /** How long the engine may take; a minute unless told. */
+  limitMs?: number;
 }
 
 /** Runs docker or podman. */
@@ -30,6 +33,21 @@ export function openCommandLine(program: string, environment: Environment): Comm
   return { run, lines };
 
   async function run(args: readonly string[], about: Invocation, call: Call): Promise<string> {
+    const { what, limitMs = usualLimitMs } = about;
+    try {
+      return await withTimeout(`${program} ${what}`, limitMs, call, (limited) =>
+        outputOf(args, about, limited),
+      );
+    } catch (cause) {
+      if (!(cause instanceof TimeoutError)) throw cause;
+      throw new ContainerError("UNAVAILABLE", cause.message, {
+        cause,
+        hint: `see whether the engine answers at all: ${program} ps`,
+      });
+    }
+  }
+
+  async function outputOf(args: readonly string[], about: Invocation, call: Call): Promise<string> {
     const child = start(args, call);
     const [output, errors, status] = await Promise.all([
       wholeOf(child.stdout, maximumOutputBytes),
@@ -54,7 +72,7 @@ export function openCommandLine(program: string, environment: Environment): Comm
     const ended = child.ended.catch((error) => {
       throw unstarted(error);
     });
-    ended.catch(() => {});
+    for (const one of [errors, ended]) one.catch(() => {});
     try {
       yield* linesOf(child.stdout, longestLine);
       await ended;
@@ -71,7 +89,11 @@ export function openCommandLine(program: string, environment: Environment): Comm
       env: environment as NodeJS.ProcessEnv,
       stdio: ["ignore", "pipe", "pipe"],
     });
-    const kill = () => void child.kill("SIGKILL");
+    const kill = () => {
+      child.kill("SIGKILL");
+      // What it has started may hold on to them.
+      for (const output of [child.stdout, child.stderr]) output.destroy();
+    };
     signal.addEventListener("abort", kill, { once: true });
     const ended = once(child, "close").then(([status]) => status as number | null);
     ended.then(forget, forget);

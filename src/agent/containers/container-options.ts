@@ -14,6 +14,10 @@ export interface ContainerOptions {
   proxy: (typeof dataPlanes)[number];
   /** Without traffic for so long a connection is closed; 0 for never. */
   proxyIdleMs: number;
+  /** By which containers are told whom a connection is from. */
+  proxyProtocol: "v2" | undefined;
+  /** At a time, over all ports; without it, what the limit of open files allows. */
+  maximumConnections: number | undefined;
   /** A network they are in, and what they are called there once they are ready. */
   network: string | undefined;
   networkAlias: string | undefined;

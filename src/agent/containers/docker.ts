@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import { writeFileWhole } from "../../base/atomic-file.ts";
@@ -48,6 +48,13 @@ const dialects: Record<"docker" | "podman", Dialect> = {
   },
 };
 
+const credentialPrefix = "pull-";
+
+/** Of an engine that has much to do. */
+const slowLimitMs = 300_000;
+/** Layers that have come are kept by the engine: the next attempt goes on with the others. */
+const pullLimitMs = 2 * 3_600_000;
+
 export interface RuntimeOptions {
   runtime: "docker" | "podman";
   environment: Environment;
@@ -73,7 +80,8 @@ export function openContainerRuntime({
       await withCredential(options, (signedIn) => {
         const { global, pull } = signedIn ?? { global: [], pull: [] };
         const http = options.plainHttp ? dialect.plainHttp : [];
-        return run([...global, "pull", "--quiet", ...pull, ...http, reference], pulling, call);
+        const args = [...global, "pull", "--quiet", ...pull, ...http, reference];
+        return run(args, { ...pulling, limitMs: pullLimitMs }, call);
       });
     },
 
@@ -86,7 +94,8 @@ export function openContainerRuntime({
     async run(specification, call) {
       const secrets = specification.options.flatMap((word) => word.split("=").slice(1).join("="));
       const what = `run ${specification.name}`;
-      const output = await run(runArguments(specification), { what, secrets }, call);
+      const limitMs = slowLimitMs;
+      const output = await run(runArguments(specification), { what, secrets, limitMs }, call);
       return output.trim().split("\n").at(-1) ?? "";
     },
 
@@ -102,14 +111,14 @@ export function openContainerRuntime({
 
     async stop(id, graceMs, call) {
       const seconds = String(Math.ceil(graceMs / 1000));
-      await run(["stop", "--time", seconds, id], { what: "stop" }, call).catch(
-        unless("NO_CONTAINER"),
-      );
+      const stopping = { what: "stop", limitMs: graceMs + slowLimitMs };
+      await run(["stop", "--time", seconds, id], stopping, call).catch(unless("NO_CONTAINER"));
     },
 
     async remove(id, { force }, call) {
       const args = ["rm", "--volumes", ...(force ? ["--force"] : []), id];
-      await run(args, { what: "rm" }, call).catch(unless("NO_CONTAINER"));
+      const removing = { what: "rm", limitMs: slowLimitMs };
+      await run(args, removing, call).catch(unless("NO_CONTAINER"));
     },
 
     async logTail(id, count, call) {
@@ -143,7 +152,8 @@ export function openContainerRuntime({
     },
 
     async removeImage(reference, call) {
-      await run(["rmi", reference], { what: `rmi ${reference}` }, call).catch(unless("NO_IMAGE"));
+      const removing = { what: `rmi ${reference}`, limitMs: slowLimitMs };
+      await run(["rmi", reference], removing, call).catch(unless("NO_IMAGE"));
     },
   };
 
@@ -173,7 +183,7 @@ export function openContainerRuntime({
     work: (signedIn: ReturnType<Dialect["signedIn"]> | undefined) => Promise<Result>,
   ): Promise<Result> {
     if (credential === undefined) return work(undefined);
-    const place = join(directory, `pull-${randomUUID()}`);
+    const place = join(directory, `${credentialPrefix}${randomUUID()}`);
     await mkdir(place, { mode: 0o700, recursive: true });
     try {
       const content = JSON.stringify({ auths: { [keyOf(host)]: entryFor(credential) } });
@@ -182,6 +192,14 @@ export function openContainerRuntime({
     } finally {
       await rm(place, { recursive: true, force: true });
     }
+  }
+}
+
+/** Removes the credentials that an agent which was killed during a pull has left. */
+export async function removeLeftCredentials(directory: string): Promise<void> {
+  const names = await readdir(directory).catch(() => []);
+  for (const name of names.filter((one) => one.startsWith(credentialPrefix))) {
+    await rm(join(directory, name), { recursive: true, force: true });
   }
 }
 

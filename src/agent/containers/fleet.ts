@@ -10,7 +10,7 @@ import type { ContainerOptions } from "./container-options.ts";
 import { type ContainerProbeOptions, deathOf, untilContainerReady } from "./container-probe.ts";
 import { type ExposedPorts, onlyExposed } from "./exposed-ports.ts";
 import type { ReleaseImage } from "./release-image.ts";
-import { type App, configOf, labelsOf, replicaLabels } from "./replica.ts";
+import { type App, configOf, hasLabels, labelsOf, replicaLabels } from "./replica.ts";
 import { type Container, ContainerError, type ContainerRuntime, type Image } from "./runtime.ts";
 import { addressOf, type Traffic, type TrafficPort } from "./traffic.ts";
 
@@ -54,6 +54,7 @@ export interface Fleet {
 /** What `docker stop` waits for before it kills. */
 const stopGraceMs = 10_000;
 const failedStopGraceMs = 5_000;
+const discardLimitMs = 30_000;
 
 export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
   const { app, container: asked, health, drainMs, environment } = options;
@@ -103,9 +104,10 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
   async function bringUp(image: ReleaseImage, index: number, call: Call): Promise<Container> {
     const name = nameFor(index);
     const on = await portsOf(image, call);
+    const labels = replicaLabels(app, image, config, { index, at: clock.now() });
     const specification = {
       ...{ name, image: image.reference, command: asked.command, options: asked.runOptions },
-      labels: replicaLabels(app, image, config, { index, at: clock.now() }),
+      labels,
       publish:
         plane.reach === "published" ? unique(on.map(({ containerPort }) => containerPort)) : [],
       network: asked.network,
@@ -120,7 +122,7 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
       await admit(container, image, call);
       return container;
     } catch (error) {
-      await discard(name);
+      await discard(name, labels);
       throw error;
     }
   }
@@ -181,11 +183,15 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
     return `${asked.baseName}-${lastSecond}-${index}`;
   }
 
-  /** Even when the call is over: what has failed must not be there at the next look. */
-  async function discard(name: string): Promise<void> {
-    const last = { signal: AbortSignal.timeout(30_000) };
+  /**
+   * Even when the call is over: what has failed must not be there at the next look. The name may be
+   * another's, and that may be why it failed.
+   */
+  async function discard(name: string, labels: Readonly<Record<string, string>>): Promise<void> {
+    const last = { signal: AbortSignal.timeout(discardLimitMs) };
     try {
-      await runtime.remove(name, { force: true }, last);
+      const left = await runtime.inspect(name, last);
+      if (left && hasLabels(left, labels)) await runtime.remove(left.id, { force: true }, last);
     } catch (error) {
       logger.error("a container that failed could not be removed", { container: name, error });
     }

@@ -34,23 +34,29 @@ export function openPull({ runtime, credentials, plainHttp, logger }: ImageRelea
   };
 }
 
-/** Makes a release's directory for `choice`, once its image is on this host. */
+/**
+ * Makes a release's directory for `choice`, once its image is on this host. The artifact of an image
+ * is its manifest: what vouches for that vouches for all that it names, so nothing is pulled before.
+ */
 export function openPrepareImage(parts: ImageReleaseParts): Prepare {
   const { releases, runtime, clock, logger, observe } = parts;
   const pull = openPull(parts);
-  return async ({ tag, artifact }, phases, call) => {
-    const { name, identity, url, digest } = artifact;
-    if (digest === undefined) throw new Error(`${url} has no digest`);
+  return async ({ tag, artifact }, { phases, fetch }, call) => {
+    const { name, identity, url } = artifact;
+    const { digest, evidence, sizeBytes } = await fetch(call);
     const image = { tag, digest, reference: url.replace(/^img:\/\//, "") };
+    if (!image.reference.endsWith(`@${digest}`)) throw new Error(`${url} is not ${digest}`);
     await phases.enter("fetch");
     const isHere = (await runtime.image(image.reference, call)) !== undefined;
     if (!isHere) await pull(image, call);
     logger.info("Download notification", { tag });
     const from = isHere ? "disk" : "registry";
-    observe({ type: "fetched", tag, artifact: name, sizeBytes: artifact.sizeBytes ?? 0, from });
+    observe({ type: "fetched", tag, artifact: name, sizeBytes, from });
     const directory = await releases.reserve();
     await phases.enter("unpack", directory);
     await writeReleaseImage(directory, image);
-    return { tag, identity, digest, artifact: name, directory, since: clock.now().toISOString() };
+    const since = clock.now().toISOString();
+    const known = { tag, identity, digest, artifact: name, directory, since };
+    return { ...known, ...(evidence && { evidence }) };
   };
 }

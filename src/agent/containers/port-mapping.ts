@@ -17,8 +17,7 @@ export interface PortMapping {
 export function parsePortMappings(values: readonly string[]): PortMapping[] {
   const pieces = values.flatMap((value) => value.split(",")).map((piece) => piece.trim());
   const mapped = pieces.filter((piece) => piece.includes(":"));
-  const plain = values.length > 0 && mapped.length === pieces.length ? [] : pieces;
-  const ports = parsePorts(plain.filter((piece) => !piece.includes(":")));
+  const ports = parsePorts(pieces.filter((piece) => !piece.includes(":")));
   const mappings = [
     ...ports.map((port) => ({ port, containerPort: undefined })),
     ...mapped.map(parseMapping),

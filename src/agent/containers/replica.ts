@@ -70,3 +70,10 @@ export function indexOf({ labels }: Container): number {
   const index = Number(labels[labelKeys.replica]);
   return Number.isInteger(index) ? index : -1;
 }
+
+export function hasLabels(
+  { labels }: Container,
+  wanted: Readonly<Record<string, string>>,
+): boolean {
+  return Object.entries(wanted).every(([key, value]) => labels[key] === value);
+}

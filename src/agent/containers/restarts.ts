@@ -1,35 +1,28 @@
-import type { Clock } from "../../base/clock.ts";
+import { backoffMs } from "../../base/retry.ts";
 
-const firstMs = 1_000;
-const longestMs = 60_000;
+const backoff = { firstMs: 1_000, maximumMs: 60_000 };
 /** Who was up for so long has not crashed at its start. */
 const wellAfterMs = 60_000;
 
-/** When a replica that has ended may be started again: after a second, then two, at most a minute. */
+/** When a replica that has ended may be started again: soon, then later and later. */
 export interface Restarts {
   /** One has ended that was up for `uptimeMs`. */
   note(uptimeMs: number): void;
   /** How long nobody is to be started, from now on. */
   leftMs(): number;
-  /** All is well again, or something else is to run. */
+  /** Something else is to run. */
   forget(): void;
-  /** Since all was well. */
-  readonly count: number;
 }
 
-export function openRestarts(clock: Clock): Restarts {
+export function openRestarts(): Restarts {
   let count = 0;
   let notBefore = 0;
   return {
-    get count() {
-      return count;
-    },
     note(uptimeMs) {
       count = uptimeMs >= wellAfterMs ? 1 : count + 1;
-      const waitMs = Math.min(firstMs * 2 ** (count - 1), longestMs);
-      notBefore = clock.now().getTime() + waitMs;
+      notBefore = performance.now() + backoffMs(backoff, count);
     },
-    leftMs: () => Math.max(0, notBefore - clock.now().getTime()),
+    leftMs: () => Math.max(0, notBefore - performance.now()),
     forget() {
       count = 0;
       notBefore = 0;

@@ -69,11 +69,9 @@ export function openTraffic(
     },
 
     async drain(id, drainMs, call) {
-      const until = clock.now().getTime() + drainMs;
-      for (;;) {
+      for (let leftMs = drainMs; ; leftMs -= betweenLooksMs) {
         const { open = 0 } = (await plane.loads(call)).get(id) ?? {};
         if (open === 0) return 0;
-        const leftMs = until - clock.now().getTime();
         if (leftMs <= 0) return open;
         await clock.sleep(Math.min(betweenLooksMs, leftMs), call);
       }

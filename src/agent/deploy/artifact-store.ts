@@ -50,6 +50,8 @@ export interface ArtifactStore {
   knownDigest(artifact: Artifact): Promise<Digest | undefined>;
   remember(artifact: Artifact, digest: Digest): Promise<void>;
   partialPath(artifact: Artifact): string;
+  /** Where an artifact of this digest is, or would be. */
+  pathOf(digest: Digest): string;
   /** Gives a complete, synced partial its final name. */
   publish(partialPath: string, digest: Digest): Promise<string>;
   /**
@@ -94,6 +96,7 @@ export async function openArtifactStore(
     },
 
     partialPath: (artifact) => join(partials, keyOf(artifact)),
+    pathOf,
 
     async publish(partialPath, digest) {
       const path = pathOf(digest);

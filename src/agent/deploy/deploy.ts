@@ -9,7 +9,9 @@ import type { Admission } from "../verify/admission.ts";
 import type { Evidence, LocalFile } from "../verify/verifier.ts";
 import { type ActivateParts, activate } from "./activate.ts";
 import { afterwards } from "./afterwards.ts";
-import { fetchArtifact } from "./fetch.ts";
+import { confirmRoomToFetch, confirmRoomToUnpack } from "./disk-room.ts";
+import { occupiedBytes } from "./disk-usage.ts";
+import { type FetchedArtifact, fetchArtifact } from "./fetch.ts";
 import type { HookFacts, RunHook } from "./hook.ts";
 import { type PhaseParts, type PhaseTrack, trackPhases } from "./phases.ts";
 import { makeRoom, type PruneParts, prune } from "./prune.ts";
@@ -34,8 +36,20 @@ export interface DeployParts extends PhaseParts, PruneParts, ActivateParts {
   logger: Logger;
 }
 
-/** Makes a complete directory under `releases/`, which nothing points to yet. */
-export type Prepare = (choice: Choice, phases: PhaseTrack, call: Call) => Promise<DeployedRelease>;
+/**
+ * Makes a complete directory under `releases/`, which nothing points to yet. `fetch` brings the
+ * artifact, whole and vouched for: before that nothing may be made of a release.
+ */
+export type Prepare = (
+  choice: Choice,
+  parts: { phases: PhaseTrack; fetch: (call: Call) => Promise<VouchedArtifact> },
+  call: Call,
+) => Promise<DeployedRelease>;
+
+export interface VouchedArtifact extends FetchedArtifact {
+  /** What vouches for it; `undefined` where nothing does, and nothing has to. */
+  evidence: Evidence | undefined;
+}
 
 /**
  * Takes the chosen release into service: fetch, verify, unpack, switch, start, commit, prune.
@@ -100,9 +114,31 @@ function prepareWith(
   parts: DeployParts,
   call: Call,
 ): Promise<DeployedRelease> {
+  const fetch = (each: Call) => fetchVouched(choice, phases, parts, each);
   return parts.prepare
-    ? parts.prepare(choice, phases, call)
+    ? parts.prepare(choice, { phases, fetch }, call)
     : unpackArtifact(choice, phases, parts, call);
+}
+
+async function fetchVouched(
+  choice: Choice,
+  phases: PhaseTrack,
+  parts: DeployParts,
+  call: Call,
+): Promise<VouchedArtifact> {
+  const { artifact } = choice;
+  const { registry, store, shared, clock, logger, admission } = parts;
+  let evidence: Evidence | undefined;
+  const verify = async (file: LocalFile, each: Call) => {
+    await phases.enter("verify");
+    evidence = await admission.vouch(choice, file, each);
+  };
+  await phases.enter("fetch");
+  await makeRoom(artifact, parts);
+  // What an engine pulls is in its own place.
+  if (!parts.prepare) await confirmRoomToFetch(artifact, parts);
+  const fetching = { registry, artifact, store, shared, clock, logger, verify };
+  return { ...(await fetchArtifact(fetching, call)), evidence };
 }
 
 /** A complete directory under `releases/`, which nothing points to yet. */
@@ -113,23 +149,15 @@ async function unpackArtifact(
   call: Call,
 ): Promise<DeployedRelease> {
   const { tag, artifact } = choice;
-  const { registry, releases, store, shared, clock, logger, observe } = parts;
-  let evidence: Evidence | undefined;
-  const verify = async (file: LocalFile, each: Call) => {
-    await phases.enter("verify");
-    evidence = await parts.admission.vouch(choice, file, each);
-  };
-
-  await phases.enter("fetch");
-  await makeRoom(artifact, parts);
-  const fetching = { registry, artifact, store, shared, clock, logger, verify };
-  const fetched = await fetchArtifact(fetching, call);
+  const { releases, clock, logger, observe } = parts;
+  const { evidence, ...fetched } = await fetchVouched(choice, phases, parts, call);
   const cache_key = `${tag}--${artifact.name}`;
   logger.info("Cached artifact", { tag, cache_key, digest: fetched.digest });
   logger.info("Download notification", { tag });
   const { sizeBytes, from } = fetched;
   observe({ type: "fetched", tag, artifact: artifact.name, sizeBytes, from });
 
+  await confirmRoomToUnpack(artifact, fetched, parts);
   const directory = await releases.reserve();
   await phases.enter("unpack", directory);
   await unpack(fetched.path, artifact.name, directory, archiveLimits, call);
@@ -137,8 +165,9 @@ async function unpackArtifact(
 
   const { identity, name } = artifact;
   const since = clock.now().toISOString();
+  const sizes = { artifactBytes: sizeBytes, unpackedBytes: await occupiedBytes(directory) };
   const known = { tag, identity, digest: fetched.digest, artifact: name, directory, since };
-  return { ...known, ...(evidence && { evidence }) };
+  return { ...known, ...sizes, ...(evidence && { evidence }) };
 }
 
 async function takeIntoService(

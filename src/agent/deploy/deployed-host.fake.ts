@@ -18,6 +18,7 @@ import { openAdmission } from "../verify/admission.ts";
 import { openVerification } from "../verify/index.ts";
 import { openArtifactStore } from "./artifact-store.ts";
 import { deploy } from "./deploy.ts";
+import type { DiskRules } from "./disk-room.ts";
 import type { HookFacts } from "./hook.ts";
 import { openReleases } from "./releases.ts";
 
@@ -28,8 +29,10 @@ export async function openHost() {
   const clock = systemClock;
   const verification = await openVerification({}, { inQuery: undefined, clock });
   const ledger = await openLedger(join(root, ".dewy/ledger.json"), { logger, clock });
+  const releases = await openReleases(root, clock);
   const host = {
     root,
+    ledger,
     logger,
     phases: [] as Phase[],
     started: [] as string[],
@@ -39,6 +42,8 @@ export async function openHost() {
     /** Of the putting back: the second switch of a deployment. */
     switchFailure: undefined as Error | undefined,
     tamper: false,
+    disk: undefined as DiskRules | undefined,
+    releases,
     hooks: [] as string[],
     hookFailure: undefined as "before" | "after" | "rollback" | undefined,
     /** Called in each hook. */
@@ -53,10 +58,9 @@ export async function openHost() {
       const registry = registryOf(choice);
       const rules = { platform: thisHost().platform, preRelease: false };
       const admission = openAdmission({ ...parts, verification, registry, rules });
-      await deploy(choice, { ...parts, registry, admission }, call);
+      await deploy(choice, { ...parts, registry, admission, disk: host.disk }, call);
     },
   };
-  const releases = await openReleases(root, clock);
   const parts = {
     ledger,
     clock,

@@ -24,6 +24,9 @@ const DeployedRelease = v.object({
   since: Time,
   /** What vouched for these bytes; ledgers of earlier versions do not tell. */
   evidence: v.optional(Evidence),
+  /** What was fetched, and what it takes unpacked; ledgers of earlier versions do not tell. */
+  artifactBytes: v.optional(v.number()),
+  unpackedBytes: v.optional(v.number()),
 });
 
 /** The steps of a deployment, in order. */

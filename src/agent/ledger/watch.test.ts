@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { digestOf } from "../../oci/digest.ts";
 import { beginAttempt, commitDeployment } from "./attempt.ts";
-import { pinRelease, quarantineReason, skipRelease } from "./holds.ts";
+import { pauseDeployments, pinRelease, quarantineReason, skipRelease } from "./holds.ts";
 import type { DeployedRelease, LedgerState } from "./ledger.ts";
-import { goodReleases, noteDeath, takeBack, verdictOf } from "./watch.ts";
+import { goodReleases, noteDeath, takeBack, undoTakeBack, verdictOf } from "./watch.ts";
 
 const start = new Date("2026-11-29T08:00:00Z");
 const at = (seconds: number) => new Date(start.getTime() + seconds * 1_000);
@@ -48,6 +48,18 @@ describe("the watch over a release that was committed", () => {
     const state = pinRelease(died(deployed("v1", "v2"), 1, 2, 3), { tag: "v2", ...alice });
 
     expect(verdictOf(state, rules, at(3))?.pin).toMatchObject({ by: "alice" });
+  });
+
+  it("undoes a going back, and not what a person has decided meanwhile", () => {
+    const before = died(deployed("v1", "v2"), 1, 2, 3);
+    const verdict = verdictOf(before, rules, at(3));
+    const [good] = goodReleases(before, at(3));
+    if (!verdict || !good) throw new Error("there is nothing to go back to");
+    const back = takeBack(before, good, { ...verdict, reason: "it died", logTail: [] }, at(4));
+
+    const undone = undoTakeBack(pauseDeployments(back, alice), before);
+
+    expect(undone).toEqual(pauseDeployments(before, alice));
   });
 
   it("goes back neither to what a person has skipped nor to what has failed", () => {

@@ -87,3 +87,11 @@ export function takeBack(
   });
   return { ...rest, active: { ...good, since: at } };
 }
+
+/** Makes it as it was `before`, and leaves alone what a person has decided meanwhile. */
+export function undoTakeBack(
+  state: State,
+  { active, lastGood, watch, quarantined }: State,
+): LedgerState {
+  return { ...state, active, lastGood, watch, quarantined };
+}

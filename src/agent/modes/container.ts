@@ -70,7 +70,7 @@ export function openContainerMode(
     { app: { name, directory }, container: asked, health, drainMs, environment },
     { ...parts, traffic },
   );
-  const restarts = openRestarts(clock);
+  const restarts = openRestarts();
   const leaving = new Set<string>();
   const crashed = new Set<string>();
   const behind = new Set<Promise<unknown>>();

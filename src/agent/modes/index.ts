@@ -53,15 +53,20 @@ async function openContainers(
   parts: ModeParts,
   call: Call,
 ): Promise<RunningMode> {
-  const [{ openContainerRuntime }, { openDataPlane }, { openContainerMode }, images] =
-    await Promise.all([
-      import("../containers/docker.ts"),
-      import("../proxy/index.ts"),
-      import("./container.ts"),
-      import("../containers/image-release.ts"),
-    ]);
+  const [
+    { openContainerRuntime, removeLeftCredentials },
+    { openDataPlane },
+    { openContainerMode },
+    images,
+  ] = await Promise.all([
+    import("../containers/docker.ts"),
+    import("../proxy/index.ts"),
+    import("./container.ts"),
+    import("../containers/image-release.ts"),
+  ]);
   const { container, environment, directory } = options;
   const kept = join(directory, ".dewy");
+  await removeLeftCredentials(kept);
   const runtime = openContainerRuntime({ ...container, environment, directory: kept });
   await runtime.version(call).catch(refuseEngine);
   const plane = await openDataPlane(

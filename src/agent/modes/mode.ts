@@ -12,7 +12,7 @@ export interface RunningMode {
   goBack(tag: string, call: Call): Promise<void>;
   /** From now on `listener` is told of each death of what is in service, `how` it died. */
   onDeath(listener: (how: string) => void): void;
-  /** What the newest process has written last. */
+  /** What the newest process has written last; never rejects. */
   lastWords(): Promise<readonly string[]>;
   /** Starts the same release again, where there is something to start. */
   restart(call: Call): Promise<void>;

@@ -10,7 +10,9 @@ import type { Observe, StartReason } from "../event.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { openAppOutput } from "../output/app-output.ts";
 import type { HealthOptions } from "../readiness/health.ts";
+import { openNotify } from "../readiness/notification.ts";
 import { ProbeError } from "../readiness/probe-error.ts";
+import type { Replacement } from "../supervisor/candidate.ts";
 import { openKeptPorts } from "../supervisor/kept-ports.ts";
 import type { Listeners, openListeners } from "../supervisor/listeners.ts";
 import { openSupervisor } from "../supervisor/supervisor.ts";
@@ -61,6 +63,7 @@ export async function openServerMode(
   const { record, logger, clock, ledger } = parts;
   const { drainMs, handover } = options;
   if (handover && process.pid === 1) throw nothingOutlives();
+  const notify = health?.notify && (await openNotify(health.notify, options));
   const kept = openKeptPorts({ ...parts, handover, directory: join(options.directory, ".dewy") });
   const { listeners, endPredecessors } = await takeOver(
     { ports, record, drainMs, logger, clock, listen: kept.listen },
@@ -73,7 +76,7 @@ export async function openServerMode(
       ? await openAppOutput({ ...parts, ...options, tag: startedTag })
       : undefined;
   const supervisor = openSupervisor({
-    output: output?.open,
+    ...{ output: output?.open, notify },
     ...{ ...options, command: [program, ...args], listeners, record, logger, clock },
     minimumUptimeMs: health?.minimumUptimeMs ?? 1_000,
     onDeath(how) {
@@ -133,9 +136,12 @@ export async function openServerMode(
 
   async function startProved(tag: string, each: Call): Promise<Started & { pid: number }> {
     const rivalPid = supervisor.running?.pid;
-    const about = ({ pid }: { pid: number }) => ({ tag, pid, rivalPid });
+    const about = ({ pid, notification }: Pick<Replacement, "pid" | "notification">) => {
+      if (notify && !notification) throw unheard();
+      return { tag, pid, rivalPid, notification };
+    };
     const replacement = await supervisor
-      .start(each, (candidate, own) => proving.ready(about(candidate), own))
+      .start(each, async (candidate, own) => proving.ready(about(candidate), own))
       .catch(withLastWords);
     const { pid, generation, failed } = replacement;
     return {
@@ -211,6 +217,13 @@ function servedOn(ports: readonly number[], { sockets }: Listeners): readonly nu
 function nothingOutlives(): ConfigError {
   return new ConfigError("--handover: nothing outlives the first process of a container", {
     hint: "leave it out, and replace the container; or let a supervisor in it start dewy",
+  });
+}
+
+/** It has been logged why. */
+function unheard(): SupervisorError {
+  return new SupervisorError("SPAWN_FAILED", "nobody can listen to whether the app is ready", {
+    hint: "see the warning just above; /tmp and the directory of the app have to be writable",
   });
 }
 

@@ -1,15 +1,19 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, open, readdir, rm, stat } from "node:fs/promises";
+import { closeSync } from "node:fs";
+import { mkdtemp, open as openFile, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import type { Call } from "../../base/call.ts";
 import { systemClock } from "../../base/clock.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
 import { until } from "../supervisor/sample-app.fake.ts";
 import { openAppOutput } from "./app-output.ts";
+import type { PassTo } from "./generation-output.ts";
 import type { OutputEntry } from "./output-entry.ts";
 import { openOutputFile, outputPaths } from "./output-file.ts";
+import { openPipes } from "./pipes.ts";
 import { readOutput } from "./read-output.ts";
 
 describe("the output of an app", () => {
@@ -31,6 +35,18 @@ describe("the output of an app", () => {
     ]);
     expect(await readdir(join(directory, ".dewy"))).toEqual(["output.jsonl"]);
     expect((await stat(outputPaths(directory)[0])).mode & 0o777).toBe(0o600);
+  });
+
+  it("says the last words of who has ended, though the next one is there already", async ({
+    signal,
+  }) => {
+    const { output, run } = await prepare();
+
+    await run(1, "echo first", { signal });
+    const words = output.lastWords();
+    await run(2, "echo second", { signal });
+
+    expect(await words).toEqual(["first"]);
   });
 
   it("may be opened again by its name, as /dev/stdout", async ({ signal }) => {
@@ -60,6 +76,24 @@ describe("the output of an app", () => {
 
     expect((await read()).map(({ text }) => text.length)).toEqual([8_192, 3]);
   });
+});
+
+it("stops nobody but the app when what the agent writes to is not read", async ({ signal }) => {
+  const directory = await temporaryDirectory();
+  const { stdout: stuck, stderr: other } = await openPipes(directory, { signal });
+  onTestFinished(() => {
+    for (const pipe of [stuck, other]) [pipe.read, pipe.write, pipe.spare].map(closeSync);
+  });
+  const passTo = { stdout: stuck.write, stderr: stuck.write };
+  const { open } = await prepare({}, passTo);
+  const flood = "head -c 300000 /dev/zero & exec head -c 300000 /dev/zero >&2";
+
+  for (let generation = 1; generation <= 4; generation++) {
+    const child = await open(generation, flood, { signal });
+    onTestFinished(() => void child.kill("SIGKILL"));
+  }
+
+  for (let time = 0; time < 100; time++) await stat(directory);
 });
 
 describe("the file of an app's output", () => {
@@ -98,23 +132,31 @@ const line = (text: string): OutputEntry => ({
   ...{ at: new Date(0).toISOString(), stream: "stdout", generation: 1, text },
 });
 
-async function prepare(environment = {}) {
+async function temporaryDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "dewy-output-"));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+async function prepare(environment = {}, to?: PassTo) {
+  const directory = await temporaryDirectory();
   const parts = { directory, environment, clock: systemClock, logger: new FakeLogger() };
-  const nowhere = await open("/dev/null", "w");
+  const nowhere = await openFile("/dev/null", "w");
   onTestFinished(() => nowhere.close());
-  const passTo = { stdout: nowhere.fd, stderr: nowhere.fd };
+  const passTo = to ?? { stdout: nowhere.fd, stderr: nowhere.fd };
   const output = await openAppOutput({ ...parts, passTo, tag: async () => "v1.0.0" });
+  const open = async (generation: number, script: string, call: Call) => {
+    const ends = await output.open(generation, call);
+    if (!ends) throw new Error("there are no pipes");
+    const stdio = ["ignore", ends.stdout, ends.stderr] as const;
+    const child = spawn("/bin/sh", ["-c", script], { stdio: [...stdio] });
+    ends.given();
+    return child;
+  };
   return {
-    ...{ directory, parts, output },
-    async run(generation: number, script: string, call: { signal: AbortSignal }) {
-      const ends = await output.open(generation, call);
-      if (!ends) throw new Error("there are no pipes");
-      const stdio = ["ignore", ends.stdout, ends.stderr] as const;
-      const child = spawn("/bin/sh", ["-c", script], { stdio: [...stdio] });
-      ends.given();
-      await once(child, "exit");
+    ...{ directory, parts, output, open },
+    async run(generation: number, script: string, call: Call) {
+      await once(await open(generation, script, call), "exit");
     },
     async read() {
       const entries: OutputEntry[] = [];

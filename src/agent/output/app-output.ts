@@ -56,8 +56,8 @@ export async function openAppOutput(parts: AppOutputParts): Promise<AppOutput> {
   return {
     async open(generation, call) {
       const tail: string[] = [];
-      const tag = await parts.tag();
       try {
+        const tag = await parts.tag();
         const output = await openGenerationOutput(
           { directory: place, to: parts.passTo },
           keeping({ generation, ...(tag && { tag }) }, tail),
@@ -76,8 +76,9 @@ export async function openAppOutput(parts: AppOutputParts): Promise<AppOutput> {
 
     async lastWords() {
       if (!newest) return [];
-      await settlesWithin(newest.ended, lastWordsMs, clock);
-      return newest.tail.map((line) => concealed(line, secrets));
+      const { tail, ended } = newest;
+      await settlesWithin(ended, lastWordsMs, clock);
+      return tail.map((line) => concealed(line, secrets));
     },
 
     async close() {

@@ -1,4 +1,4 @@
-import { closeSync, write } from "node:fs";
+import { closeSync, constants, fstat, open, write } from "node:fs";
 import { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -44,7 +44,7 @@ export async function openGenerationOutput(
   const pipes = { stdout, stderr };
   const standIn = await openStandIn([to.stdout, to.stderr, stdout.spare, stderr.spare]).catch(
     (error) => {
-      for (const { read, write: other } of [stdout, stderr]) [read, other].map(closeSync);
+      for (const pipe of [stdout, stderr]) [pipe.read, pipe.write, pipe.spare].map(closeSync);
       throw error;
     },
   );
@@ -71,11 +71,29 @@ async function read(
   const socket = new Socket({ fd, readable: true, writable: false });
   socket.unref();
   const splitter = splitLines(longestText);
-  for await (const chunk of socket) {
-    await passOn(to, chunk);
-    kept(stream, splitter.take(chunk));
+  const target = await withoutWaiting(to);
+  try {
+    for await (const chunk of socket) {
+      await passOn(target, chunk);
+      kept(stream, splitter.take(chunk));
+    }
+    kept(stream, splitter.end());
+  } finally {
+    if (target !== to) closeSync(target);
   }
-  kept(stream, splitter.end());
+}
+
+/**
+ * A pipe is opened once more: whoever stops reading it must not hold the threads that all work with
+ * files is done on. Of a file there is one place to write at, which all who write there share.
+ */
+async function withoutWaiting(fd: number): Promise<number> {
+  try {
+    if (!(await promisify(fstat)(fd)).isFIFO()) return fd;
+    return await promisify(open)(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK);
+  } catch {
+    return fd; // there is no /proc, or nobody reads it any more
+  }
 }
 
 /** What the file does not take is lost, as on a full disk; who is slow is waited for. */

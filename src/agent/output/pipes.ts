@@ -16,7 +16,7 @@ export interface Pipe {
   readonly write: number;
 }
 
-const draft = /^(stdout|stderr)\.[0-9a-f-]{36}\.tmp$/;
+const draft = /^(stdout|stderr|ready)\.[0-9a-f-]{36}\.tmp$/;
 const ends = ["read", "write", "spare"] as const;
 /** In this order none has to wait for the other end. */
 const flags = {
@@ -31,20 +31,43 @@ const flags = {
  */
 export async function openPipes(
   directory: string,
-  { signal }: Call,
+  call: Call,
 ): Promise<{ stdout: Pipe; stderr: Pipe }> {
-  const [out, err] = ["stdout", "stderr"].map((name) =>
-    join(directory, `${name}.${randomUUID()}.tmp`),
-  ) as [string, string];
+  return withNames(directory, ["stdout", "stderr"], call, async ([out = "", err = ""], opened) => ({
+    stdout: await openPipe(out, opened),
+    stderr: await openPipe(err, opened),
+  }));
+}
+
+/** One whose other end is open both ways: whoever has it needs no reader, and is never ended by a write. */
+export async function openOwnPipe(
+  directory: string,
+  name: "ready",
+  call: Call,
+): Promise<{ read: number; both: number }> {
+  return withNames(directory, [name], call, async ([path = ""], opened) => {
+    const read = await openEnd(path, flags.read, opened);
+    return { read, both: await openEnd(path, constants.O_RDWR, opened) };
+  });
+}
+
+/** `open` gets the paths, and notes what it has opened: when it fails, that is closed. */
+async function withNames<Result>(
+  directory: string,
+  names: readonly string[],
+  { signal }: Call,
+  open: (paths: readonly string[], opened: number[]) => Promise<Result>,
+): Promise<Result> {
+  const paths = names.map((name) => join(directory, `${name}.${randomUUID()}.tmp`));
   const opened: number[] = [];
   try {
-    await promisify(execFile)("mkfifo", ["-m", "600", out, err], { signal });
-    return { stdout: await openPipe(out, opened), stderr: await openPipe(err, opened) };
+    await promisify(execFile)("mkfifo", ["-m", "600", ...paths], { signal });
+    return await open(paths, opened);
   } catch (error) {
     for (const fd of opened) closeSync(fd);
     throw error;
   } finally {
-    await Promise.all([out, err].map((path) => rm(path, { force: true })));
+    await Promise.all(paths.map((path) => rm(path, { force: true })));
   }
 }
 
@@ -55,9 +78,12 @@ export function removePipeNames(directory: string): Promise<void> {
 
 async function openPipe(path: string, opened: number[]): Promise<Pipe> {
   const pipe = { read: -1, write: -1, spare: -1 };
-  for (const end of ends) {
-    pipe[end] = await promisify(open)(path, flags[end]);
-    opened.push(pipe[end]);
-  }
+  for (const end of ends) pipe[end] = await openEnd(path, flags[end], opened);
   return pipe;
+}
+
+async function openEnd(path: string, flag: number, opened: number[]): Promise<number> {
+  const fd = await promisify(open)(path, flag);
+  opened.push(fd);
+  return fd;
 }

@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Call, isEchoOf } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
-import { ConfigError } from "../../base/errors.ts";
+import { ConfigError, messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { openTurns } from "../../base/turns.ts";
 import type { DataPlane, Route } from "./data-plane.ts";
 import { startProxyProcess } from "./hand-on.ts";
+import { connectionLimit } from "./own-host.ts";
 import { proxySocket } from "./proxy-process.ts";
 import { asked, askProxy, ProxyError, type ProxyRequest } from "./proxy-protocol.ts";
 import { fingerprintOf, type ProxySettings } from "./proxy-settings.ts";
@@ -19,12 +20,17 @@ export interface BuiltInOptions {
   ports: readonly number[];
   idleMs: number;
   proxyProtocol: boolean;
+  /** At a time; without it, what the limit of open files allows. */
+  maximumConnections?: number | undefined;
   version: string;
   /** The file that is run; that of this installation unless told. */
   program?: string;
+  /** After how long without an agent, a connection and a backend the process ends. */
+  lonelyMs?: number;
 }
 
 const beforeRestartMs = 100;
+const endLimitMs = 5_000;
 
 /**
  * A process of its own that carries the traffic: an agent that ends, is killed or is replaced leaves
@@ -38,13 +44,19 @@ export async function openBuiltIn(
   { logger, clock }: { logger: Logger; clock: Clock },
   call: Call,
 ): Promise<DataPlane> {
+  await refuseTooMany(options.maximumConnections);
   const path = join(directory, proxySocket);
   const settings: ProxySettings = { directory, ...options };
   const closing = new AbortController();
   const alone = openTurns();
   let routes: readonly Route[] | undefined;
   let held = await attached(call);
-  await ask({ do: "check", ports: [...ports] }, call).catch(refusePort);
+  try {
+    await ask({ do: "check", ports: [...ports] }, call);
+  } catch (error) {
+    await endUnused();
+    throw refused(error);
+  }
   watch(held);
 
   return {
@@ -68,13 +80,22 @@ export async function openBuiltIn(
 
     async close({ keep }) {
       closing.abort();
-      if (!keep) {
-        const last = { signal: AbortSignal.timeout(5_000) };
-        await askProxy(path, { do: "end" }, last).catch(() => {});
-      }
+      if (!keep) await end();
       held.destroy();
     },
   };
+
+  async function end(): Promise<void> {
+    const last = { signal: AbortSignal.timeout(endLimitMs) };
+    await askProxy(path, { do: "end" }, last).catch(() => {});
+  }
+
+  /** It may be what carries the traffic since long before this agent. */
+  async function endUnused(): Promise<void> {
+    const answer = await ask({ do: "statistics" }, call).catch(() => undefined);
+    if (!answer?.statistics?.length) await end();
+    held.destroy();
+  }
 
   function ask(request: ProxyRequest, each: Call) {
     return askProxy(path, request, each);
@@ -130,10 +151,22 @@ function installedProgram(): string {
   return fileURLToPath(new URL("../../../dist/src/proxy-main.js", import.meta.url));
 }
 
-function refusePort(error: unknown): never {
-  if (!(error instanceof ProxyError)) throw error;
-  throw new ConfigError(`--port: ${error.message}`, {
-    cause: error,
-    hint: "stop what listens there, or name another port",
-  });
+async function refuseTooMany(maximumConnections = 0): Promise<void> {
+  const most = await connectionLimit();
+  if (maximumConnections <= most) return;
+  throw new ConfigError(
+    `--max-connections ${maximumConnections}: the limit of open files allows ${most}`,
+    { hint: `raise it (LimitNOFILE= in a unit, or ulimit -Hn), or ask for at most ${most}` },
+  );
+}
+
+const hints: Partial<Record<ProxyError["code"], string>> = {
+  PORT_TAKEN: "stop what listens there, or name another port",
+  PORT_FORBIDDEN: "name a port from 1024 on, or allow it: AmbientCapabilities=CAP_NET_BIND_SERVICE",
+};
+
+function refused(error: unknown): unknown {
+  const hint = error instanceof ProxyError ? hints[error.code] : undefined;
+  if (!hint) return error;
+  return new ConfigError(`--port: ${messageOf(error)}`, { cause: error, hint });
 }

@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
+import { messageOf } from "../../base/errors.ts";
+import { ProxyError } from "./proxy-protocol.ts";
 import type { ProxySettings } from "./proxy-settings.ts";
 import type { TcpProxy } from "./tcp-proxy.ts";
 
@@ -11,7 +13,7 @@ const firstDescriptor = 3;
 /**
  * Starts another process on the sockets of `proxy`, which goes on until that one has taken over.
  *
- * @throws when it does not start
+ * @throws {ProxyError} when it does not start
  */
 export async function openHandOn(
   { program, settings: text }: { program: string; settings: string },
@@ -30,7 +32,7 @@ export async function openHandOn(
   );
 }
 
-/** In a session of its own, so that who ends the agent's leaves it alone. @throws when it does not start */
+/** In a session of its own, so that who ends the agent's leaves it alone. @throws {ProxyError} when it does not start */
 export async function startProxyProcess(
   program: string,
   settings: ProxySettings,
@@ -50,12 +52,19 @@ export async function startProxyProcess(
     );
     const word = await Promise.race([said, failed, ended]);
     for (const other of [said, failed, ended]) other.catch(() => {});
-    if (word.trim() !== "ready") throw new Error(`the proxy could not be started: ${word.trim()}`);
+    if (word.trim() !== "ready") throw unstarted(word.trim());
   } catch (error) {
     child.kill("SIGKILL");
-    throw error;
+    throw error instanceof ProxyError ? error : unstarted(messageOf(error), error);
   } finally {
     output.destroy();
     child.unref();
   }
+}
+
+function unstarted(why: string, cause?: unknown): ProxyError {
+  return new ProxyError("REFUSED", `the proxy could not be started: ${why}`, {
+    cause,
+    hint: "check that the limits on processes and open files allow another one",
+  });
 }

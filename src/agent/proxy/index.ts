@@ -9,6 +9,8 @@ import { openNoDataPlane } from "./none.ts";
 export interface DataPlaneOptions {
   proxy: ContainerOptions["proxy"];
   proxyIdleMs: number;
+  proxyProtocol: ContainerOptions["proxyProtocol"];
+  maximumConnections: number | undefined;
   /** Of this host. */
   ports: readonly number[];
   /** Private to the agent, and kept from one to the next. */
@@ -24,15 +26,16 @@ export interface DataPlaneParts {
 
 /** @throws {ConfigError} when a port cannot be had, or the kind is not to be had on this host */
 export async function openDataPlane(
-  { proxy, proxyIdleMs: idleMs, ports, directory }: DataPlaneOptions,
+  { proxy, proxyIdleMs: idleMs, proxyProtocol, ...options }: DataPlaneOptions,
   parts: DataPlaneParts,
   call: Call,
 ): Promise<DataPlane> {
   switch (proxy) {
     case "built-in": {
       const { version } = parts;
-      const options = { directory, ports, idleMs, proxyProtocol: false, version };
-      return openBuiltIn(options, parts, call);
+      const { ports, directory, maximumConnections } = options;
+      const own = { directory, ports, idleMs, maximumConnections, version };
+      return openBuiltIn({ ...own, proxyProtocol: proxyProtocol !== undefined }, parts, call);
     }
     case "none":
       return openNoDataPlane();

@@ -14,8 +14,6 @@ import { TcpProxy } from "./tcp-proxy.ts";
 
 export const proxySocket = "proxy.sock";
 
-/** Without an agent and without a backend that accepts, it ends after so long. */
-const lonelyMs = 60_000;
 const betweenLooksMs = 1_000;
 
 /**
@@ -29,7 +27,7 @@ export async function runProxyProcess(text: string, announce: () => void): Promi
   const proxy = new TcpProxy({
     ...settings,
     inherited: new Map(settings.inherited),
-    maximumConnections: await connectionLimit(),
+    maximumConnections: settings.maximumConnections ?? (await connectionLimit()),
   });
   let { predecessor } = settings;
   let agents = 0;
@@ -41,7 +39,8 @@ export async function runProxyProcess(text: string, announce: () => void): Promi
   });
   const control = createServer((socket) => void serve(socket).catch(() => socket.destroy()));
   const place = await listenAt(control, settings.directory);
-  const looking = setInterval(() => void look(), betweenLooksMs);
+  const everyMs = Math.min(betweenLooksMs, settings.lonelyMs / 2);
+  const looking = setInterval(() => void look(), everyMs);
   announce();
   await ended;
   clearInterval(looking);
@@ -65,15 +64,14 @@ export async function runProxyProcess(text: string, announce: () => void): Promi
     try {
       return await answerTo(request);
     } catch (error) {
-      const isTaken = (error as NodeJS.ErrnoException).code === "EADDRINUSE";
-      return { error: { code: isTaken ? "PORT_TAKEN" : "REFUSED", message: messageOf(error) } };
+      return { error: refusalOf(error) };
     }
   }
 
   async function answerTo(request: ProxyRequest): Promise<ProxyAnswer> {
     switch (request.do) {
       case "attach":
-        return { settings: fingerprintOf(settings) };
+        return { pid: process.pid, settings: fingerprintOf(settings) };
       case "declare":
         await proxy.declare(request.routes);
         await retirePredecessor();
@@ -131,12 +129,21 @@ export async function runProxyProcess(text: string, announce: () => void): Promi
   }
 
   async function look(): Promise<void> {
-    if (isRetired && proxy.isIdle) return end();
-    if (agents > 0 || !proxy.isIdle || (await acceptsAnywhere(proxy.routes()))) {
+    // The one before it is reached by way of this one.
+    const isBusy = !proxy.isIdle || (await ofPredecessor({ do: "loads" })) !== undefined;
+    if (isRetired && !isBusy) return end();
+    if (isBusy || agents > 0 || (await acceptsAnywhere(proxy.routes()))) {
       lastNeeded = performance.now();
     }
-    if (performance.now() - lastNeeded > lonelyMs) end();
+    if (performance.now() - lastNeeded > settings.lonelyMs) end();
   }
+}
+
+function refusalOf(error: unknown): NonNullable<ProxyAnswer["error"]> {
+  const { code, port } = error as { code?: string; port?: number };
+  if (code === "EADDRINUSE") return { code: "PORT_TAKEN", message: `port ${port} is taken` };
+  if (code !== "EACCES") return { code: "REFUSED", message: messageOf(error) };
+  return { code: "PORT_FORBIDDEN", message: `this user may not listen on port ${port}` };
 }
 
 interface ControlPlace {

@@ -6,10 +6,13 @@ import { DewyError, messageOf } from "../../base/errors.ts";
 import { linesOf } from "../../base/lines.ts";
 import { openSocketPath } from "../../base/socket-path.ts";
 
+const refusals = ["PORT_TAKEN", "PORT_FORBIDDEN", "REFUSED"] as const;
+
 /**
- * `NO_PROXY`: nobody answers. `PORT_TAKEN`: somebody else listens on a port. `REFUSED`: it said no.
+ * `NO_PROXY`: nobody answers. `PORT_TAKEN`: somebody else listens on a port. `PORT_FORBIDDEN`: the
+ * system lets nobody listen there but root. `REFUSED`: it said no.
  */
-export class ProxyError extends DewyError<"NO_PROXY" | "PORT_TAKEN" | "REFUSED"> {}
+export class ProxyError extends DewyError<"NO_PROXY" | (typeof refusals)[number]> {}
 
 const Port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
 const Backend = v.object({ id: v.string(), host: v.string(), port: Port });
@@ -40,8 +43,9 @@ const Statistics = v.object({
 });
 
 export const ProxyAnswer = v.object({
-  error: v.optional(v.object({ code: v.picklist(["PORT_TAKEN", "REFUSED"]), message: v.string() })),
-  /** To `attach`: what the process was started with. */
+  error: v.optional(v.object({ code: v.picklist(refusals), message: v.string() })),
+  /** To `attach`: which process it is, and what it was started with. */
+  pid: v.optional(v.number()),
   settings: v.optional(v.string()),
   loads: v.optional(v.record(v.string(), Load)),
   statistics: v.optional(v.array(Statistics)),

@@ -8,6 +8,10 @@ const Settings = v.strictObject({
   directory: v.string(),
   idleMs: v.number(),
   proxyProtocol: v.boolean(),
+  /** At a time; without it, what the limit of open files allows. */
+  maximumConnections: v.optional(v.number()),
+  /** After how long nobody needs it. */
+  lonelyMs: v.optional(v.number(), 60_000),
   /** Ports and the descriptors of their sockets, from the process before. */
   inherited: v.optional(v.array(v.tuple([v.number(), v.number()])), []),
   /** The socket of that process. */
@@ -22,6 +26,7 @@ export function readSettings(text: string): v.InferOutput<typeof Settings> {
 }
 
 /** The same for two processes that one agent may take for one another. */
-export function fingerprintOf({ version, idleMs, proxyProtocol }: ProxySettings): string {
-  return JSON.stringify([version, idleMs, proxyProtocol]);
+export function fingerprintOf(settings: ProxySettings): string {
+  const { version, idleMs, proxyProtocol, maximumConnections = 0 } = settings;
+  return JSON.stringify([version, idleMs, proxyProtocol, maximumConnections]);
 }

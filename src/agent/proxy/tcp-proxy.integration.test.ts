@@ -1,6 +1,7 @@
 import { once } from "node:events";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { ask, closed, deadBackend, freePort, open, serve, until } from "./backends.fake.ts";
 import type { Backend } from "./data-plane.ts";
 import { TcpProxy, type TcpProxyOptions } from "./tcp-proxy.ts";
 
@@ -82,6 +83,7 @@ describe("TcpProxy", () => {
 
     await closed(socket);
     await until(() => proxy.isIdle);
+    expect(proxy.statistics()).toMatchObject([{ errors: 0 }]);
   });
 
   it("holds a sender back whose reader is slow", async () => {
@@ -156,62 +158,4 @@ async function proxied(backends: readonly Backend[], options: Partial<TcpProxyOp
   });
   await proxy.declare([{ port, backends }]);
   return { proxy, port };
-}
-
-let count = 0;
-
-async function serve(answer: (socket: Socket) => void): Promise<Backend> {
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
-    socket.on("error", () => {});
-    answer(socket);
-  });
-  server.listen(0, "::");
-  await once(server, "listening");
-  onTestFinished(() => void server.close());
-  return { id: `backend-${count++}`, host: "127.0.0.1", port: portOf(server) };
-}
-
-async function deadBackend(): Promise<Backend> {
-  return { id: `backend-${count++}`, host: "127.0.0.1", port: await freePort() };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "::");
-  await once(server, "listening");
-  const port = portOf(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-function portOf(server: Server): number {
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}
-
-async function open(port: number): Promise<Socket> {
-  const socket = connect({ port, host: "127.0.0.1" });
-  onTestFinished(() => void socket.destroy());
-  await once(socket, "connect");
-  socket.on("error", () => {});
-  return socket;
-}
-
-/** Says `text`, ends its own direction, and resolves to all that is answered. */
-async function ask(port: number, text = ""): Promise<string> {
-  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
-  onTestFinished(() => void socket.destroy());
-  await once(socket, "connect");
-  socket.end(text);
-  let answer = "";
-  for await (const chunk of socket) answer += chunk;
-  return answer;
-}
-
-function closed(socket: Socket): Promise<void> {
-  return new Promise((resolve) => socket.once("close", () => resolve()));
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 10));
 }

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { closeSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { type BackendPool, openBackendPool } from "./backend-pool.ts";
 import type { Backend, BackendLoad, Route } from "./data-plane.ts";
@@ -49,10 +50,12 @@ export class TcpProxy {
   readonly #ports = new Map<number, OpenPort>();
   readonly #pool: BackendPool = openBackendPool();
   readonly #upstreams = new Map<string, Set<Socket>>();
+  readonly #inherited: Map<number, number>;
   #active = 0;
 
   constructor(options: TcpProxyOptions) {
     this.#options = options;
+    this.#inherited = new Map(options.inherited);
   }
 
   /** @throws the system's error, when a port cannot be had; then nothing is changed */
@@ -84,11 +87,13 @@ export class TcpProxy {
       server.close();
       this.#ports.delete(port);
     }
+    this.#closeInherited();
     this.#pool.keep(new Set(wanted.flatMap(({ backends }) => backends.map(({ id }) => id))));
   }
 
+  /** Whether it listens there, or was left a socket that does. */
   has(port: number): boolean {
-    return this.#ports.has(port);
+    return this.#ports.has(port) || this.#inherited.has(port);
   }
 
   get isIdle(): boolean {
@@ -136,11 +141,18 @@ export class TcpProxy {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
     const open = { server, backends: [], statistics };
     server.on("connection", (client) => this.#accept(client, open));
-    const fd = this.#options.inherited?.get(port);
-    if (fd !== undefined) await listening(server.listen({ fd }));
+    const fd = this.#inherited.get(port);
+    this.#inherited.delete(port);
+    if (fd !== undefined) await listening(server.listen({ fd, backlog }));
     else await listenOn(server, port);
     server.on("error", () => statistics.errors++);
     return open;
+  }
+
+  /** Those of ports that are not declared: they would take connections that nobody accepts. */
+  #closeInherited(): void {
+    for (const descriptor of this.#inherited.values()) closeSync(descriptor);
+    this.#inherited.clear();
   }
 
   #accept(client: Socket, port: OpenPort): void {
@@ -184,7 +196,7 @@ export class TcpProxy {
     });
     upstream.once("close", over);
     upstream.once("connect", () => {
-      upstream.removeAllListeners("error");
+      upstream.removeAllListeners("error").removeAllListeners("timeout");
       upstream.on("error", () => {
         pooled.fail("midway");
         port.statistics.errors++;

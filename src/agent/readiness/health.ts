@@ -1,3 +1,5 @@
+import type { Notification, NotifyBy } from "./notification.ts";
+
 /** How a release has to prove itself. */
 export interface HealthOptions {
   /** Asked by GET on the first port. */
@@ -10,6 +12,8 @@ export interface HealthOptions {
   command?: string | undefined;
   /** Whether the first port speaks `grpc.health.v1.Health`. */
   grpc: boolean;
+  /** How a new process says by itself that it is ready. */
+  notify?: NotifyBy | undefined;
   /** Within which a new release has to be ready, and one that has the traffic may be unwell. */
   timeoutMs: number;
   /** How long a new process has to stay up before it counts as started. */
@@ -31,4 +35,6 @@ export interface ProbeTarget {
   pid?: number | undefined;
   /** Of the generation in service, which accepts on the same sockets. */
   rivalPid?: number | undefined;
+  /** What it has said of itself, where that is asked for. */
+  notification?: Notification | undefined;
 }

@@ -24,9 +24,10 @@ export function openProbe(
   ports: readonly number[],
   place: CommandPlace,
 ): Probe | undefined {
-  const { path, command, grpc } = health;
+  const { path, command, grpc, notify } = health;
   const [port] = ports;
   const probes: Probe[] = [];
+  if (notify) probes.push(askNotification);
   if (path !== undefined && port !== undefined) probes.push(httpProbe(port, { ...health, path }));
   if (grpc && port !== undefined) probes.push(grpcProbe(port));
   if (command !== undefined) {
@@ -37,6 +38,11 @@ export function openProbe(
   return async (target, call) => {
     for (const probe of probes) await probe(target, call);
   };
+}
+
+async function askNotification({ notification }: ProbeTarget): Promise<void> {
+  if (notification?.isReady ?? true) return;
+  throw new ProbeError("NO_ANSWER", `it ${notification?.missing}`);
 }
 
 function portProbe(port: number): Probe {

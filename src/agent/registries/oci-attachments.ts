@@ -54,8 +54,9 @@ async function manifestsNaming(
   if (digest === wanted) return [digest];
   const top = parseManifest(bytes, mediaType);
   if (top.kind === "image") return isNamed(top, wanted) ? [digest] : [];
-  for (const child of top.content.manifests) {
-    if (child.digest === wanted) return [digest, child.digest];
+  const { manifests } = top.content;
+  if (wanted && manifests.some((child) => child.digest === wanted)) return [digest, wanted];
+  for (const child of manifests) {
     const found = await client.manifest(repository, child.digest, call);
     if (isNamed(parseManifest(found.bytes, found.mediaType), wanted)) return [digest, child.digest];
   }

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { streamOf } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
 import { ConfigError } from "../../base/errors.ts";
 import { YesOrNo } from "../../base/schema.ts";
@@ -101,6 +102,7 @@ function followRepository(
 
   return {
     name,
+    scope: content === "images" ? content : "",
 
     tags: ({ signal }) =>
       translated(name, async () => {
@@ -124,7 +126,9 @@ function followRepository(
         if (artifact.digest === undefined) {
           throw failure("INVALID_ANSWER", `${name} never announced ${artifact.name}`);
         }
-        return client.openBlob(repository, artifact.digest, call);
+        if (content === "files") return client.openBlob(repository, artifact.digest, call);
+        const { bytes } = await client.manifest(repository, artifact.digest, call);
+        return { bytes: streamOf(bytes), from: 0 };
       }),
 
     attachments: ({ tag, artifact }, call) => {

@@ -1,3 +1,4 @@
+import type { Notification } from "../readiness/notification.ts";
 import { SupervisorError } from "./supervisor-error.ts";
 import type { Worker } from "./worker.ts";
 import { startFailure } from "./worker-exit.ts";
@@ -6,6 +7,8 @@ import { startFailure } from "./worker-exit.ts";
 export interface Replacement {
   readonly pid: number;
   readonly generation: number;
+  /** See `Worker`. */
+  readonly notification: Notification | undefined;
   /**
    * Settles when the waiting is over, and never rejects: with the error when the process died by
    * itself, with `undefined` once it was committed or undone. Race it against a time of probation.
@@ -58,6 +61,10 @@ export class Candidate implements Replacement {
 
   get generation(): number {
     return this.worker.generation;
+  }
+
+  get notification(): Notification | undefined {
+    return this.worker.notification;
   }
 
   commit(): void {

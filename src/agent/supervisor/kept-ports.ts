@@ -60,15 +60,16 @@ export function openKeptPorts({
   async function listenOn(ports: readonly number[], call: Call): Promise<Listeners> {
     const found = await foundIn(directory, logger, call);
     const wanted = found.filter(({ port }) => ports.includes(port));
+    let listeners: Listeners | undefined;
     try {
-      const listeners = await listen(ports, call, wanted);
+      listeners = await listen(ports, call, wanted);
       isHanded = listeners.outlive;
       const { sockets } = listeners;
       if (handover && !isHanded) keeper = await openKeeper({ ...parts, sockets }, call);
       else if (found.length > 0) await forgetKeeper(directory);
       return { ...listeners, outlive: isHanded || wanted.length > 0 };
     } catch (error) {
-      for (const socket of wanted) socket.close();
+      for (const socket of listeners?.sockets ?? wanted) socket.close();
       throw error;
     } finally {
       for (const socket of found) if (!wanted.includes(socket)) socket.close();

@@ -3,6 +3,7 @@ import { type Clock, systemClock } from "../../base/clock.ts";
 import type { Environment } from "../../base/environment.ts";
 import type { Logger } from "../../base/logger.ts";
 import { backoffMs } from "../../base/retry.ts";
+import type { OpenNotification } from "../readiness/notification.ts";
 import { Candidate, type Replacement } from "./candidate.ts";
 import type { Listeners } from "./listeners.ts";
 import { SupervisorError } from "./supervisor-error.ts";
@@ -25,6 +26,7 @@ export interface SupervisorOptions {
   clock?: Clock;
   /** See `WorkerPlan`. */
   output?: OpenOutput | undefined;
+  notify?: OpenNotification | undefined;
   /** The committed generation has died, `how` it did: "ended with status 1". */
   onDeath?: (how: string) => void;
   /** It was started again by itself. */
@@ -34,7 +36,10 @@ export interface SupervisorOptions {
 }
 
 /** Resolves once the new generation can do its work. */
-export type Ready = (candidate: Pick<Replacement, "pid">, call: Call) => Promise<void>;
+export type Ready = (
+  candidate: Pick<Replacement, "pid" | "notification">,
+  call: Call,
+) => Promise<void>;
 
 /** Keeps one app up, and replaces it without closing its sockets. */
 export interface Supervisor {
@@ -69,7 +74,7 @@ export function openSupervisor(options: SupervisorOptions): Supervisor {
     onDeath: () => {},
     onService: () => {},
     onReturn: () => {},
-    output: undefined,
+    ...{ output: undefined, notify: undefined },
     ...options,
   });
 }

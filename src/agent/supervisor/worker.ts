@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Call } from "../../base/call.ts";
 import { type Clock, settlesWithin } from "../../base/clock.ts";
@@ -6,6 +6,7 @@ import type { Environment } from "../../base/environment.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { identityOf } from "../../base/process-identity.ts";
+import type { Notification, OpenNotification } from "../readiness/notification.ts";
 import { findCommand } from "./command-path.ts";
 import { launcherFor } from "./launcher.ts";
 import type { Listeners } from "./listeners.ts";
@@ -29,6 +30,8 @@ export interface WorkerPlan {
   logger: Logger;
   /** Where it writes; where the agent does, when there is no such place. */
   output?: OpenOutput | undefined;
+  /** Where it says that it is ready. */
+  notify?: OpenNotification | undefined;
 }
 
 /** Makes a place for what one generation writes. */
@@ -46,6 +49,8 @@ export interface Worker {
   readonly pid: number;
   readonly generation: number;
   readonly since: Date;
+  /** What it says of itself; `undefined` where nobody asked for it, or nobody can listen. */
+  readonly notification: Notification | undefined;
   /** Settles when the leader ends, and never rejects. */
   readonly exited: Promise<WorkerExit>;
   /** After `exited`, when nothing of its group is left or can be got rid of; never rejects. */
@@ -80,19 +85,25 @@ export async function startWorker(
   const { shell, script } = await launcherFor(environment, logger);
   signal.throwIfAborted();
   const output = await plan.output?.(generation, { signal });
+  const notification = await notificationOf(plan, { signal });
 
   const { child, pid } = await spawned(`${program} in ${directory}`, () =>
     spawn(shell, [...script, "dewy", program, ...command.slice(1)], {
       cwd: directory,
-      env: { ...environment },
+      env: { ...environment, ...notification?.variables },
       detached: true,
-      stdio: [
-        ...(["pipe", output?.stdout ?? "inherit", output?.stderr ?? "inherit"] as const),
-        ...listeners.sockets.map(({ fd }) => fd),
-      ],
+      stdio: descriptorsOf(output, listeners.sockets, notification),
     }),
-  ).finally(() => output?.given());
-  const worker = new ChildWorker(child, pid, generation, plan);
+  )
+    .catch((error) => {
+      notification?.close();
+      throw error;
+    })
+    .finally(() => {
+      output?.given();
+      notification?.given();
+    });
+  const worker = new ChildWorker(child, pid, generation, plan, notification);
   await worker.enroll();
   if (signal.aborted) {
     await worker.stop();
@@ -100,6 +111,36 @@ export async function startWorker(
   }
   child.stdin?.end("\n");
   return worker;
+}
+
+/** An app whose word cannot be heard is started all the same: whoever waits for it finds none. */
+async function notificationOf(
+  { notify, logger }: WorkerPlan,
+  call: Call,
+): Promise<Notification | undefined> {
+  try {
+    return await notify?.(call);
+  } catch (error) {
+    call.signal.throwIfAborted();
+    logger.warn("Nobody can listen to whether the app is ready", { error });
+    return undefined;
+  }
+}
+
+function descriptorsOf(
+  output: WorkerOutput | undefined,
+  sockets: Listeners["sockets"],
+  notification: Notification | undefined,
+): StdioOptions {
+  const { stdout = "inherit", stderr = "inherit" } = output ?? {};
+  const descriptors: (number | "pipe" | "inherit" | "ignore")[] = [
+    ...(["pipe", stdout, stderr] as const),
+    ...sockets.map(({ fd }) => fd),
+  ];
+  const { inherited } = notification ?? {};
+  if (!inherited) return descriptors;
+  while (descriptors.length < inherited.number) descriptors.push("ignore");
+  return [...descriptors, inherited.fd];
 }
 
 /** Some errors of spawn are thrown at once, others arrive as an event. */
@@ -121,6 +162,7 @@ class ChildWorker implements Worker {
   readonly pid: number;
   readonly generation: number;
   readonly since: Date;
+  readonly notification: Notification | undefined;
   readonly exited: Promise<WorkerExit>;
   readonly gone: Promise<GroupEnding>;
   readonly #child: ChildProcess;
@@ -129,8 +171,15 @@ class ChildWorker implements Worker {
   #stopping: Promise<GroupEnding> | undefined;
   #stopAtMs: number | undefined;
 
-  constructor(child: ChildProcess, pid: number, generation: number, plan: WorkerPlan) {
+  constructor(
+    child: ChildProcess,
+    pid: number,
+    generation: number,
+    plan: WorkerPlan,
+    notification: Notification | undefined,
+  ) {
     this.#child = child;
+    this.notification = notification;
     this.#plan = plan;
     this.pid = pid;
     this.generation = generation;
@@ -139,6 +188,7 @@ class ChildWorker implements Worker {
       child.once("exit", (status, signal) => resolve({ status, signal }));
     });
     child.on("error", (error) => plan.logger.warn("A worker cannot be signalled", { pid, error }));
+    void this.exited.then(() => notification?.close());
     this.gone = this.exited.then(() => this.#finish());
   }
 
@@ -152,6 +202,7 @@ class ChildWorker implements Worker {
   }
 
   async leave(): Promise<void> {
+    this.notification?.close();
     this.#child.kill("SIGTERM");
     this.#child.unref();
     await this.#markEnding();

@@ -69,3 +69,9 @@ it("takes the only line of the file's own checksum, whatever the file was called
 it("finds nothing in what is no file of checksums", () => {
   expect(checksumsIn("<html>404</html>", "app", { isOwn: true })).toEqual([]);
 });
+
+it("is soon through with a line that is made to take long", () => {
+  const line = `${sum}  a${" ".repeat(500_000)}b`;
+
+  expect(checksumsIn(line, "app", { isOwn: false })).toEqual([]);
+});

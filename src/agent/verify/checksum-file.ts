@@ -41,7 +41,8 @@ export function checksumsIn(
     .map(({ algorithm, hex }) => ({ algorithm, hex }));
 }
 
-function lineIn(line: string): (Checksum & { about: string | undefined }) | undefined {
+function lineIn(text: string): (Checksum & { about: string | undefined }) | undefined {
+  const line = text.trimEnd();
   const [hex, about] = inBsd(line) ?? inGnu(line) ?? [];
   const algorithm = algorithmByLength[hex?.length ?? 0];
   if (hex === undefined || algorithm === undefined) return undefined;
@@ -49,12 +50,12 @@ function lineIn(line: string): (Checksum & { about: string | undefined }) | unde
 }
 
 function inBsd(line: string): [string, string] | undefined {
-  const [, name, hex] = /^SHA(?:2-)?(?:256|512) \((.*)\) ?= ?([\da-f]+)\s*$/i.exec(line) ?? [];
+  const [, name, hex] = /^SHA(?:2-)?(?:256|512) \((.*)\) ?= ?([\da-f]+)$/i.exec(line) ?? [];
   return name !== undefined && hex !== undefined ? [hex, name] : undefined;
 }
 
 function inGnu(line: string): [string, string | undefined] | undefined {
-  const [, escaped, hex, name] = /^(\\?)([\da-f]{64,128})(?:\s+\*?(\S.*?))?\s*$/i.exec(line) ?? [];
+  const [, escaped, hex, name] = /^(\\?)([\da-f]{64,128})(?:\s+\*?(\S.*))?$/i.exec(line) ?? [];
   if (hex === undefined) return undefined;
   const plain = escaped ? name?.replace(/\\([\\nr])/g, unescaped) : name;
   return [hex, plain];

@@ -22,7 +22,10 @@ export const registryConfigCheck = command({
   async run({ operands: [operand] }, context) {
     const { value: config, placeOf, file } = await placedConfigOf(operand, context);
     const mistakes = await mistakesIn(config, context);
-    if (mistakes.length === 0) return context.print(`${file}: ${summaryOf(config)}`);
+    if (mistakes.length === 0) {
+      for (const note of config.notes) context.note(`${file}: ${note}`);
+      return context.print(`${file}: ${summaryOf(config)}`);
+    }
     const lines = mistakes.map(
       ({ path, sentence }) => `${placeOf(path)}: ${path.join(".")}: ${sentence}`,
     );

@@ -69,6 +69,7 @@ export function appOf(
     verify: verifyOf(values),
     crashes: { crashLimit: values.crashLimit, watchMs: values.watch },
     ...{ windows: values.window ?? [], minimumAgeMs: values.minAge },
+    disk: { reserveBytes: values.diskReserve, budgetBytes: values.diskBudget },
   };
 }
 
@@ -90,6 +91,7 @@ function healthOf(values: OptionValues): HealthOptions {
     status: values.healthStatus,
     match: values.healthMatch,
     grpc: values.healthGrpc,
+    notify: values.healthNotify,
     command: values.healthCommand,
     timeoutMs: values.healthTimeout,
     minimumUptimeMs: values.minUptime,
@@ -100,7 +102,7 @@ function healthOf(values: OptionValues): HealthOptions {
 /** What would be asked of a port, or of an answer, that is not there. */
 function checkHealth(
   { mode, place }: AppSource,
-  { port, healthPath, healthGrpc, healthMatch }: OptionValues,
+  { port, healthPath, healthGrpc, healthMatch, healthNotify }: OptionValues,
   problems: string[],
 ): void {
   if (mode === "assets") return;
@@ -109,6 +111,12 @@ function checkHealth(
   if (mode === "server" && asks && !port?.length) {
     problems.push(
       `${at}${asks} asks the first port, and there is none: give port, or health-command`,
+    );
+  }
+  const firstFree = 3 + (port?.length ?? 0);
+  if (healthNotify?.by === "descriptor" && healthNotify.number < firstFree) {
+    problems.push(
+      `${at}health-notify: the listening sockets are descriptors 3 to ${firstFree - 1}: write fd:${firstFree} or more`,
     );
   }
   if (healthMatch && !healthPath) {

@@ -93,6 +93,30 @@ export const containerOptions = {
       ja: "この時間やり取りのない接続を閉じる。0 なら閉じない",
     },
   },
+  proxyProtocol: {
+    group: "container",
+    value: "VERSION",
+    kind: kind.choice(["v2"]),
+    only: "container",
+    help: {
+      en: "v2: begin each connection to a container with the client's address",
+      ja: "v2: コンテナへの各接続の最初にクライアントのアドレスを送る (PROXY protocol)",
+    },
+  },
+  maxConnections: {
+    group: "container",
+    value: "N",
+    kind: kind.positive,
+    only: "container",
+    fallbackHelp: {
+      en: "what the limit of open files allows",
+      ja: "オープンファイル数の上限まで",
+    },
+    help: {
+      en: "the most connections at a time; one more is refused",
+      ja: "同時に運ぶ接続数の上限。超えた接続は拒否する",
+    },
+  },
   stopOnExit: {
     group: "container",
     kind: kind.yesOrNo,

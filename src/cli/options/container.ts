@@ -4,6 +4,7 @@ import { parseRunOptions } from "../../agent/containers/run-options.ts";
 import { ConfigError, lineOf } from "../../base/errors.ts";
 import type { AppSource } from "./app.ts";
 import { appNameOf } from "./app-name.ts";
+import { dashed } from "./option.ts";
 import type { OptionValues } from "./table.ts";
 
 /** What the options come to for an app of containers. What is wrong is added to `problems`. */
@@ -19,12 +20,18 @@ export function containerOf(
   if (registry && !/^(img|docker|oci):\/\//i.test(registry)) {
     problems.push(`${at}dewy container runs images: write registry as img://host/repository`);
   }
+  for (const name of ["proxyProtocol", "maxConnections"] as const) {
+    if (proxy === "none" && values[name] !== undefined) {
+      problems.push(`${at}${dashed(name)} is for the built-in proxy, and there is none`);
+    }
+  }
   if (networkAlias !== undefined && network === undefined) {
     problems.push(`${at}network-alias is a name in a network: say which one by network`);
   }
   return {
     ...{ runtime: values.runtime, replicas: values.replicas, surge: values.surge },
     ...{ proxy, proxyIdleMs: values.proxyIdleTimeout, network, networkAlias },
+    ...{ proxyProtocol: values.proxyProtocol, maximumConnections: values.maxConnections },
     mappings: mappingsOf(values),
     command: values.cmd ?? [],
     runOptions: run.options,

@@ -42,6 +42,16 @@ export const healthOptions = {
       ja: "最初のポートの grpc.health.v1 が SERVING と答えたら、新しいプロセスは準備完了",
     },
   },
+  healthNotify: {
+    group: "health",
+    value: "HOW",
+    kind: kind.notify,
+    only: "server",
+    help: {
+      en: "a new process is ready when it says so: systemd for sd_notify, fd:N for a line to descriptor N",
+      ja: "新しいプロセスが自ら知らせたら準備完了: sd_notify なら systemd、ファイル記述子 N への 1 行なら fd:N",
+    },
+  },
   healthCommand: {
     group: "health",
     value: "COMMAND",

@@ -1,8 +1,9 @@
 import * as v from "valibot";
 import { parseWindow } from "../../agent/choose/window.ts";
 import { parsePortMappings } from "../../agent/containers/port-mapping.ts";
+import type { NotifyBy } from "../../agent/readiness/notification.ts";
 import { ConfigError, lineOf } from "../../base/errors.ts";
-import { Seconds, YesOrNo } from "../../base/schema.ts";
+import { ByteCount, Seconds, YesOrNo } from "../../base/schema.ts";
 
 /** A form of value: how it is checked, and how its form is told to an editor and to a shell. */
 export interface Kind<S extends v.GenericSchema = v.GenericSchema> {
@@ -137,6 +138,21 @@ export const windows = kind(
   { oneOf: [jsonWindow, { type: "array", items: jsonWindow }] },
 );
 
+/** So many bytes; plain digits are bytes. */
+export const bytes = kind(
+  v.pipe(
+    v.union([v.string(), v.number()], "write a size, such as 512MiB or 10GiB"),
+    v.transform(String),
+    ByteCount,
+  ),
+  {
+    oneOf: [
+      { type: "integer", minimum: 0 },
+      { type: "string", pattern: "^\\d+(\\.\\d+)?([kmgtKMGT][iI]?[bB]?|[bB])?$" },
+    ],
+  },
+);
+
 export const interval = kind(
   v.pipe(Time, v.minValue(1000, "ask once a second at the most: write 1 or more")),
   jsonTime(1),
@@ -211,6 +227,27 @@ export const statusRanges = kind(
     v.check((ranges) => ranges.every(({ from, to }) => from <= to), statuses),
   ),
   { oneOf: [{ type: "integer", minimum: 100, maximum: 599 }, { type: "string" }] },
+);
+
+const notifyForms = "write systemd, or fd: and the number of a descriptor, such as fd:9";
+
+/** `fd:9` or `systemd`. */
+export const notify = kind(
+  v.pipe(
+    v.string(notifyForms),
+    v.regex(/^(systemd|fd:\d{1,3})$/, notifyForms),
+    v.transform((value): NotifyBy => {
+      return value === "systemd"
+        ? { by: "systemd" }
+        : { by: "descriptor", number: Number(value.slice(3)) };
+    }),
+    v.check(
+      (value) => value.by === "systemd" || value.number >= 3,
+      "0 to 2 are taken: write fd:3 or more",
+    ),
+  ),
+  { type: "string", pattern: "^(systemd|fd:\\d{1,3})$" },
+  ["systemd", "fd:9"],
 );
 
 export const path = kind(

@@ -1,5 +1,6 @@
 import type * as v from "valibot";
 import { containerOptions } from "./container-options.ts";
+import { diskOptions } from "./disk-options.ts";
 import { healthOptions } from "./health-options.ts";
 import * as kind from "./kind.ts";
 import type { Option } from "./option.ts";
@@ -159,6 +160,7 @@ export const options = {
       ja: "エージェント自身の秘密情報を渡さずにアプリとフックを起動する",
     },
   },
+  ...diskOptions,
   ...containerOptions,
   ...healthOptions,
   notifier: {

@@ -26,7 +26,7 @@ export interface CertificateStore {
    * @throws {CertificateStoreError} for one that is of no use
    */
   read(host: string): Promise<HostCertificate | undefined>;
-  write(host: string, pair: KeyPair): Promise<HostCertificate>;
+  write(host: string, pair: KeyPair): Promise<void>;
 }
 
 export class CertificateStoreError extends DewyError<"UNUSABLE"> {}
@@ -65,14 +65,11 @@ export async function openCertificateStore(directory: string): Promise<Certifica
         if (systemCodeOf(error) === "ENOENT") return undefined;
         throw new CertificateStoreError("UNUSABLE", `${path} cannot be read: ${messageOf(error)}`);
       });
-      return text === undefined ? undefined : certificateIn(text, host, path);
+      return text === undefined ? undefined : certificateIn(text, host, `in ${path}`);
     },
 
     async write(host, { key, cert }) {
-      const path = join(directory, host);
-      const certificate = certificateIn(`${key}${cert}`, host, path);
-      await writeFileWhole(path, `${key}${cert}`, { mode: 0o600 });
-      return certificate;
+      await writeFileWhole(join(directory, host), `${key}${cert}`, { mode: 0o600 });
     },
   };
 }
@@ -100,7 +97,8 @@ async function unusable(directory: string, cause: unknown): Promise<CertificateS
   );
 }
 
-function certificateIn(text: string, host: string, path: string): HostCertificate {
+/** @throws {CertificateStoreError} for a key and a chain that are of no use to `host` */
+export function certificateIn(text: string, host: string, place: string): HostCertificate {
   try {
     const [key = ""] = privatePem.exec(text) ?? [];
     const cert = text.replace(privatePem, "");
@@ -111,7 +109,7 @@ function certificateIn(text: string, host: string, path: string): HostCertificat
     const [validFrom, validUntil] = [certificate.validFrom, certificate.validTo];
     return { key, cert, validFrom: new Date(validFrom), validUntil: new Date(validUntil) };
   } catch (cause) {
-    const message = `the certificate in ${path} cannot be used: ${messageOf(cause)}`;
+    const message = `the certificate ${place} cannot be used: ${messageOf(cause)}`;
     throw new CertificateStoreError("UNUSABLE", message, { cause });
   }
 }

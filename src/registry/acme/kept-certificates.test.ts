@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
@@ -88,6 +88,19 @@ it("leaves an authority alone for as long as it says, and keeps what it has mean
   expect(logger.messages("warn")).toEqual([
     "TLS certificate could not be renewed, and stays in use",
   ]);
+});
+
+it("uses one that it cannot store, and asks for no other", async () => {
+  const directory = await temporaryDirectory();
+  await mkdir(join(directory, host));
+  const { clock, logger, asked, served, start } = await kept({ directory });
+
+  await start();
+  await clock.advance(50 * dayMs);
+
+  expect(served).toHaveLength(1);
+  expect(asked).toHaveLength(1);
+  expect(logger.messages("error")).toEqual(["TLS certificate is in use, and could not be stored"]);
 });
 
 it("does not ask without end where the clock is years ahead", async () => {

@@ -7,7 +7,7 @@ import { backoffMs } from "../../base/retry.ts";
 import { openTurns } from "../../base/turns.ts";
 import { AcmeError } from "./acme-exchange.ts";
 import type { CertificateAuthority } from "./certificate-authority.ts";
-import type { CertificateStore, HostCertificate } from "./certificate-store.ts";
+import { type CertificateStore, certificateIn, type HostCertificate } from "./certificate-store.ts";
 
 export interface KeptOptions {
   hosts: readonly string[];
@@ -97,11 +97,24 @@ export async function keepCertificates(options: KeptOptions): Promise<KeptCertif
     ending.signal.throwIfAborted();
     const isFirst = !held.has(host);
     if (isFirst) logger.info("a TLS certificate is asked for", { host });
-    const certificate = await store.write(host, await authority.issue(host, ending));
+    const { key, cert } = await authority.issue(host, ending);
+    const certificate = certificateIn(`${key}${cert}`, host, "from the authority");
     use(host, certificate);
     const message = isFirst ? "TLS certificate was obtained" : "TLS certificate was renewed";
     logger.info(message, { host, validUntil: certificate.validUntil.toISOString() });
+    await stored(host, certificate);
     return certificate;
+  }
+
+  /** One that cannot be stored is no reason to ask for another: authorities give out few a week. */
+  async function stored(host: string, certificate: HostCertificate): Promise<void> {
+    try {
+      await store.write(host, certificate);
+    } catch (error) {
+      logger.error("TLS certificate is in use, and could not be stored", {
+        ...{ host, error, hint: "make room; after a restart another one is asked for" },
+      });
+    }
   }
 
   async function wait(host: string, failures: number, error: unknown): Promise<void> {

@@ -5,6 +5,8 @@ import type { Page, PageRequest } from "./page.ts";
 import { repositoriesPath, repositoryPath } from "./paths.ts";
 import { isRepositoryThere, type RepositoryPart } from "./repository.ts";
 
+const fewest = 128;
+
 export type WalkCall = Call & { having?: readonly RepositoryPart[] };
 
 /** Lists the repositories, in Distribution's order: name by name, so `a/b` comes before `a-b`. */
@@ -44,10 +46,7 @@ export function catalogOn(storage: StorageDriver): Catalog {
     call: WalkCall,
   ): AsyncGenerator<string> {
     const [first, ...rest] = last;
-    const children = (await childrenOf(parent, call)).filter(
-      (child) => first === undefined || child >= first,
-    );
-    for (const child of children) {
+    for await (const child of childrenOf(parent, first, call)) {
       const name = parent === "" ? child : `${parent}/${child}`;
       const isPassed = child === first && rest.length > 0;
       if (!isPassed && (await isRepositoryThere(storage, name, call))) yield name;
@@ -55,12 +54,19 @@ export function catalogOn(storage: StorageDriver): Catalog {
     }
   }
 
-  async function childrenOf(parent: string, call: Call): Promise<string[]> {
-    const children: string[] = [];
+  /** From `first` on, which need not be there. What is asked for at once grows: few read them all. */
+  async function* childrenOf(
+    parent: string,
+    first: string | undefined,
+    call: Call,
+  ): AsyncGenerator<string> {
     const path = parent === "" ? repositoriesPath : repositoryPath(parent);
-    for await (const name of storage.list(path, call)) {
-      if (isRepository(name)) children.push(name);
+    if (first !== undefined && isRepository(first)) yield first;
+    for (let after = first, count = fewest; ; count *= 8) {
+      const names = await storage.names(path, { ...call, after, count });
+      for (const name of names) if (isRepository(name)) yield name;
+      if (names.length < count) return;
+      after = names.at(-1);
     }
-    return children.sort();
   }
 }

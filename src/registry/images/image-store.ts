@@ -10,9 +10,9 @@ import { Leases } from "./leases.ts";
 import {
   holdReferences,
   MissingReferences,
+  type ReferenceRules,
   referencesOf,
   requiredOf,
-  type UrlRules,
 } from "./manifest-references.ts";
 import { type HoldCall, type Manifests, manifestsOn } from "./manifests.ts";
 import { type Referrers, referrersOn } from "./referrers.ts";
@@ -45,7 +45,7 @@ export interface Repositories {
 export interface ImageStoreOptions {
   clock: Clock;
   /** What a manifest is checked for; nothing when it is `undefined`. */
-  validation: { urls: UrlRules } | undefined;
+  validation: ReferenceRules | undefined;
   /** Where changes of tags are noted, if anywhere. */
   history?: TagHistory | undefined;
   immutable?: ImmutableTags | undefined;
@@ -62,7 +62,7 @@ export function imageStoreOn(
   const manifests: Manifests = manifestsOn({
     ...{ storage, tags, leases },
     async check(repository, manifest, call) {
-      const required = validation && requiredOf(manifest, validation.urls);
+      const required = validation && requiredOf(manifest, validation);
       const missing = await holdParts(repository, manifest, call);
       const wanted = missing.filter((digest) => required?.has(digest));
       if (wanted.length > 0) throw new MissingReferences(wanted);

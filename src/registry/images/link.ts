@@ -8,6 +8,7 @@ import {
 } from "../storage-driver.ts";
 
 const maximumBytes = 256;
+const readAtOnce = 200;
 
 /**
  * The digest a link names. `undefined` when there is none, and when it is empty or broken, which is
@@ -20,13 +21,31 @@ export async function readLink(
 ): Promise<Digest | undefined> {
   try {
     const bytes = await storage.readWhole(path, { maximumBytes, signal });
-    const text =
-      bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString().trim();
-    return text !== undefined && isDigest(text) ? text : undefined;
+    return bytes && digestIn(bytes);
   } catch (error) {
     if (error instanceof StorageError && error.code === "TOO_LARGE") return undefined;
     throw error;
   }
+}
+
+/** The same for many. */
+export async function readLinks(
+  storage: StorageDriver,
+  paths: readonly StoragePath[],
+  { signal }: Call,
+): Promise<(Digest | undefined)[]> {
+  const links: (Digest | undefined)[] = [];
+  for (let begin = 0; begin < paths.length; begin += readAtOnce) {
+    const some = paths.slice(begin, begin + readAtOnce);
+    const all = await storage.readEach(some, { maximumBytes, signal });
+    links.push(...all.map((bytes) => bytes && digestIn(bytes)));
+  }
+  return links;
+}
+
+function digestIn(bytes: Uint8Array): Digest | undefined {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString().trim();
+  return isDigest(text) ? text : undefined;
 }
 
 /**

@@ -12,6 +12,18 @@ export interface UrlRules {
   deny: readonly RegExp[];
 }
 
+/** Which images an index names have to be there; all of them unless told. */
+export interface IndexRules {
+  platforms: "all" | "none" | "list";
+  /** With `list`, those of these platforms. */
+  platformlist: readonly { os: string; architecture: string }[];
+}
+
+export interface ReferenceRules {
+  urls: UrlRules;
+  indexes?: IndexRules;
+}
+
 /** A manifest names what the repository does not have. */
 export class MissingReferences extends OciError {
   readonly each: readonly OciError[];
@@ -66,11 +78,26 @@ export function referencesOf(manifest: Manifest): References {
 }
 
 /** Of these, what must be there: not a layer that tells where else it is fetched from. */
-export function requiredOf(manifest: Manifest, rules: UrlRules): ReadonlySet<Digest> {
-  if (manifest.kind === "index") return new Set(referencesOf(manifest).digests);
+export function requiredOf(
+  manifest: Manifest,
+  { urls, indexes }: ReferenceRules,
+): ReadonlySet<Digest> {
+  if (manifest.kind === "index") {
+    const { manifests } = manifest.content;
+    return new Set(
+      distinct(indexes ? manifests.filter((child) => isWanted(child, indexes)) : manifests),
+    );
+  }
   const { config, layers } = manifest.content;
-  const own = layers.filter((layer) => !isFetchedElsewhere(layer, rules));
+  const own = layers.filter((layer) => !isFetchedElsewhere(layer, urls));
   return new Set(distinct([config, ...own]));
+}
+
+function isWanted({ platform }: Descriptor, { platforms, platformlist }: IndexRules): boolean {
+  if (platforms !== "list") return platforms === "all";
+  return platformlist.some(
+    ({ os, architecture }) => platform?.os === os && platform.architecture === architecture,
+  );
 }
 
 function distinct(descriptors: readonly Descriptor[]): Digest[] {

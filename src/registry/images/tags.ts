@@ -1,9 +1,9 @@
 import type { Call } from "../../base/call.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { isTag } from "../../oci/reference.ts";
-import type { StorageDriver } from "../storage-driver.ts";
+import type { NamesPage, StorageDriver } from "../storage-driver.ts";
 import type { Leases } from "./leases.ts";
-import { linkAt, readLink } from "./link.ts";
+import { linkAt, readLink, readLinks } from "./link.ts";
 import { type Page, type PageRequest, pageOf } from "./page.ts";
 import { revisionLinkPath, tagIndexLinkPath, tagLinkPath, tagPath, tagsPath } from "./paths.ts";
 import { isRepositoryThere } from "./repository.ts";
@@ -60,10 +60,8 @@ export function tagsOn({ storage, leases, history }: TagsParts): Tags {
     },
 
     async list(repository, request, call) {
-      const names = () => storage.list(tagsPath(repository), call);
-      const isThere = async (tag: string) =>
-        isTag(tag) && (await read(repository, tag, call)) !== undefined;
-      const page = await pageOf(names, isThere, request);
+      const next = (part: NamesPage) => storage.names(tagsPath(repository), { ...call, ...part });
+      const page = await pageOf(next, (tags) => areThere(repository, tags, call), request);
       if (page.names.length > 0) return page;
       return (await isRepositoryThere(storage, repository, call)) ? page : undefined;
     },
@@ -78,6 +76,21 @@ export function tagsOn({ storage, leases, history }: TagsParts): Tags {
   /** Its grace begins when the tag no longer means it: somebody may be pulling it. */
   async function leave(repository: string, digest: Digest, call: Call): Promise<void> {
     await leases.renew(revisionLinkPath(repository, digest), call);
+  }
+
+  async function areThere(
+    repository: string,
+    names: readonly string[],
+    call: Call,
+  ): Promise<boolean[]> {
+    const paths = names.map((tag) => (isTag(tag) ? tagLinkPath(repository, tag) : undefined));
+    const links = await readLinks(
+      storage,
+      paths.filter((path) => path !== undefined),
+      call,
+    );
+    let next = 0;
+    return paths.map((path) => path !== undefined && links[next++] !== undefined);
   }
 
   function read(repository: string, tag: string, call: Call): Promise<Digest | undefined> {

@@ -139,6 +139,12 @@ export class Download {
   async #mountStored(): Promise<boolean> {
     const { cache, call } = this.#parts;
     const { digest, place } = this.#wanted;
+    // Another download of it may have ended since it was looked for.
+    const own = await cache.store.blobs.find(place.repository, digest, call);
+    if (own !== undefined) {
+      this.#learn(own.size);
+      return true;
+    }
     const file = await cache.storage.stat(blobDataPath(digest), call);
     if (file === undefined) return false;
     const found = await place.upstream.ask(call, (client) =>

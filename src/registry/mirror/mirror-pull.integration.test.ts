@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { ServerResponse } from "node:http";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { digestOf } from "../../oci/digest.ts";
-import { openMirrorHere } from "./opened-mirror.fake.ts";
+import { type OpenedMirror, openMirrorHere } from "./opened-mirror.fake.ts";
 import { type FakeUpstream, sendPart, serveFakeUpstream } from "./upstream.fake.ts";
 
 const layer = randomBytes(300_000);
@@ -27,11 +27,19 @@ describe("a pull through a mirror", () => {
   });
 
   it("shares one fetch among all who want the same", async () => {
-    const { upstream, mirror, image } = await openBoth();
+    const { upstream, mirror, image } = await openBoth({ tagttl: "1h" });
     const each = (path: string) => Promise.all(Array.from({ length: 50 }, () => mirror.get(path)));
 
-    const manifests = await each("app/manifests/v1");
-    const blobs = await each(`app/blobs/${image.layer}`);
+    const release = hold(upstream);
+    const manifestsToCome = each("app/manifests/v1");
+    await untilUnderWay(mirror, "manifest", 50);
+    release();
+    const manifests = await manifestsToCome;
+    const releaseBlob = hold(upstream);
+    const blobsToCome = each(`app/blobs/${image.layer}`);
+    await untilUnderWay(mirror, "blob", 50);
+    releaseBlob();
+    const blobs = await blobsToCome;
 
     expect(new Set(await Promise.all(manifests.map(digestIn)))).toEqual(new Set([image.digest]));
     expect(new Set(await Promise.all(blobs.map(digestIn)))).toEqual(new Set([image.layer]));
@@ -186,6 +194,29 @@ async function openBoth(options: object = {}) {
   const image = upstream.image("app", "v1", layer);
   const mirror = await openMirrorHere({ remoteurl: upstream.url, ...options });
   return { upstream, mirror, image };
+}
+
+/** Makes `upstream` answer nothing until the returned function is called. */
+function hold(upstream: FakeUpstream): () => void {
+  const waiting: (() => void)[] = [];
+  upstream.instead = (request, response) => {
+    waiting.push(() => upstream.answer(request, response));
+  };
+  return () => {
+    upstream.instead = undefined;
+    for (const answer of waiting) answer();
+  };
+}
+
+async function untilUnderWay(mirror: OpenedMirror, handler: string, count: number) {
+  const line = `registry_http_in_flight_requests{handler="${handler}"} ${count}`;
+  await vi.waitFor(
+    async () => {
+      const text = await (await fetch(`${mirror.debugAddress}/metrics`)).text();
+      expect(text.split("\n")).toContain(line);
+    },
+    { timeout: 30_000 },
+  );
 }
 
 /** Resolves to an answer of which half the layer is sent. */

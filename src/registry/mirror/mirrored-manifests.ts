@@ -51,23 +51,31 @@ export function mirroredManifests(parts: MirroredManifestsParts): MirroredManife
       return count("misses", await orAborted(fetchOnce(place, digest), call.signal));
     },
 
-    async readTag(place, tag, call) {
-      const key = `${place.repository}:${tag}`;
-      const known = asked.fresh(key);
-      if (known !== undefined) {
-        const stored = known.digest && (await readStored(place, known.digest, call));
-        if (stored !== undefined) return count("hits", stored);
-        if (known.digest === undefined) return undefined;
-      }
-      const stored = await storedUnder(place, tag, call);
-      const flight = flights.join(key, () => absentAsUndefined(ask(place, tag, stored)));
-      if (stored === undefined) return count("misses", await orAborted(flight, call.signal));
-      const { upstream } = place;
-      return count("hits", await orStale(flight, stored, { upstream, patienceMs }, call));
-    },
+    readTag,
 
     ended: () => flights.ended(),
   };
+
+  async function readTag(
+    place: Place,
+    tag: string,
+    call: Call,
+  ): Promise<StoredManifest | undefined> {
+    const key = `${place.repository}:${tag}`;
+    const known = asked.fresh(key);
+    if (known !== undefined) {
+      const stored = known.digest && (await readStored(place, known.digest, call));
+      if (stored !== undefined) return count("hits", stored);
+      if (known.digest === undefined) return undefined;
+    }
+    const stored = await storedUnder(place, tag, call);
+    const isKnownNow = known === undefined && asked.fresh(key) !== undefined;
+    if (isKnownNow) return await readTag(place, tag, call); // somebody else has asked meanwhile
+    const flight = flights.join(key, () => absentAsUndefined(ask(place, tag, stored)));
+    if (stored === undefined) return count("misses", await orAborted(flight, call.signal));
+    const { upstream } = place;
+    return count("hits", await orStale(flight, stored, { upstream, patienceMs }, call));
+  }
 
   function count<Found extends StoredManifest | undefined>(
     what: "hits" | "misses",
@@ -108,10 +116,13 @@ export function mirroredManifests(parts: MirroredManifestsParts): MirroredManife
   ): Promise<StoredManifest | undefined> {
     const { call } = parts;
     const { repository, remote, upstream } = place;
+    const key = `${repository}:${tag}`;
+    const justAsked = asked.fresh(key)?.digest; // by a flight that ended while this one's files were read
+    const known = justAsked && (await readStored(place, justAsked, call));
+    if (known) return known;
     const head = await upstream.ask(call, (client) =>
       client.headManifest(remote, tag, { ...call, known: stored?.digest }),
     );
-    const key = `${repository}:${tag}`;
     if (head === undefined) {
       await cache.store.tags.delete(repository, tag, call);
       asked.keep(key, undefined);

@@ -75,6 +75,8 @@ export const ProxyOptions = v.pipe(
     tagttl: v.optional(Duration, "5s"),
     /** How long the one who pulls a tag waits for its registry when there is a stored answer. */
     patience: v.optional(Duration, "900ms"),
+    /** Of Distribution; see `config-notes.ts`. */
+    cachewritetimeout: v.optional(Duration),
     upstreams: v.optional(v.array(Upstream, "write a list"), []),
   }),
   v.check(

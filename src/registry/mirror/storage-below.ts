@@ -15,6 +15,8 @@ export function storageBelow(storage: StorageDriver, directory: StoragePath): St
     append: (path, source, call) => storage.append(at(path), source, call),
     stat: (path, call) => storage.stat(at(path), call),
     list: (path, call) => storage.list(at(path), call),
+    names: (path, page) => storage.names(at(path), page),
+    readEach: (paths, call) => storage.readEach(paths.map(at), call),
     setAside: (from, to, call) => storage.setAside(at(from), at(to), call),
     touch: (paths, call) => storage.touch(paths.map(at), call),
     place: (files, call) => storage.place(files.map(placed), call),

@@ -24,6 +24,8 @@ export interface FakeUpstream {
   /** Adds an image with a layer of these bytes under `repository:tag`. */
   image(repository: string, tag: string, layer: Buffer): FakeImage;
   untag(repository: string, tag: string): void;
+  /** Gives a request that `instead` has held the answer it would have had. */
+  answer: Reply;
   stop(): void;
 }
 
@@ -66,6 +68,7 @@ export async function serveFakeUpstream(): Promise<FakeUpstream> {
       return { digest: digestOf(bytes), layer: digestOf(layer), config: digestOf(config) };
     },
     untag: (repository, tag) => manifests.delete(`${repository}/manifests/${tag}`),
+    answer: (request, response) => replyTo(request)(request, response),
     stop() {
       server.closeAllConnections();
       server.close();

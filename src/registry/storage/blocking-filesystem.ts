@@ -16,7 +16,8 @@ import type { StorageDriver, StoragePath } from "../storage-driver.ts";
 import { checkStoragePath, StorageError } from "../storage-driver.ts";
 import { type BreakOptions, Breaks } from "./breaks.ts";
 import { failureAt, isAbsence } from "./file-failure.ts";
-import { type FilesystemOptions, isListed, openFilesystemStorage } from "./filesystem.ts";
+import { isListed } from "./file-steps.ts";
+import { type FilesystemOptions, openFilesystemStorage } from "./filesystem.ts";
 import { leadsBack } from "./leads-back.ts";
 
 /**

@@ -1,8 +1,11 @@
-import { closeSync, constants, fstatSync, openSync, statSync, utimesSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync, statSync, utimesSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { failedAt, ifThere, inDirectory, isRemovedAtOnce } from "./file-steps.ts";
+import { systemCodeOf } from "../../base/errors.ts";
+import type { NamesPage } from "../storage-driver.ts";
+import { failedAt, ifThere, inDirectory, isListed, isRemovedAtOnce } from "./file-steps.ts";
 import { MadeDirectories } from "./made-directories.ts";
+import { NameIndexes } from "./name-index.ts";
 import { type Draft, putInPlace, syncIfThere } from "./placement.ts";
 
 export type FileJobs = ReturnType<typeof fileJobsOn>;
@@ -19,6 +22,7 @@ export interface FileSystem {
  */
 export function fileJobsOn({ isKept }: FileSystem) {
   const made = new MadeDirectories(isKept ? undefined : (directory) => syncIfThere([directory]));
+  const indexes = new NameIndexes(isListed);
 
   return {
     /** Puts files in their places, for good. An error says by `at` which of them it is about. */
@@ -44,6 +48,17 @@ export function fileJobsOn({ isKept }: FileSystem) {
       return paths.map((path, at) => failedAt(at, () => touched(path, now)));
     },
 
+    /** As `names` of the driver; `undefined` when there are too many in all. */
+    names(path: string, page: NamesPage): Promise<string[] | undefined> {
+      return indexes.page(path, page);
+    },
+
+    /** The bytes of small files; `undefined` for each that is not there, or longer. */
+    readEach(paths: readonly string[], maximumBytes: number): (Uint8Array | undefined)[] {
+      const buffer = Buffer.allocUnsafe(maximumBytes + 1);
+      return paths.map((path, at) => failedAt(at, () => readInto(buffer, path)));
+    },
+
     async remove(path: string, { forGood }: { forGood: boolean }): Promise<void> {
       if (!isRemovedAtOnce(path)) await rm(path, { recursive: true, force: true });
       if (forGood) await syncIfThere([dirname(path)]);
@@ -56,4 +71,22 @@ function touched(path: string, now: Date): number | undefined {
     utimesSync(path, now, now);
     return statSync(path).size;
   });
+}
+
+/** One byte more fits into the buffer than a file may have. */
+function readInto(buffer: Buffer, path: string): Uint8Array | undefined {
+  const fd = ifThere(() => openSync(path, "r"));
+  if (fd === undefined) return undefined;
+  try {
+    let length = 0;
+    for (let read = -1; read !== 0 && length < buffer.length; length += read) {
+      read = readSync(fd, buffer, length, buffer.length - length, length);
+    }
+    return length < buffer.length ? Uint8Array.from(buffer.subarray(0, length)) : undefined;
+  } catch (error) {
+    if (systemCodeOf(error) === "EISDIR") return undefined;
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
 }

@@ -48,9 +48,20 @@ export function ifThere<Result>(look: () => Result): Result | undefined {
   try {
     return look();
   } catch (error) {
-    if (["ENOENT", "ENOTDIR"].includes(systemCodeOf(error) ?? "")) return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   }
+}
+
+export function isMissing(error: unknown): boolean {
+  return ["ENOENT", "ENOTDIR"].includes(systemCodeOf(error) ?? "");
+}
+
+const draftPattern = /\.[0-9a-f]{8}-[0-9a-f-]{27}\.tmp$/;
+
+/** Whether `name` is a file's, and not that of a draft, which a crash may have left. */
+export function isListed(name: string): boolean {
+  return !draftPattern.test(name);
 }
 
 /** Removes a file, or a directory of a few files, as an upload is; `false` for what takes longer. */

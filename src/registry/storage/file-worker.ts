@@ -58,12 +58,14 @@ export function openFileWorker(fileSystem: FileSystem): FileWorker {
       }
       if (waiting.size === 0) started.unref(); // it keeps no process that has nothing to do
     });
-    started.on("error", (error) => broken(error));
-    started.on("exit", () => broken(new Error("the thread for files has ended")));
+    started.on("error", (error) => broken(started, error));
+    started.on("exit", () => broken(started, new Error("the thread for files has ended")));
     return started;
   }
 
-  function broken(error: unknown): void {
+  /** Told twice, the second time perhaps when another one is at work. */
+  function broken(ended: Worker, error: unknown): void {
+    if (worker !== ended) return;
     worker = undefined;
     for (const { reject } of waiting.values()) reject(error);
     waiting.clear();

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
 import { storageDriverContract } from "../storage-driver.contract.ts";
+import { storageReadingContract } from "../storage-reading.contract.ts";
 import { openBlockingStorage } from "./blocking-filesystem.ts";
 import { failureAt } from "./file-failure.ts";
 import { openFilesystemStorage } from "./filesystem.ts";
@@ -17,6 +18,11 @@ storageDriverContract("blocking filesystem", async () => {
   const rootdirectory = await temporaryDirectory();
   const breaks = { sliceMs: 1, pause: () => setImmediate() };
   return openBlockingStorage({ rootdirectory }, { access: "write", breaks });
+});
+
+storageReadingContract("filesystem", async () => {
+  const rootdirectory = await temporaryDirectory();
+  return openFilesystemStorage({ rootdirectory }, { access: "write" });
 });
 
 it("leaves no draft behind, and lists none that a crash left", async ({ signal }) => {

@@ -10,6 +10,7 @@ import type { Call } from "../../base/call.ts";
 import { systemCodeOf } from "../../base/errors.ts";
 import { makeDirectory as makeStepByStep } from "../../base/make-directory.ts";
 import { checkMayWrite } from "../../base/may-write.ts";
+import { smallestOf } from "../sorted-names.ts";
 import {
   checkStoragePath,
   type Placement,
@@ -19,7 +20,7 @@ import {
   type StoragePath,
 } from "../storage-driver.ts";
 import { failureAt, isAbsence } from "./file-failure.ts";
-import type { FailureOfOne } from "./file-steps.ts";
+import { type FailureOfOne, isListed } from "./file-steps.ts";
 import { chunksOf, ReadBuffers, readUpTo, writeGathered } from "./file-stream.ts";
 import { keepsWhatLeadsTo } from "./file-system.ts";
 import { openFileWorker } from "./file-worker.ts";
@@ -33,16 +34,14 @@ export const FilesystemOptions = v.strictObject({
     v.pipe(v.string("write a path"), v.nonEmpty("write a path")),
     "/var/lib/registry",
   ),
+  /** Of Distribution; see `config-notes.ts`. */
+  maxthreads: v.optional(
+    v.union([v.number(), v.pipe(v.string(), v.digits())], "write a whole number"),
+  ),
 });
 export type FilesystemOptions = v.InferOutput<typeof FilesystemOptions>;
 
 const truncated = promisify(ftruncate);
-const draftPattern = /\.[0-9a-f]{8}-[0-9a-f-]{27}\.tmp$/;
-
-/** Whether `name` is a file's, and not that of a draft, which a crash may have left. */
-export function isListed(name: string): boolean {
-  return !draftPattern.test(name);
-}
 
 /**
  * Keeps files in a directory of this machine. With `writable`, refuses to open what it could not
@@ -104,18 +103,16 @@ export async function openFilesystemStorage(
       }
     },
 
-    async *list(path) {
-      try {
-        const place = placeOf(path);
-        for await (const entry of await opendir(place, { bufferSize: 256 })) {
-          if (!isListed(entry.name)) continue;
-          if (entry.isSymbolicLink() && leadsBack(place, entry.name)) continue;
-          yield entry.name;
-        }
-      } catch (error) {
-        const failure = failureAt(path, error);
-        if (!isAbsence(failure)) throw failure;
-      }
+    list: (path) => listed(path),
+
+    async names(path, { after, count }) {
+      const page = await told(path, () => worker.run("names", placeOf(path), { after, count }));
+      return page ?? (await smallestOf(listed(path), { after, count }));
+    },
+
+    async readEach(paths, { maximumBytes }) {
+      const places = paths.map(placeOf);
+      return await told(paths[0] ?? "/", () => worker.run("readEach", places, maximumBytes));
     },
 
     async setAside(from, to, { alone = false }) {
@@ -135,6 +132,20 @@ export async function openFilesystemStorage(
     discard: (path) => remove(path, { forGood: false }),
     close: () => worker.close(),
   };
+
+  async function* listed(path: StoragePath): AsyncGenerator<string> {
+    try {
+      const place = placeOf(path);
+      for await (const entry of await opendir(place, { bufferSize: 256 })) {
+        if (!isListed(entry.name)) continue;
+        if (entry.isSymbolicLink() && leadsBack(place, entry.name)) continue;
+        yield entry.name;
+      }
+    } catch (error) {
+      const failure = failureAt(path, error);
+      if (!isAbsence(failure)) throw failure;
+    }
+  }
 
   async function put(files: readonly Placement[]): Promise<void> {
     const drafts = files.map((file) => draftOf(file, placeOf));

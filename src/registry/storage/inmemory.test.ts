@@ -1,4 +1,7 @@
 import { storageDriverContract } from "../storage-driver.contract.ts";
+import { storageReadingContract } from "../storage-reading.contract.ts";
 import { openInmemoryStorage } from "./inmemory.ts";
 
 storageDriverContract("inmemory", async () => openInmemoryStorage(() => new Date()));
+
+storageReadingContract("inmemory", async () => openInmemoryStorage(() => new Date()));

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import type { Bytes } from "../../base/bytes.ts";
+import { sortedPage } from "../sorted-names.ts";
 import {
   checkStoragePath,
   type StorageDriver,
@@ -65,9 +66,16 @@ export function openInmemoryStorage(now: () => Date): StorageDriver {
     },
 
     async *list(path) {
-      const prefix = `${checked(path)}/`;
-      const below = [...files.keys()].filter((name) => name.startsWith(prefix));
-      yield* new Set(below.map((name) => name.slice(prefix.length).split("/", 1)[0] ?? ""));
+      yield* namesIn(path);
+    },
+
+    names: async (path, page) => sortedPage([...namesIn(path)], page),
+
+    async readEach(paths, { maximumBytes }) {
+      return paths.map((path) => {
+        const file = files.get(checked(path));
+        return file && file.size <= maximumBytes ? Buffer.concat(file.chunks) : undefined;
+      });
     },
 
     async setAside(from, to) {
@@ -95,6 +103,12 @@ export function openInmemoryStorage(now: () => Date): StorageDriver {
       files.clear();
     },
   };
+
+  function namesIn(path: StoragePath): Set<string> {
+    const prefix = `${checked(path)}/`;
+    const below = [...files.keys()].filter((name) => name.startsWith(prefix));
+    return new Set(below.map((name) => name.slice(prefix.length).split("/", 1)[0] ?? ""));
+  }
 
   async function write(path: StoragePath, bytes: Uint8Array): Promise<void> {
     const chunks = [Uint8Array.from(bytes)];

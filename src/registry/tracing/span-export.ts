@@ -1,5 +1,6 @@
 import { type Call, isEchoOf, withTimeout } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
+import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { OtlpError } from "../../base/otlp-post.ts";
 import { backoffMs } from "../../base/retry.ts";
@@ -80,21 +81,30 @@ export function startSpanExport({ send, clock, logger }: SpanExportParts): SpanE
     try {
       await send(batch, call);
     } catch (error) {
-      if (!(error instanceof OtlpError) || isEchoOf(call.signal, error)) {
-        waiting.unshift(...batch);
-        if (!call.signal.aborted) logger.error("traces cannot be sent", { error });
+      if (isEchoOf(call.signal, error)) {
+        putBack(batch);
         return new OtlpError("TIMEOUT", "the collector did not answer in time");
       }
-      if (error.code === "REFUSED") dropped += batch.length;
-      else waiting.unshift(...batch.slice(0, mostSpans - waiting.length));
+      const failure =
+        error instanceof OtlpError
+          ? error
+          : new OtlpError("REFUSED", messageOf(error), { cause: error });
+      if (failure.code === "REFUSED") dropped += batch.length;
+      else putBack(batch);
       failures++;
       logger[failures === 1 ? "warn" : "debug"]("traces could not be sent", { error, failures });
-      return error;
+      return failure;
     }
     if (failures > 0 || dropped > 0) logger.info("traces are sent again", { failures, dropped });
     failures = 0;
     dropped = 0;
     return undefined;
+  }
+
+  function putBack(batch: readonly Span[]): void {
+    const kept = batch.slice(0, Math.max(0, mostSpans - waiting.length));
+    waiting.unshift(...kept);
+    dropped += batch.length - kept.length;
   }
 
   function pauseMs({ retryAfterMs = 0 }: OtlpError): number {

@@ -38,6 +38,19 @@ export async function unzip(
   }
 }
 
+/** What the entries of the zip file at `path` say that they have in all. @throws {ArchiveError} */
+export async function contentBytesOf(path: string): Promise<number> {
+  const yauzl = (await import("yauzl")).default;
+  const zip = await yauzl.openPromise(path, { decodeStrings: false, autoClose: false }).catch(fail);
+  try {
+    let total = 0;
+    for await (const { uncompressedSize } of entriesOf(zip)) total += uncompressedSize;
+    return total;
+  } finally {
+    zip.close();
+  }
+}
+
 function checkCount({ entryCount }: ZipFile, limits: ArchiveLimits): void {
   if (entryCount === 0) throw new ArchiveError("DAMAGED", "it has no entries");
   if (entryCount <= limits.entries) return;
