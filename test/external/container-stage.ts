@@ -21,6 +21,8 @@ export interface SeenContainer {
 
 /** Each look starts two programs. */
 const betweenLooksMs = 200;
+/** For a machine that does much else. */
+const mostMs = 90_000;
 let count = 0;
 
 /** One app of containers: its own repository, directory and port; what runs of it ends with the test. */
@@ -76,25 +78,30 @@ export async function openContainerStage(engine: ContainerEngine, images: Images
     answer: async (path = "") => (await ask(`${url}${path}`)).body,
 
     serves: (tag: string) =>
-      until(`${tag} answers`, async () => (await stage.answer()).startsWith(`${tag} `)),
+      until(`${tag} answers`, async () => (await stage.answer()).startsWith(`${tag} `), mostMs),
 
     /** All that the app has, whatever their state. */
     containers: listed,
 
     /** That it has so many, and all of them run `tag`. */
     runs: (tag: string, replicas: number) =>
-      until(`${replicas} of ${tag} run`, async () => {
-        const all = await listed();
-        return (
-          all.length === replicas && all.every((one) => one.tag === tag && one.state === "running")
-        );
-      }),
+      until(
+        `${replicas} of ${tag} run`,
+        async () => {
+          const all = await listed();
+          return (
+            all.length === replicas &&
+            all.every((one) => one.tag === tag && one.state === "running")
+          );
+        },
+        mostMs,
+      ),
 
     ledger: async () =>
       JSON.parse(await readFile(join(directory, ".dewy/ledger.json"), "utf8")) as LedgerState,
 
     committed: (tag: string) =>
-      until(`${tag} is committed`, async () => (await stage.ledger()).active?.tag === tag),
+      until(`${tag} is committed`, async () => (await stage.ledger()).active?.tag === tag, mostMs),
   };
   return stage;
 

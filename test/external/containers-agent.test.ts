@@ -4,7 +4,7 @@ import { describeWith } from "../component.ts";
 import { dockerPrograms, layBed } from "./container-bed.ts";
 import { openDocker } from "./container-engine.ts";
 
-describe("the agent of containers", { timeout: 120_000 }, () => {
+describe("the agent of containers", { timeout: 300_000 }, () => {
   describeWith(...dockerPrograms)("on docker", () => {
     const bed = layBed((atEnd) => openDocker(atEnd));
 
@@ -17,13 +17,15 @@ describe("the agent of containers", { timeout: 120_000 }, () => {
         "Starting new container",
         "Backend added",
         "Container stopped",
-        "Container deployment completed",
       ];
 
       for (const [number, moment] of moments.entries()) {
         const tag = `v1.${number + 1}.0`;
         await stage.publish(tag);
-        await until(moment, async () => agent.log().includes(moment) && agent.log().includes(tag));
+        await until(moment, async () => {
+          const [, ...since] = agent.log().split(`tag=${tag}`);
+          return since.join().includes(moment);
+        });
         await killed(agent);
         agent = stage.start(two);
         await stage.committed(tag);

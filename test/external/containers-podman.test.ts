@@ -5,7 +5,7 @@ import { layBed, podmanPrograms } from "./container-bed.ts";
 import { openPodman } from "./container-engine.ts";
 import { broken } from "./container-images.ts";
 
-describe("an app of containers", { timeout: 120_000 }, () => {
+describe("an app of containers", { timeout: 300_000 }, () => {
   describeWith(...podmanPrograms)("on podman", () => {
     const bed = layBed(openPodman);
 

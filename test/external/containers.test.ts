@@ -5,7 +5,7 @@ import { dockerPrograms, layBed } from "./container-bed.ts";
 import { openDocker } from "./container-engine.ts";
 import { broken, deaf, sick } from "./container-images.ts";
 
-describe("an app of containers", { timeout: 90_000 }, () => {
+describe("an app of containers", { timeout: 300_000 }, () => {
   describeWith(...dockerPrograms)("on docker", () => {
     const bed = layBed((atEnd) => openDocker(atEnd));
 
