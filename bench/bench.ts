@@ -9,6 +9,7 @@ const benches: Record<
   mirror: () => import("./mirror.ts"),
   deploy: () => import("./deploy.ts"),
   garbage: () => import("./garbage/garbage.ts"),
+  proxy: () => import("./proxy/proxy.ts"),
 };
 
 const [name = ""] = process.argv.slice(2);

@@ -167,19 +167,17 @@ const asJson = (response: Response): Promise<any> => response.json();
 
 async function writeContext(atEnd: AtEnd): Promise<string> {
   const directory = await temporaryDirectory("build", atEnd);
-  await mkdir(join(directory, "bin"));
-  await mkdir(join(directory, "www/cgi-bin"), { recursive: true });
-  await mkdir(join(directory, "tmp"));
-  await copyFile("/bin/busybox", join(directory, "bin/busybox"));
-  for (const applet of applets) await symlink("busybox", join(directory, "bin", applet));
-  for (const [name, text] of Object.entries(files)) {
-    await writeFile(join(directory, name), text);
-    await chmod(join(directory, name), 0o755);
+  const root = join(directory, "root");
+  for (const name of ["bin", "tmp", "www/cgi-bin"]) {
+    await mkdir(join(root, name), { recursive: true });
   }
-  await chmod(join(directory, "www"), 0o777); // whoever the image's user is
-  await writeFile(
-    join(directory, "Dockerfile"),
-    "FROM scratch\nCOPY bin /bin\nCOPY www /www\nCOPY tmp /tmp\n",
-  );
+  await copyFile("/bin/busybox", join(root, "bin/busybox"));
+  for (const applet of applets) await symlink("busybox", join(root, "bin", applet));
+  for (const [name, text] of Object.entries(files)) {
+    await writeFile(join(root, name), text);
+    await chmod(join(root, name), 0o755);
+  }
+  await chmod(join(root, "www"), 0o777); // whoever the image's user is
+  await writeFile(join(directory, "Dockerfile"), "FROM scratch\nCOPY root /\n");
   return directory;
 }

@@ -1,29 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, readlink, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { readFile } from "node:fs/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { systemClock } from "../../base/clock.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
-import {
-  ask,
-  closed,
-  deadBackend,
-  echo,
-  freePort,
-  heard,
-  named,
-  open,
-  until,
-} from "./backends.fake.ts";
-import { type BuiltInOptions, openBuiltIn } from "./built-in.ts";
+import { ask, deadBackend, echo, heard, named, open, until } from "./backends.fake.ts";
+import { aPlace, opened, ours, pidOf, program, tell } from "./built-in.fake.ts";
+import { openBuiltIn } from "./built-in.ts";
 import { dataPlaneContract } from "./data-plane.contract.ts";
-import { askProxy } from "./proxy-protocol.ts";
-
-const program = fileURLToPath(new URL("../../../dist/src/proxy-main.js", import.meta.url));
-const ours = { idleMs: 0, proxyProtocol: false, version: "1", program };
 
 dataPlaneContract("built-in", (place, call) =>
   openBuiltIn({ ...ours, ...place }, { logger: new FakeLogger(), clock: systemClock }, call),
@@ -52,87 +36,6 @@ describe("the built-in proxy", () => {
     expect(await heard(kept, "still there")).toBe("still there");
     const plane = await opened(options, signal);
     expect((await plane.loads({ signal })).get(backend.id)?.open).toBe(1);
-  });
-
-  it("hands its sockets on to another version, and both are counted and cut", async ({
-    signal,
-  }) => {
-    const { options, port } = await aPlace();
-    const [old, next] = [await echo(), await echo()];
-    const before = await opened(options, signal);
-    await before.declare([{ port, backends: [old] }], { signal });
-    const kept = await open(port);
-    await heard(kept, "x");
-    const firstPid = await pidOf(options);
-    await before.close({ keep: true });
-
-    const after = await opened({ ...options, version: "2" }, signal);
-    expect(await heard(await open(port), "between")).toBe("between");
-    await after.declare([{ port, backends: [old, next] }], { signal });
-    const fresh = [await open(port), await open(port)];
-    for (const socket of fresh) await heard(socket, "y");
-
-    expect(await pidOf(options)).not.toBe(firstPid);
-    expect((await after.loads({ signal })).get(old.id)?.open).toBeGreaterThanOrEqual(2);
-    expect(await heard(kept, "still there")).toBe("still there");
-    await after.declare([{ port, backends: [next] }], { signal });
-    expect(await after.cut(old.id, { signal })).toBeGreaterThanOrEqual(2);
-    await closed(kept);
-    await until(() => hasEnded(firstPid));
-  });
-
-  it("loses no connection while it hands on again and again", async ({ signal }) => {
-    const { options, port } = await aPlace();
-    const routes = [{ port, backends: [await named("one")] }];
-    let plane = await opened(options, signal);
-    await plane.declare(routes, { signal });
-    let isOver = false;
-    const answers = new Set<string>();
-    const asking = Promise.all(
-      [1, 2, 3].map(async () => {
-        while (!isOver) answers.add(await ask(port).catch(String));
-      }),
-    );
-
-    for (const version of ["2", "3", "4"]) {
-      await plane.close({ keep: true });
-      plane = await opened({ ...options, version }, signal);
-      await plane.declare(routes, { signal });
-    }
-
-    isOver = true;
-    await asking;
-    expect([...answers]).toEqual(["one"]);
-  });
-
-  it("does not keep a port open that the next agent has no use for", async ({ signal }) => {
-    const { options, port } = await aPlace();
-    const other = await freePort();
-    const backends = [await named("one")];
-    const before = await opened(options, signal);
-    await before.declare([{ port, backends }], { signal });
-    await before.close({ keep: true });
-
-    const after = await opened({ ...options, ports: [other], version: "2" }, signal);
-    await after.declare([{ port: other, backends }], { signal });
-
-    expect(await ask(other)).toBe("one");
-    await expect(ask(port)).rejects.toMatchObject({ code: "ECONNREFUSED" });
-  });
-
-  it("opens a port anew that it had inherited and closed", async ({ signal }) => {
-    const { options, port } = await aPlace();
-    const routes = [{ port, backends: [await named("one")] }];
-    const before = await opened(options, signal);
-    await before.declare(routes, { signal });
-    await before.close({ keep: true });
-    const after = await opened({ ...options, version: "2" }, signal);
-    await after.declare(routes, { signal });
-
-    await after.declare([{ port, backends: [] }], { signal });
-    await after.declare(routes, { signal });
-
-    expect(await ask(port)).toBe("one");
   });
 
   it("is replaced at once when it is killed", async ({ signal }) => {
@@ -254,38 +157,6 @@ const agentProgram = `
   console.log("ready");
   setInterval(() => {}, 1000);
 `;
-
-async function aPlace() {
-  const directory = await mkdtemp(join(tmpdir(), "dewy-built-in-"));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
-  const port = await freePort();
-  const options: BuiltInOptions = { ...ours, directory, ports: [port] };
-  return { options, port };
-}
-
-async function opened(options: BuiltInOptions, signal: AbortSignal) {
-  const parts = { logger: new FakeLogger(), clock: systemClock };
-  const plane = await openBuiltIn(options, parts, { signal });
-  onTestFinished(() => plane.close({ keep: false }));
-  return plane;
-}
-
-const tell = (directory: string, request: Parameters<typeof askProxy>[1]) =>
-  askProxy(join(directory, "proxy.sock"), request, { signal: AbortSignal.timeout(10_000) });
-
-/** Of the process that agents reach. */
-async function pidOf({ directory }: { directory: string }): Promise<number> {
-  const { pid } = await tell(directory, { do: "attach" });
-  if (pid === undefined) throw new Error("no process");
-  return pid;
-}
-
-function hasEnded(pid: number): Promise<boolean> {
-  return readlink(`/proc/${pid}/exe`).then(
-    () => false,
-    () => true,
-  );
-}
 
 /** Processor time so far, in hundredths of a second. */
 async function ticksOf(pid: number): Promise<number> {

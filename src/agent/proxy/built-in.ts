@@ -74,6 +74,10 @@ export async function openBuiltIn(
       return new Map(Object.entries(loads));
     },
 
+    async statistics(each) {
+      return (await ask({ do: "statistics" }, each)).statistics ?? [];
+    },
+
     async cut(id, each) {
       return (await ask({ do: "cut", id }, each)).cut ?? 0;
     },

@@ -1,4 +1,5 @@
 import type { Call } from "../../base/call.ts";
+import type { PortStatistics } from "./port-counts.ts";
 
 /** Who answers behind a port. */
 export interface Backend {
@@ -43,6 +44,8 @@ export interface DataPlane {
   declare(routes: readonly Route[], call: Call): Promise<void>;
   /** By id, for those that are declared or still have connections. */
   loads(call: Call): Promise<ReadonlyMap<string, BackendLoad>>;
+  /** What each port has carried. */
+  statistics(call: Call): Promise<readonly PortStatistics[]>;
   /** Breaks off what is still open to a backend that is not declared any more. @returns how many */
   cut(id: string, call: Call): Promise<number>;
   /** Lets go of it: the traffic flows on where `keep` says so and the kind can. */

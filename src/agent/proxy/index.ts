@@ -2,9 +2,11 @@ import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { ContainerOptions } from "../containers/container-options.ts";
+import type { Observe } from "../event.ts";
 import { openBuiltIn } from "./built-in.ts";
 import type { DataPlane } from "./data-plane.ts";
 import { openNoDataPlane } from "./none.ts";
+import { reported } from "./reported.ts";
 
 export interface DataPlaneOptions {
   proxy: ContainerOptions["proxy"];
@@ -20,6 +22,7 @@ export interface DataPlaneOptions {
 export interface DataPlaneParts {
   logger: Logger;
   clock: Clock;
+  observe: Observe;
   /** Of Dewy. */
   version: string;
 }
@@ -35,7 +38,8 @@ export async function openDataPlane(
       const { version } = parts;
       const { ports, directory, maximumConnections } = options;
       const own = { directory, ports, idleMs, maximumConnections, version };
-      return openBuiltIn({ ...own, proxyProtocol: proxyProtocol !== undefined }, parts, call);
+      const asked = { ...own, proxyProtocol: proxyProtocol !== undefined };
+      return reported(await openBuiltIn(asked, parts, call), parts);
     }
     case "none":
       return openNoDataPlane();

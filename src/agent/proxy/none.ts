@@ -7,6 +7,7 @@ export function openNoDataPlane(): DataPlane {
     reach: "inside",
     async declare() {},
     loads: async () => new Map(),
+    statistics: async () => [],
     cut: async () => 0,
     async close() {},
   };

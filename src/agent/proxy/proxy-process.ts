@@ -8,6 +8,7 @@ import { openSocketPath } from "../../base/socket-path.ts";
 import type { BackendLoad } from "./data-plane.ts";
 import { openHandOn } from "./hand-on.ts";
 import { acceptsAnywhere, canListen, connectionLimit } from "./own-host.ts";
+import { added, type PortStatistics } from "./port-counts.ts";
 import { askProxy, longestLine, type ProxyAnswer, ProxyRequest } from "./proxy-protocol.ts";
 import { fingerprintOf, readSettings } from "./proxy-settings.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
@@ -30,6 +31,8 @@ export async function runProxyProcess(text: string, announce: () => void): Promi
     maximumConnections: settings.maximumConnections ?? (await connectionLimit()),
   });
   let { predecessor } = settings;
+  /** What it has counted: its end must not take that off ours. */
+  let before: readonly PortStatistics[] = [];
   let agents = 0;
   let isRetired = false;
   let lastNeeded = performance.now();
@@ -84,7 +87,8 @@ export async function runProxyProcess(text: string, announce: () => void): Promi
       case "cut":
         return { cut: proxy.cut(request.id) + ((await ofPredecessor(request))?.cut ?? 0) };
       case "statistics":
-        return { statistics: proxy.statistics() };
+        await countPredecessor();
+        return { statistics: added(proxy.statistics(), before) };
       case "hand on":
         await openHandOn(request, { proxy, own: place.own });
         return {};
@@ -128,9 +132,15 @@ export async function runProxyProcess(text: string, announce: () => void): Promi
     }
   }
 
+  async function countPredecessor(): Promise<void> {
+    const { statistics } = (await ofPredecessor({ do: "statistics" })) ?? {};
+    before = statistics ?? before.map((one) => ({ ...one, active: 0 }));
+  }
+
   async function look(): Promise<void> {
+    await countPredecessor();
     // The one before it is reached by way of this one.
-    const isBusy = !proxy.isIdle || (await ofPredecessor({ do: "loads" })) !== undefined;
+    const isBusy = !proxy.isIdle || predecessor !== undefined;
     if (isRetired && !isBusy) return end();
     if (isBusy || agents > 0 || (await acceptsAnywhere(proxy.routes()))) {
       lastNeeded = performance.now();

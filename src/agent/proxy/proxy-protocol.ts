@@ -37,9 +37,13 @@ export const ProxyRequest = v.variant("do", [
 export type ProxyRequest = v.InferOutput<typeof ProxyRequest>;
 
 const Load = v.object({ open: v.number(), total: v.number(), failed: v.number() });
+const Distribution = v.object({
+  ...{ count: v.number(), sum: v.number(), buckets: v.array(v.number()) },
+});
 const Statistics = v.object({
   ...{ port: Port, backends: v.number(), active: v.number(), total: v.number() },
   ...{ errors: v.number(), refused: v.number(), bytes: v.number() },
+  ...{ connects: v.optional(Distribution), durations: v.optional(Distribution) },
 });
 
 export const ProxyAnswer = v.object({

@@ -4,6 +4,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { type BackendPool, openBackendPool } from "./backend-pool.ts";
 import type { Backend, BackendLoad, Route } from "./data-plane.ts";
 import { joinSockets } from "./joined-sockets.ts";
+import { openPortCounts, type PortCounts, type PortStatistics } from "./port-counts.ts";
 import { proxyHeader } from "./proxy-header.ts";
 
 export interface TcpProxyOptions {
@@ -17,19 +18,6 @@ export interface TcpProxyOptions {
   inherited?: ReadonlyMap<number, number> | undefined;
 }
 
-/** What one port has carried since it was opened. */
-export interface PortStatistics {
-  port: number;
-  backends: number;
-  active: number;
-  total: number;
-  /** Clients that nobody was there for, or whose connection broke. */
-  errors: number;
-  /** Connections over the limit. */
-  refused: number;
-  bytes: number;
-}
-
 const connectLimitMs = 5_000;
 const backlog = 4096;
 /** What this host, and no backend, is short of. */
@@ -38,7 +26,7 @@ const ownShortages = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOT
 interface OpenPort {
   server: Server;
   backends: readonly Backend[];
-  statistics: PortStatistics;
+  counts: PortCounts;
 }
 
 /**
@@ -49,6 +37,7 @@ export class TcpProxy {
   readonly #options: TcpProxyOptions;
   readonly #ports = new Map<number, OpenPort>();
   readonly #pool: BackendPool = openBackendPool();
+  readonly #counts = new Map<number, PortCounts>();
   readonly #upstreams = new Map<string, Set<Socket>>();
   readonly #inherited: Map<number, number>;
   #active = 0;
@@ -61,26 +50,24 @@ export class TcpProxy {
   /** @throws the system's error, when a port cannot be had; then nothing is changed */
   async declare(routes: readonly Route[]): Promise<void> {
     const wanted = routes.filter(({ backends }) => backends.length > 0);
-    const opened: OpenPort[] = [];
+    const opened = new Map<number, OpenPort>();
     try {
       for (const { port } of wanted) {
         if (this.#ports.has(port)) continue;
         const open = await this.#open(port);
-        opened.push(open);
+        opened.set(port, open);
         this.#ports.set(port, open);
       }
     } catch (error) {
-      for (const { server, statistics } of opened) {
+      for (const [port, { server }] of opened) {
         server.close();
-        this.#ports.delete(statistics.port);
+        this.#ports.delete(port);
       }
       throw error;
     }
     for (const { port, backends } of wanted) {
       const open = this.#ports.get(port);
-      if (!open) continue;
-      open.backends = backends;
-      open.statistics.backends = backends.length;
+      if (open) open.backends = backends;
     }
     for (const [port, { server }] of this.#ports) {
       if (wanted.some((route) => route.port === port)) continue;
@@ -105,7 +92,9 @@ export class TcpProxy {
   }
 
   statistics(): PortStatistics[] {
-    return [...this.#ports.values()].map(({ statistics }) => ({ ...statistics }));
+    return [...this.#counts].map(([port, counts]) =>
+      counts.read(this.#ports.get(port)?.backends.length ?? 0),
+    );
   }
 
   routes(): Route[] {
@@ -135,17 +124,16 @@ export class TcpProxy {
   }
 
   async #open(port: number): Promise<OpenPort> {
-    const statistics = {
-      ...{ port, backends: 0, active: 0, total: 0, errors: 0, refused: 0, bytes: 0 },
-    };
+    const counts = this.#counts.get(port) ?? openPortCounts(port);
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
-    const open = { server, backends: [], statistics };
+    const open: OpenPort = { server, backends: [], counts };
     server.on("connection", (client) => this.#accept(client, open));
     const fd = this.#inherited.get(port);
     this.#inherited.delete(port);
     if (fd !== undefined) await listening(server.listen({ fd, backlog }));
     else await listenOn(server, port);
-    server.on("error", () => statistics.errors++);
+    server.on("error", () => counts.failed());
+    this.#counts.set(port, counts);
     return open;
   }
 
@@ -156,34 +144,29 @@ export class TcpProxy {
   }
 
   #accept(client: Socket, port: OpenPort): void {
-    const { statistics } = port;
     client.on("error", () => {});
     if (this.#active >= this.#options.maximumConnections) {
-      statistics.refused++;
+      port.counts.refused();
       client.resetAndDestroy();
       return;
     }
     this.#active++;
-    statistics.active++;
-    statistics.total++;
-    client.once("close", () => {
-      this.#active--;
-      statistics.active--;
-      statistics.bytes += client.bytesRead + client.bytesWritten;
-    });
+    client.once("close", () => this.#active--);
+    port.counts.begin(client);
     this.#attempt(client, port, this.#pool.ranked(port.backends));
   }
 
   #attempt(client: Socket, port: OpenPort, [backend, ...others]: readonly Backend[]): void {
     if (client.destroyed) return;
     if (!backend) {
-      port.statistics.errors++;
+      port.counts.failed();
       client.resetAndDestroy();
       return;
     }
     const pooled = this.#pool.of(backend.id);
     const over = pooled.begin();
     const { host, port: innerPort } = backend;
+    const begunAt = performance.now();
     const upstream = connect({ host, port: innerPort, allowHalfOpen: true, noDelay: true });
     this.#remember(backend.id, upstream);
     upstream.setTimeout(connectLimitMs, () => upstream.destroy(new ConnectTimeout()));
@@ -199,10 +182,11 @@ export class TcpProxy {
       upstream.removeAllListeners("error").removeAllListeners("timeout");
       upstream.on("error", () => {
         pooled.fail("midway");
-        port.statistics.errors++;
+        port.counts.failed();
       });
       client.off("close", giveUp);
       pooled.succeed();
+      port.counts.connected(performance.now() - begunAt);
       if (this.#options.proxyProtocol) upstream.write(proxyHeader(client));
       joinSockets(client, upstream, this.#options.idleMs);
     });

@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { type Metric, openCounter, openGauge, openHistogram } from "../../base/instruments.ts";
 import type { AgentEvent, AppIdentity, Observe } from "../event.ts";
+import { openProxyMetrics } from "./proxy-metrics.ts";
 
 export interface AgentMetrics {
   /** Takes in what happens to one app; every series of it carries the label `app`. */
@@ -11,9 +12,19 @@ export interface AgentMetrics {
 /** The names, labels and buckets of the original where it has them; the rest is ours. */
 export function openAgentMetrics(clock: Clock): AgentMetrics {
   const instruments = openInstruments();
+  const proxies = openProxyMetrics();
   return {
-    observe: (identity) => observer(instruments, identity, clock),
-    read: () => Object.values(instruments).map((instrument) => instrument.read()),
+    observe(identity) {
+      const observe = observer(instruments, identity, clock);
+      return (event) => {
+        observe(event);
+        if (event.type === "traffic carried") proxies.take(identity.app, event.ports);
+      };
+    },
+    read: () => [
+      ...Object.values(instruments).map((instrument) => instrument.read()),
+      ...proxies.read(),
+    ],
   };
 }
 
@@ -43,6 +54,11 @@ function openDeploymentInstruments() {
     deploymentErrors: openCounter({
       name: "dewy.deployment.errors.total",
       help: "Deployments that failed.",
+      unit: "",
+    }),
+    decisions: openCounter({
+      name: "dewy.deployments.decided.total",
+      help: "Deployments that ended and releases that were taken back, by what decided that.",
       unit: "",
     }),
     rollbacks: openCounter({
@@ -169,6 +185,9 @@ function beginAtZero(instruments: Instruments, { app, mode }: AppIdentity): void
 
 function countDeployment(event: AgentEvent, instruments: Instruments, identity: AppIdentity): void {
   const { app, mode: command } = identity;
+  if (event.type === "deployed" || event.type === "deployment failed") {
+    instruments.decisions.add({ app, by: event.deployment.by?.kind ?? "poll" }, 1);
+  }
   if (event.type === "deployed") {
     const { durationMs, tag } = event.deployment;
     instruments.deployments.add({ app, command }, 1);
@@ -178,6 +197,7 @@ function countDeployment(event: AgentEvent, instruments: Instruments, identity: 
     instruments.deploymentErrors.add({ app, command }, 1);
   } else if (event.type === "rolled back") {
     instruments.rollbacks.add({ app }, 1);
+    instruments.decisions.add({ app, by: "crashes" }, 1);
     inService(event.to, instruments, app);
   } else if (event.type === "release quarantined") {
     instruments.quarantines.add({ app, command }, 1);

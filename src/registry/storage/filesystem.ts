@@ -13,6 +13,7 @@ import { checkMayWrite } from "../../base/may-write.ts";
 import { smallestOf } from "../sorted-names.ts";
 import {
   checkStoragePath,
+  type NamesPage,
   type Placement,
   type ReadRange,
   type StorageDriver,
@@ -106,7 +107,7 @@ export async function openFilesystemStorage(
     list: (path) => listed(path),
 
     async names(path, { after, count }) {
-      const page = await told(path, () => worker.run("names", placeOf(path), { after, count }));
+      const page = await namesIn(path, { after, count });
       return page ?? (await smallestOf(listed(path), { after, count }));
     },
 
@@ -144,6 +145,16 @@ export async function openFilesystemStorage(
     } catch (error) {
       const failure = failureAt(path, error);
       if (!isAbsence(failure)) throw failure;
+    }
+  }
+
+  async function namesIn(path: StoragePath, page: NamesPage): Promise<string[] | undefined> {
+    try {
+      return await worker.run("names", placeOf(path), page);
+    } catch (error) {
+      const failure = failureAt(path, error);
+      if (isAbsence(failure)) return []; // such as a file in the place of a directory
+      throw failure;
     }
   }
 
