@@ -202,6 +202,7 @@ async function followed(
         async keepRunning(each) {
           await alone(() => mode.keepRunning(each));
           await tellLeft(each);
+          crashes?.tellLeft();
         },
       },
       call,
