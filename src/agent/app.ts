@@ -17,6 +17,7 @@ import {
 } from "./choose/choose.ts";
 import { pinnedOnDisk } from "./choose/pinned-on-disk.ts";
 import { rulesOf } from "./choose/rules.ts";
+import { type ReplicasView, withReplicas } from "./containers/replicas-view.ts";
 import { type AppControl, openAppControl } from "./control/app-control.ts";
 import { type CrashWatch, type CrashWatchParts, openCrashWatch } from "./crash-watch.ts";
 import { type DeployParts, deploy } from "./deploy/deploy.ts";
@@ -58,6 +59,8 @@ export interface AppParts {
   version: string;
   /** Where the app has one. */
   group?: Group | undefined;
+  /** Told what can be seen of the app's containers, once there can be some. */
+  show?: (view: ReplicasView) => void;
   /** See `PhaseParts`. */
   entered?: (phase: Phase) => void;
 }
@@ -123,8 +126,14 @@ async function withMode(options: AppOptions, parts: CachedParts, call: Call): Pr
   const own = { ...options, environment: children };
   const alone = openTurns();
   const mode = await openMode(own, { ...parts, alone, environment }, call);
+  const { view } = mode;
+  if (view) {
+    parts.control.show(view);
+    parts.show?.(view);
+  }
+  const observe = view ? withReplicas(view, parts.observe) : parts.observe;
   try {
-    return await followed(own, { ...parts, mode, alone }, call);
+    return await followed(own, { ...parts, observe, mode, alone }, call);
   } finally {
     if (call.signal.aborted) {
       parts.observe({ type: "stopping", reason: messageOf(call.signal.reason) });
@@ -210,6 +219,7 @@ async function followed(
           await membership?.returnWithGroup(back, each);
           await alone(() => mode.keepRunning(each));
           await tellLeft(each);
+          crashes?.tellLeft();
         },
       },
       call,

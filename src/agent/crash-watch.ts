@@ -2,7 +2,7 @@ import { type Call, isEchoOf } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
 import { type InTurn, openTurns } from "../base/turns.ts";
 import { phraseOf } from "./ledger/holds.ts";
-import type { DeployedRelease } from "./ledger/ledger.ts";
+import type { DeployedRelease, UntoldReturn } from "./ledger/ledger.ts";
 import {
   goodReleases,
   noteDeath,
@@ -10,8 +10,7 @@ import {
   verdictOf,
   type WatchRules,
 } from "./ledger/watch.ts";
-import type { GoneBack } from "./report.ts";
-import { type TakeBackParts, takeReleaseBack, tellTakenBack } from "./take-back.ts";
+import { observeReturn, type TakeBackParts, takeReleaseBack, tellTakenBack } from "./take-back.ts";
 
 export interface CrashWatchParts extends TakeBackParts {
   clock: Clock;
@@ -24,6 +23,8 @@ export interface CrashWatchParts extends TakeBackParts {
 export interface CrashWatch {
   /** Told of each death of what is in service, `how` it died. Neither throws nor waits. */
   died(how: string): void;
+  /** Finishes, once, what a killed agent has left of a way back: its hook, and who is told. */
+  tellLeft(): void;
   /** Resolves when nothing is being taken back, and everybody has been told. */
   settled(): Promise<void>;
 }
@@ -36,13 +37,22 @@ export interface CrashWatch {
  */
 export function openCrashWatch(rules: WatchRules, parts: CrashWatchParts, call: Call): CrashWatch {
   const inOrder = openTurns();
+  let { untoldReturn: left } = parts.ledger.state;
+  const begin = (work: () => Promise<void>) => {
+    void inOrder(work).catch((error) => {
+      if (isEchoOf(call.signal, error)) return;
+      parts.logger.error("a release that crashes could not be taken back", { error });
+    });
+  };
   return {
     died(how) {
       const death = { how, lastWords: parts.lastWords() }; // soon they are those of the next one
-      void inOrder(() => noted(death)).catch((error) => {
-        if (isEchoOf(call.signal, error)) return;
-        parts.logger.error("a release that crashes could not be taken back", { error });
-      });
+      begin(() => noted(death));
+    },
+    tellLeft() {
+      const gone = left;
+      left = undefined;
+      if (gone) begin(() => tellReturn(gone, parts, call));
     },
     settled: () => inOrder(async () => {}),
   };
@@ -53,8 +63,7 @@ export function openCrashWatch(rules: WatchRules, parts: CrashWatchParts, call: 
     await ledger.update((state) => noteDeath(state, rules, clock.now()));
     if (!verdictOf(ledger.state, rules, clock.now())) return;
     const gone = await alone(() => goneBack(death, rules, parts, call));
-    if (!gone) return;
-    await tellTakenBack(gone, parts, call);
+    if (gone) await tellTakenBack(gone, parts, call);
   }
 }
 
@@ -69,7 +78,7 @@ async function goneBack(
   rules: WatchRules,
   parts: CrashWatchParts,
   call: Call,
-): Promise<GoneBack | undefined> {
+): Promise<UntoldReturn | undefined> {
   call.signal.throwIfAborted();
   const { ledger, clock, logger } = parts;
   const verdict = verdictOf(ledger.state, rules, clock.now());
@@ -83,6 +92,16 @@ async function goneBack(
   });
   const about = { ...verdict, reason, logTail: await lastWords };
   return takeReleaseBack(good, about, parts, call);
+}
+
+/** Who was told just before the kill may hear of it twice. */
+async function tellReturn(gone: UntoldReturn, parts: CrashWatchParts, call: Call): Promise<void> {
+  const { bad, good, at } = gone;
+  parts.logger.info("Telling of a way back that an earlier agent left untold", {
+    ...{ tag: bad.tag, to: good.tag, at },
+  });
+  observeReturn(gone, parts);
+  await tellTakenBack(gone, parts, call);
 }
 
 async function placeToGo(

@@ -5,8 +5,8 @@ import { afterwards } from "./deploy/afterwards.ts";
 import type { RunHook } from "./deploy/hook.ts";
 import type { Releases } from "./deploy/releases.ts";
 import type { Observe } from "./event.ts";
-import type { DeployedRelease, Ledger } from "./ledger/ledger.ts";
-import { takeBack, undoTakeBack, type Verdict } from "./ledger/watch.ts";
+import type { DeployedRelease, Ledger, UntoldReturn } from "./ledger/ledger.ts";
+import { forgetReturn, takeBack, undoTakeBack, type Verdict } from "./ledger/watch.ts";
 import type { GoneBack } from "./report.ts";
 
 export interface TakeBackParts {
@@ -26,10 +26,11 @@ export interface TakeBackParts {
 export async function takeReleaseBack(
   good: DeployedRelease,
   about: Verdict & { reason: string; logTail: readonly string[] },
-  { ledger, releases, clock, observe, goBack }: TakeBackParts,
+  parts: TakeBackParts,
   call: Call,
-): Promise<GoneBack> {
-  const { bad, deaths, reason, logTail } = about;
+): Promise<UntoldReturn> {
+  const { ledger, releases, clock } = parts;
+  const { bad, deaths, reason } = about;
   const before = ledger.state;
   await ledger.update((state) => takeBack(state, good, about, clock.now()));
   try {
@@ -38,23 +39,38 @@ export async function takeReleaseBack(
     await ledger.update((state) => undoTakeBack(state, before));
     throw error;
   }
-  const { tag } = bad;
-  const by = { kind: "crashes" } as const;
-  observe({ type: "rolled back", tag, to: good.tag, reason, deaths });
-  observe({ type: "release quarantined", tag, reason, failures: deaths, logTail, by });
-  await goBack(good.tag, call);
-  return { bad, good, reason, at: clock.now() };
+  const gone = { bad, good, reason, deaths, at: clock.now().toISOString() };
+  observeReturn(gone, parts);
+  await parts.goBack(good.tag, call);
+  return gone;
 }
 
-/** Runs the rollback-hook, and tells the registry. */
+/** Tells the observers. */
+export function observeReturn(
+  { bad, good, reason, deaths }: UntoldReturn,
+  { ledger, observe }: Pick<TakeBackParts, "ledger" | "observe">,
+): void {
+  const { tag, identity } = bad;
+  const { quarantined = [] } = ledger.state;
+  const held = quarantined.find((one) => one.tag === tag && one.identity === identity);
+  const logTail = held?.logTail ?? [];
+  observe({ type: "rolled back", tag, to: good.tag, reason, deaths });
+  const by = { kind: "crashes" } as const;
+  observe({ type: "release quarantined", tag, reason, failures: deaths, logTail, by });
+}
+
+/**
+ * Runs the rollback-hook, and tells the registry. What is cut off here is done again by the next
+ * agent.
+ */
 export async function tellTakenBack(
-  gone: GoneBack,
-  { rollbackHook: hook, logger, tell }: TakeBackParts,
+  { bad, good, reason, at }: UntoldReturn,
+  { rollbackHook: hook, logger, tell, ledger }: TakeBackParts,
   call: Call,
 ): Promise<void> {
-  const { bad, good } = gone;
   const by = { kind: "crashes" } as const;
   const facts = { tag: bad.tag, previousTag: good.tag, releaseDirectory: bad.directory, by };
   await afterwards("rollback", facts, { hooks: { rollback: hook }, logger }, call);
-  await tell(gone, call);
+  await tell({ bad, good, reason, at: new Date(at) }, call);
+  await ledger.update(forgetReturn);
 }

@@ -4,6 +4,7 @@ import type { Logger } from "../../base/logger.ts";
 import type { Choice } from "../choose/choose.ts";
 import { type Wait, waitFor } from "../choose/wait.ts";
 import type { Window } from "../choose/window.ts";
+import type { ReplicasView } from "../containers/replicas-view.ts";
 import type { Mode, Observe } from "../event.ts";
 import type { Group } from "../groups/group.ts";
 import { sharedLedger } from "../groups/membership.ts";
@@ -11,6 +12,7 @@ import { notePinned, pinAt } from "../ledger/holds.ts";
 import type { DecidedBy, Ledger } from "../ledger/ledger.ts";
 import { type Asking, controlOf, type Look } from "./commands.ts";
 import { type ControlSocket, openControlSocket } from "./control-socket.ts";
+import { replicasOf } from "./replicas-situation.ts";
 import { openRhythm } from "./rhythm.ts";
 import { openSituationBoard } from "./situation-board.ts";
 
@@ -52,6 +54,8 @@ export interface AppControl {
   waitOf(choice: Choice): Promise<Wait | undefined>;
   /** Has the app looked after once more, whatever it does now. */
   wake(call: Call): void;
+  /** What can be seen of the app's containers. */
+  show(view: ReplicasView): void;
   listen(look: Look, others: OtherWaits | undefined): Promise<ControlSocket>;
 }
 
@@ -80,6 +84,7 @@ export function openAppControl(
     nextPollAt: () => rhythm.nextAt,
   });
   const rules = { windows, minimumAgeMs };
+  let view: ReplicasView | undefined;
   const asking = new Set<Asking>();
   let waited: string | undefined;
   return {
@@ -88,6 +93,9 @@ export function openAppControl(
       observe(event);
     },
     rest: (ms, call) => rhythm.rest(ms, call),
+    show(shown) {
+      view = shown;
+    },
     isUrgent: () => [...asking].some(({ urgent }) => urgent),
     waitOf: async (choice) => waitOf(choice),
     wake: (call) => void rhythm.pass(call).catch(() => {}),
@@ -115,6 +123,7 @@ export function openAppControl(
         waitOf: async (choice: Choice, call: Call) =>
           waitOf(choice) ?? (await others?.peek(choice, call)),
         situation: board.situation,
+        replicas: async (call: Call) => view && replicasOf(view, call),
       };
       return openControlSocket(directory, controlOf(parts), { clock, logger });
     },

@@ -1,8 +1,8 @@
 import type { Call } from "../../base/call.ts";
 import type { InTurn } from "../../base/turns.ts";
 import { pinAt } from "../ledger/holds.ts";
+import type { UntoldReturn } from "../ledger/ledger.ts";
 import { goodReleases } from "../ledger/watch.ts";
-import type { GoneBack } from "../report.ts";
 import { type TakeBackParts, takeReleaseBack, tellTakenBack } from "../take-back.ts";
 import type { Abandoned, Group } from "./group.ts";
 
@@ -31,7 +31,7 @@ async function goneBack(
   { by, to, failures, ...about }: Abandoned,
   parts: ReturnParts,
   call: Call,
-): Promise<GoneBack | undefined> {
+): Promise<UntoldReturn | undefined> {
   call.signal.throwIfAborted();
   const { ledger, clock, logger, releases } = parts;
   const bad = ledger.state.active;
