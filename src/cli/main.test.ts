@@ -204,7 +204,6 @@ describe("dewy", () => {
       "What vouches for a release:",
       "Where and how it runs:",
       "How a release proves itself:",
-      "Waves of a fleet:",
       "Hooks and notices:",
       "The agent itself:",
       "Options:",

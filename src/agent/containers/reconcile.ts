@@ -3,7 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Digest } from "../../oci/digest.ts";
-import { askContainer } from "./container-probe.ts";
+import { isReleaseFault } from "../fault.ts";
 import { type Fleet, orLog } from "./fleet.ts";
 import type { ReleaseImage } from "./release-image.ts";
 import { indexOf, isReplicaOf, labelKeys } from "./replica.ts";
@@ -29,8 +29,6 @@ export interface ReconcileParts {
   leaving: Set<string>;
 }
 
-/** For an app that is asked how it is while nothing was wrong with it before. */
-const adoptionProbeMs = 3_000;
 const logTailLines = 50;
 
 /**
@@ -56,6 +54,8 @@ export async function reconcile(
     return replaceAll(others, { image, replicas, surge }, parts, call);
   }
   await adopt(ours, parts, call);
+  // Half exchanged by an agent that was killed: those before them serve until all are there.
+  if (ours.length < replicas) await adopt(thoseBefore(ours, others), parts, call);
   const serving = ours.filter(({ id }) => traffic.serving.has(id)).sort(byIndex);
   await addMissing(serving, image, replicas, parts, call);
   for (const surplus of serving.slice(replicas)) letGo(surplus, parts, call);
@@ -66,7 +66,6 @@ export async function reconcile(
   for (const other of others) letGo(other, parts, call);
 }
 
-/** A port may have changed when a container was started again by the engine. */
 async function forgetGone(
   running: readonly Container[],
   { traffic, crashed, logger }: ReconcileParts,
@@ -91,7 +90,8 @@ async function removeEnded(
     const { name, exitCode, oomKilled, startedAt } = container;
     logger.warn("A replica has ended", { container: name, exitCode, oomKilled });
     if (crashed.delete(container.id)) {
-      restarts.note(startedAt ? clock.now().getTime() - startedAt.getTime() : 0);
+      const uptimeMs = startedAt ? clock.now().getTime() - startedAt.getTime() : 0;
+      restarts.note(uptimeMs, indexOf(container));
       const how = oomKilled ? "was killed for its memory" : `ended with status ${exitCode}`;
       died(how, await runtime.logTail(container.id, logTailLines, call).catch(() => []));
     }
@@ -99,31 +99,35 @@ async function removeEnded(
   }
 }
 
-/** Those that answer at once serve at once, all together: that is how an agent comes back. */
+/**
+ * Those that answer at once serve at once, all together: that is how an agent comes back. One that is
+ * slow has as long as a new one, and only one that fails is removed, not one the engine cannot tell of.
+ */
 async function adopt(ours: readonly Container[], parts: ReconcileParts, call: Call): Promise<void> {
-  const { fleet, traffic, runtime, logger } = parts;
-  const strangers = ours.filter(({ id }) => !traffic.serving.has(id));
-  await Promise.all(
-    strangers.map(async (container) => {
-      const image = imageOf(container);
-      const limited = {
-        signal: AbortSignal.any([call.signal, AbortSignal.timeout(adoptionProbeMs)]),
-      };
-      try {
-        const probe = await fleet.probeOf(container, image, call);
-        await askContainer(container, image.tag, probe, runtime, limited);
-        await fleet.admit(container, image, call);
-        logger.info("Container adopted", { container: container.name, tag: image.tag });
-      } catch (error) {
-        call.signal.throwIfAborted();
-        const reason = messageOf(error);
-        logger.warn("A container that runs does not answer, and is replaced", {
-          ...{ container: container.name, reason },
-        });
-        await orLog(fleet.remove(container, call), "it could not be removed", { logger }, call);
-      }
-    }),
-  );
+  const { traffic } = parts;
+  const strangers = ours.filter((one) => !traffic.serving.has(one.id) || !traffic.reaches(one));
+  const ends = await Promise.allSettled(strangers.map((one) => adoptOne(one, parts, call)));
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
+}
+
+async function adoptOne(
+  container: Container,
+  { fleet, logger }: ReconcileParts,
+  call: Call,
+): Promise<void> {
+  const image = imageOf(container);
+  try {
+    await fleet.admit(container, image, call);
+    logger.info("Container adopted", { container: container.name, tag: image.tag });
+  } catch (error) {
+    call.signal.throwIfAborted();
+    if (!isReleaseFault(error)) throw error;
+    const reason = messageOf(error);
+    logger.warn("A container that runs does not answer, and is replaced", {
+      ...{ container: container.name, reason },
+    });
+    await orLog(fleet.remove(container, call), "it could not be removed", { logger }, call);
+  }
 }
 
 async function addMissing(
@@ -145,7 +149,7 @@ async function addMissing(
       serving.push(await fleet.bringUp(image, index, call));
     } catch (error) {
       call.signal.throwIfAborted();
-      restarts.note(0);
+      restarts.note(0, index);
       logger.error("A replica could not be started, and is tried again", {
         ...{ tag: image.tag, replica: index + 1, error, waitMs: restarts.leftMs() },
       });
@@ -197,6 +201,13 @@ function letGo(container: Container, parts: ReconcileParts, call: Call): void {
     .then(() => fleet.remove(container, call))
     .finally(() => leaving.delete(container.id));
   behind(orLog(gone, "a container could not be let go", { logger }, call));
+}
+
+/** Those that began after `ours` are of a rollout that was undone. */
+function thoseBefore(ours: readonly Container[], others: readonly Container[]): Container[] {
+  const began = ({ startedAt }: Container) => startedAt?.getTime() ?? 0;
+  const newest = Math.max(...ours.map(began));
+  return others.filter((one) => began(one) < newest);
 }
 
 function byIndex(a: Container, b: Container): number {

@@ -8,7 +8,7 @@ import { syncDirectory } from "../../base/atomic-file.ts";
 import type { Bytes } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
 import { systemCodeOf } from "../../base/errors.ts";
-import { makeDirectory as makeStepByStep } from "../../base/make-directory.ts";
+import { makeDirectory } from "../../base/make-directory.ts";
 import { checkMayWrite } from "../../base/may-write.ts";
 import { smallestOf } from "../sorted-names.ts";
 import {
@@ -26,7 +26,6 @@ import { chunksOf, ReadBuffers, readUpTo, writeGathered } from "./file-stream.ts
 import { keepsWhatLeadsTo } from "./file-system.ts";
 import { openFileWorker } from "./file-worker.ts";
 import { leadsBack } from "./leads-back.ts";
-import { makeDirectory } from "./make-directory.ts";
 import type { Draft } from "./placement.ts";
 
 /** `storage.filesystem` of the configuration. */
@@ -198,7 +197,7 @@ async function checkDirectory(directory: string, mode: "read" | "write"): Promis
 }
 
 async function makeRoot(directory: string): Promise<void> {
-  const first = await makeStepByStep(directory);
+  const first = await makeDirectory(directory);
   if (first === undefined) return;
   for (let made = directory; ; made = dirname(made)) {
     await syncDirectory(dirname(made)).catch(() => {}); // it may be one that we must not list
