@@ -17,6 +17,7 @@ import {
 } from "./choose/choose.ts";
 import { pinnedOnDisk } from "./choose/pinned-on-disk.ts";
 import { rulesOf } from "./choose/rules.ts";
+import { type ReplicasView, withReplicas } from "./containers/replicas-view.ts";
 import { type AppControl, openAppControl } from "./control/app-control.ts";
 import { type CrashWatch, openCrashWatch } from "./crash-watch.ts";
 import { type DeployParts, deploy } from "./deploy/deploy.ts";
@@ -53,6 +54,8 @@ export interface AppParts {
   host: string;
   /** Of Dewy. */
   version: string;
+  /** Told what can be seen of the app's containers, once there can be some. */
+  show?: (view: ReplicasView) => void;
   /** See `PhaseParts`. */
   entered?: (phase: Phase) => void;
 }
@@ -118,8 +121,14 @@ async function withMode(options: AppOptions, parts: CachedParts, call: Call): Pr
   const own = { ...options, environment: children };
   const alone = openTurns();
   const mode = await openMode(own, { ...parts, alone, environment }, call);
+  const { view } = mode;
+  if (view) {
+    parts.control.show(view);
+    parts.show?.(view);
+  }
+  const observe = view ? withReplicas(view, parts.observe) : parts.observe;
   try {
-    return await followed(own, { ...parts, mode, alone }, call);
+    return await followed(own, { ...parts, observe, mode, alone }, call);
   } finally {
     if (call.signal.aborted) {
       parts.observe({ type: "stopping", reason: messageOf(call.signal.reason) });
@@ -193,6 +202,7 @@ async function followed(
         async keepRunning(each) {
           await alone(() => mode.keepRunning(each));
           await tellLeft(each);
+          crashes?.tellLeft();
         },
       },
       call,

@@ -63,7 +63,13 @@ export type AgentEvent =
       by?: DecidedBy | undefined;
     }
   /** `at` is when, where it is told later: by the agent that follows one that was killed. */
-  | { type: "deployed"; deployment: Deployment; at?: Date | undefined }
+  | {
+      type: "deployed";
+      deployment: Deployment;
+      at?: Date | undefined;
+      /** Of an app of containers: how many serve of those that were asked for. */
+      replicas?: { serving: number; asked: number };
+    }
   | { type: "deployment failed"; deployment: Deployment; error: unknown; failures: number }
   /** It was in service, died as often as it may, and was taken back for `to`, all by itself. */
   | {

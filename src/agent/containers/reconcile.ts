@@ -90,7 +90,8 @@ async function removeEnded(
     const { name, exitCode, oomKilled, startedAt } = container;
     logger.warn("A replica has ended", { container: name, exitCode, oomKilled });
     if (crashed.delete(container.id)) {
-      restarts.note(startedAt ? clock.now().getTime() - startedAt.getTime() : 0);
+      const uptimeMs = startedAt ? clock.now().getTime() - startedAt.getTime() : 0;
+      restarts.note(uptimeMs, indexOf(container));
       const how = oomKilled ? "was killed for its memory" : `ended with status ${exitCode}`;
       died(how, await runtime.logTail(container.id, logTailLines, call).catch(() => []));
     }
@@ -148,7 +149,7 @@ async function addMissing(
       serving.push(await fleet.bringUp(image, index, call));
     } catch (error) {
       call.signal.throwIfAborted();
-      restarts.note(0);
+      restarts.note(0, index);
       logger.error("A replica could not be started, and is tried again", {
         ...{ tag: image.tag, replica: index + 1, error, waitMs: restarts.leftMs() },
       });

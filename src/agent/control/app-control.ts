@@ -4,11 +4,13 @@ import type { Logger } from "../../base/logger.ts";
 import type { Choice } from "../choose/choose.ts";
 import { type Wait, waitFor } from "../choose/wait.ts";
 import type { Window } from "../choose/window.ts";
+import type { ReplicasView } from "../containers/replicas-view.ts";
 import type { Mode, Observe } from "../event.ts";
 import { notePinned, pinAt } from "../ledger/holds.ts";
 import type { DecidedBy, Ledger } from "../ledger/ledger.ts";
 import { type Asking, controlOf, type Look } from "./commands.ts";
 import { type ControlSocket, openControlSocket } from "./control-socket.ts";
+import { replicasOf } from "./replicas-situation.ts";
 import { openRhythm } from "./rhythm.ts";
 import { openSituationBoard } from "./situation-board.ts";
 
@@ -44,6 +46,8 @@ export interface AppControl {
   decidedBy(choice: Choice): DecidedBy;
   /** Whether somebody wants a release at once, whatever else was decided. */
   isUrgent(): boolean;
+  /** What can be seen of the app's containers. */
+  show(view: ReplicasView): void;
   listen(look: Look): Promise<ControlSocket>;
 }
 
@@ -65,6 +69,7 @@ export function openAppControl(
     nextPollAt: () => rhythm.nextAt,
   });
   const rules = { windows, minimumAgeMs };
+  let view: ReplicasView | undefined;
   const asking = new Set<Asking>();
   let waited: string | undefined;
   return {
@@ -73,6 +78,9 @@ export function openAppControl(
       observe(event);
     },
     rest: (ms, call) => rhythm.rest(ms, call),
+    show(shown) {
+      view = shown;
+    },
     isUrgent: () => [...asking].some(({ urgent }) => urgent),
     decidedBy,
     async seen({ tag, artifact: { identity } }) {
@@ -97,6 +105,7 @@ export function openAppControl(
         asked,
         waitOf,
         situation: board.situation,
+        replicas: async (call: Call) => view && replicasOf(view, call),
       };
       return openControlSocket(directory, controlOf(parts), { clock, logger });
     },

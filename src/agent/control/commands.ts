@@ -30,6 +30,8 @@ export interface CommandParts {
   rhythm: Rhythm;
   look: Look;
   situation(): Situation;
+  /** Where the app has containers. */
+  replicas(call: Call): Promise<Situation["replicas"]>;
   /** Why a release that was chosen is not to be installed yet. */
   waitOf(choice: Choice): Wait | undefined;
   /**
@@ -43,7 +45,10 @@ export interface CommandParts {
 export function controlOf(parts: CommandParts): Control {
   const { ledger, clock, logger, rhythm, look } = parts;
   return {
-    status: async () => parts.situation(),
+    async status(_asked, call) {
+      const replicas = await parts.replicas(call);
+      return { ...parts.situation(), ...(replicas && { replicas }) };
+    },
     pin: (asked) => note("pin", asked),
     unpin: (asked) => note("unpin", asked),
     pause: (asked) => note("pause", asked),

@@ -59,7 +59,7 @@ function openTexts({
         return normal(startText(event, identity));
       case "fetched":
         if (event.from === "disk" || repeated.has(`fetched ${event.tag}`)) return undefined;
-        return normal(`Downloaded artifact for \`${event.tag}\``);
+        return normal(`${fetchedText(identity)} for \`${event.tag}\``);
       case "hook ended":
         if (repeated.has(`${event.hook} ${event.tag} ${event.error === undefined}`))
           return undefined;
@@ -97,8 +97,18 @@ function startText({ version }: EventOf<"started">, { mode }: AppIdentity): stri
   return `Automatic shipping started by *Dewy* (v${version.replace(/^v/, "")}: ${mode})`;
 }
 
-function deployedText({ deployment }: EventOf<"deployed">, { mode }: AppIdentity): string {
+const fetchedText = ({ mode }: AppIdentity) =>
+  mode === "container" ? "Pulled image" : "Downloaded artifact";
+
+function deployedText(
+  { deployment, replicas }: EventOf<"deployed">,
+  { mode }: AppIdentity,
+): string {
   const { tag, previousTag } = deployment;
+  if (replicas) {
+    const { serving, asked } = replicas;
+    return `Container deployed successfully: \`${serving}/${asked}\` replicas of \`${tag}\``;
+  }
   if (mode !== "server") return `Deployed \`${tag}\``;
   return `Server ${previousTag === undefined ? "started" : "restarted"} for \`${tag}\``;
 }
