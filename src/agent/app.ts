@@ -37,6 +37,7 @@ import type { openListeners } from "./supervisor/listeners.ts";
 import { openAdmission } from "./verify/admission.ts";
 import { openCoverage } from "./verify/coverage.ts";
 import { openVerification, type Verification } from "./verify/index.ts";
+import { openAppWaves } from "./waves/app-waves.ts";
 
 export interface AppParts {
   clock: Clock;
@@ -103,7 +104,10 @@ async function withCache(
   const { directory: root } = options;
   const { logger, host } = parts;
   const cache = await inPlace(root, call, () =>
-    openAppCache({ cache: driver, registry, root, host, logger }),
+    openAppCache({
+      ...{ cache: driver, registry, root, host, logger },
+      sharesEntries: options.waves !== undefined,
+    }),
   );
   try {
     return await withMode(options, { ...parts, cache }, call);
@@ -147,12 +151,16 @@ async function followed(
   const { directory, ports } = options;
   const activeTag = () => ledger.state.active?.tag;
   const { registry, store, shared } = cache;
+  /** A person who wants a release at once has it in spite of the others. */
+  const chosenAmong = () =>
+    control.isUrgent() ? ledger.state : (waves?.holdsOn(ledger.state) ?? ledger.state);
   const choosing: ChoiceParts = {
-    ...{ clock, logger, warned: new Set<string>(), activeTag, holds: () => ledger.state },
+    ...{ clock, logger, warned: new Set<string>(), activeTag, holds: chosenAmong },
     tellPassedOver: (releases) => observe({ type: "releases passed over", releases }),
   };
   const admission = openAdmission({ ...parts, registry, rules });
   const coverage = openCoverage({ ...parts, registry, store, admission });
+  const waves = openAppWaves(options, { ...parts, cache, registry, rules }, call);
   let chosen: Choice | undefined;
   const hooks = hooksOf(options, { ...options, logger, observe });
   const { start, prepare, prune: pruneOutside } = mode;
@@ -175,7 +183,7 @@ async function followed(
     };
     const looking = { ...choosing, holds: () => state, tellPassedOver };
     return { choice: await choose(registry, rules, looking, each), passedOver };
-  });
+  }, waves);
   const crashes = watchCrashes(options, { ...deployParts, mode, reporting }, call);
   const forget = parts.onRestart(once(alone, () => restarted(mode, logger, call)));
   try {
@@ -191,9 +199,10 @@ async function followed(
           return chosen;
         },
         ...{ isUrgent: control.isUrgent, decidedBy: control.decidedBy },
-        waits: control.waits,
+        waits: (choice, each) => control.waits(choice, waves, each),
         async rest(ms, each) {
           await coverage.check(chosen, each);
+          await waves?.look(each);
           await control.rest(ms, each);
         },
         outage: () => asError(registry.outage),
@@ -209,6 +218,7 @@ async function followed(
     );
   } finally {
     forget();
+    waves?.close();
     await crashes?.settled();
     await socket.close();
   }

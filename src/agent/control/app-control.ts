@@ -41,14 +41,21 @@ export interface AppControl {
   /** Notes which bytes a pin means. */
   seen(choice: Choice): Promise<void>;
   /** Why the choice is not to be installed yet, which is told to whoever asks. */
-  waits(choice: Choice): Promise<Wait | undefined>;
+  waits(choice: Choice, others: OtherWaits | undefined, call: Call): Promise<Wait | undefined>;
   /** What has made the agent deploy it. */
   decidedBy(choice: Choice): DecidedBy;
   /** Whether somebody wants a release at once, whatever else was decided. */
   isUrgent(): boolean;
   /** What can be seen of the app's containers. */
   show(view: ReplicasView): void;
-  listen(look: Look): Promise<ControlSocket>;
+  listen(look: Look, others: OtherWaits | undefined): Promise<ControlSocket>;
+}
+
+/** What else a choice may have to wait for, once its time has come. */
+export interface OtherWaits {
+  waits(choice: Choice, call: Call): Promise<Wait | undefined>;
+  /** The same, before anything is begun. */
+  peek(choice: Choice, call: Call): Promise<Wait | undefined>;
 }
 
 export function openAppControl(
@@ -88,14 +95,14 @@ export function openAppControl(
       if (pinned?.tag !== tag || pinned.identity !== undefined) return;
       await ledger.update((state) => notePinned(state, { tag, identity }));
     },
-    async waits(choice) {
-      const wait = waitOf(choice);
+    async waits(choice, others, call) {
+      const wait = waitOf(choice) ?? (await others?.waits(choice, call));
       board.waits(wait);
       if (wait) waited = wait.tag;
       if (wait && rules.minimumAgeMs > 0 && !choice.release.publishedAt) await noteSeen(choice);
       return wait;
     },
-    listen(look) {
+    listen(look, others) {
       const parts = {
         ledger,
         clock,
@@ -103,7 +110,8 @@ export function openAppControl(
         rhythm,
         look,
         asked,
-        waitOf,
+        waitOf: async (choice: Choice, call: Call) =>
+          waitOf(choice) ?? (await others?.peek(choice, call)),
         situation: board.situation,
         replicas: async (call: Call) => view && replicasOf(view, call),
       };
