@@ -8,6 +8,7 @@ import type { GroupOptions } from "./groups/group.ts";
 import type { WatchRules } from "./ledger/watch.ts";
 import type { HealthOptions } from "./readiness/health.ts";
 import type { VerifyOptions } from "./verify/index.ts";
+import type { WaveOptions } from "./waves/waves.ts";
 
 /** What one app is to be, complete: defaults are filled in, and each value is checked for its form. */
 export interface AppOptions {
@@ -60,6 +61,8 @@ export interface AppOptions {
   minimumAgeMs?: number | undefined;
   /** The apps that run the same tag as this one, or none of them does. */
   group?: GroupOptions | undefined;
+  /** In which order the hosts of a fleet install it; all at once when there is none. */
+  waves?: WaveAsked | undefined;
   /** What it may take of the disk. */
   disk?: DiskRules | undefined;
   /** What has to vouch for a release, before anything is made of it. */
@@ -68,6 +71,8 @@ export interface AppOptions {
   /** How requests introduce themselves. */
   userAgent: string;
 }
+
+export type WaveAsked = Omit<WaveOptions, "intervalMs">;
 
 /** What all apps of one process share. */
 export interface ProcessOptions {

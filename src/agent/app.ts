@@ -40,6 +40,7 @@ import type { openListeners } from "./supervisor/listeners.ts";
 import { openAdmission } from "./verify/admission.ts";
 import { openCoverage } from "./verify/coverage.ts";
 import { openVerification, type Verification } from "./verify/index.ts";
+import { openAppWaves } from "./waves/app-waves.ts";
 
 export interface AppParts {
   clock: Clock;
@@ -108,7 +109,10 @@ async function withCache(
   const { directory: root } = options;
   const { logger, host } = parts;
   const cache = await inPlace(root, call, () =>
-    openAppCache({ cache: driver, registry, root, host, logger }),
+    openAppCache({
+      ...{ cache: driver, registry, root, host, logger },
+      sharesEntries: options.waves !== undefined,
+    }),
   );
   try {
     return await withMode(options, { ...parts, cache }, call);
@@ -153,13 +157,18 @@ async function followed(
   const activeTag = () => ledger.state.active?.tag;
   const { registry, store, shared } = cache;
   const membership = parts.group && membershipOf(parts.group, options.name);
+  const isUrgent = membership?.isUrgent ?? control.isUrgent;
+  /** A person who wants a release at once has it in spite of the others. */
+  const chosenAmong = () =>
+    isUrgent() ? ledger.state : (waves?.holdsOn(ledger.state) ?? ledger.state);
   const choosing: ChoiceParts = {
-    ...{ clock, logger, warned: new Set<string>(), activeTag, holds: () => ledger.state },
+    ...{ clock, logger, warned: new Set<string>(), activeTag, holds: chosenAmong },
     heldByGroup: membership?.heldByGroup,
     tellPassedOver: (releases) => observe({ type: "releases passed over", releases }),
   };
   const admission = openAdmission({ ...parts, registry, rules });
   const coverage = openCoverage({ ...parts, registry, store, admission });
+  const waves = openAppWaves(options, { ...parts, cache, registry, rules }, call);
   let chosen: Choice | undefined;
   const hooks = hooksOf(options, { ...options, logger, observe });
   const { start, prepare, prune: pruneOutside } = mode;
@@ -175,7 +184,7 @@ async function followed(
   await recover(parts);
   await coverage.begin();
   const tellLeft = onceUntold(reporting);
-  const others = membership && { waits: membership.waits, peek: membership.waits };
+  const others = membership?.before(waves) ?? waves;
   const socket = await control.listen(async (state, each) => {
     let passedOver: readonly PassedOver[] = [];
     const tellPassedOver = (releases: readonly PassedOver[]) => {
@@ -189,7 +198,8 @@ async function followed(
   const leave = membership?.enter({
     ...{ directory, ledger, isUrgent: control.isUrgent },
     find: (tag, each) => findRelease(tag, { ...parts, admission, registry, rules }, each),
-    waitOf: control.waitOf,
+    waitOf: async (choice, each) =>
+      (await control.waitOf(choice)) ?? (await waves?.peek(choice, each)),
     wake: () => control.wake(call),
   });
   const forget = parts.onRestart(restartOf(mode, alone, logger, call));
@@ -205,11 +215,11 @@ async function followed(
           if (chosen) await control.seen(chosen);
           return chosen;
         },
-        isUrgent: membership?.isUrgent ?? control.isUrgent,
-        decidedBy: control.decidedBy,
+        ...{ isUrgent, decidedBy: control.decidedBy },
         waits: (choice, each) => control.waits(choice, others, each),
         async rest(ms, each) {
           await coverage.check(chosen, each);
+          await waves?.look(each);
           await control.rest(ms, each);
         },
         outage: () => asError(registry.outage),
@@ -227,6 +237,7 @@ async function followed(
   } finally {
     forget();
     leave?.();
+    waves?.close();
     await crashes?.settled();
     await socket.close();
   }

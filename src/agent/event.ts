@@ -90,6 +90,8 @@ export type AgentEvent =
       /** What had made the agent try it, or what it was judged by. */
       by?: DecidedBy | undefined;
     }
+  /** It was bad on too many hosts, and is held on all that have not installed it; one of them tells. */
+  | { type: "rollout halted"; tag: string; reason: string; installed: number; hosts: number }
   /** A generation is in service; `tag` is unknown where the ledger was lost. */
   | { type: "app started"; reason: StartReason; tag: string | undefined; pid: number }
   | { type: "app died"; how: string }

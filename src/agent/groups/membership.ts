@@ -3,7 +3,7 @@ import { semanticVersions } from "../../base/version.ts";
 import { artifactFor } from "../choose/artifact.ts";
 import { type Choice, type ChoiceRules, isAllowed } from "../choose/choose.ts";
 import { choiceOnDisk, type DiskChoiceParts } from "../choose/pinned-on-disk.ts";
-import type { Wait } from "../choose/wait.ts";
+import type { OtherWaits } from "../control/app-control.ts";
 import { ControlError } from "../control/control-error.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { ReleaseRegistry } from "../release.ts";
@@ -14,7 +14,8 @@ import type { Participant } from "./round.ts";
 /** One app's side of its group. */
 export interface Membership {
   heldByGroup(tag: string, call: Call): Promise<string | undefined>;
-  waits(choice: Choice, call: Call): Promise<Wait | undefined>;
+  /** What a choice waits for: first for the group, and then for what else there is. */
+  before(others: OtherWaits | undefined): OtherWaits;
   isUrgent(): boolean;
   join(tag: string, call: Call): Promise<Participant>;
   wakeOthers(): void;
@@ -26,7 +27,12 @@ export interface Membership {
 export function membershipOf(group: Group, name: string): Membership {
   return {
     heldByGroup: (tag, call) => group.holdOn(name, tag, call),
-    waits: (choice, call) => group.waitOf(name, choice, call),
+    before: (others) => ({
+      waits: async (choice, call) =>
+        (await group.waitOf(name, choice, call)) ?? (await others?.waits(choice, call)),
+      peek: async (choice, call) =>
+        (await group.waitOf(name, choice, call)) ?? (await others?.peek(choice, call)),
+    }),
     isUrgent: () => group.isUrgent(),
     join: (tag, call) => group.join(name, tag, call),
     wakeOthers: () => group.wakeOthers(name),

@@ -75,6 +75,8 @@ function openTexts({
         return important(rolledBackText(event, redacted(event.reason, secrets)));
       case "release quarantined":
         return quarantined(event, secrets, asked);
+      case "rollout halted":
+        return { kind: "error", text: haltText(event, redacted(event.reason, secrets)) };
       case "app started":
         return appStarted(event, suffix, deaths.areTold());
       case "app died":
@@ -149,6 +151,10 @@ function quarantined(
 function quarantineText({ tag, failures }: EventOf<"release quarantined">, why: string): string {
   const times = failures === 1 ? "once" : `${failures} times`;
   return `\`${tag}\` has failed ${times}, and is not tried again until a newer release appears or somebody calls \`dewy retry ${tag}\`: ${why}`;
+}
+
+function haltText({ tag, installed, hosts }: EventOf<"rollout halted">, why: string): string {
+  return `The rollout of \`${tag}\` is halted, begun on ${installed} of ${hosts} hosts: ${why}`;
 }
 
 function appStarted(
