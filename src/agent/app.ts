@@ -178,9 +178,10 @@ async function followed(
           const pinned = await pinnedOnDisk({ ...parts, admission });
           if (pinned) return pinned;
           chosen = await choose(registry, rules, choosing, each);
+          if (chosen) await control.seen(chosen);
           return chosen;
         },
-        isUrgent: control.isUrgent,
+        ...{ isUrgent: control.isUrgent, decidedBy: control.decidedBy },
         waits: control.waits,
         async rest(ms, each) {
           await coverage.check(chosen, each);

@@ -108,7 +108,8 @@ async function goneBack(
   const { tag } = bad;
   const { logTail } = about;
   parts.observe({ type: "rolled back", tag, to: good.tag, reason, deaths });
-  parts.observe({ type: "release quarantined", tag, reason, failures: deaths, logTail });
+  const by = { kind: "crashes" } as const;
+  parts.observe({ type: "release quarantined", tag, reason, failures: deaths, logTail, by });
   await parts.goBack(good.tag, call);
   return { bad, good, reason, at: clock.now() };
 }
@@ -144,7 +145,8 @@ function reasonOf(
 async function toldOf(gone: GoneBack, parts: CrashWatchParts, call: Call): Promise<void> {
   const { rollbackHook: hook, logger } = parts;
   const { bad, good } = gone;
-  const facts = { tag: bad.tag, previousTag: good.tag, releaseDirectory: bad.directory };
+  const by = { kind: "crashes" } as const;
+  const facts = { tag: bad.tag, previousTag: good.tag, releaseDirectory: bad.directory, by };
   await afterwards("rollback", facts, { hooks: { rollback: hook }, logger }, call);
   await parts.tell(gone, call);
 }

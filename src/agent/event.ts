@@ -1,6 +1,6 @@
 import type { Digest } from "../oci/digest.ts";
 import type { PassedOver } from "./choose/choose.ts";
-import type { Phase } from "./ledger/ledger.ts";
+import type { DecidedBy, Phase } from "./ledger/ledger.ts";
 import type { PortStatistics } from "./proxy/port-counts.ts";
 import type { VerifyError } from "./verify/verify-error.ts";
 
@@ -24,6 +24,8 @@ export interface Deployment {
   verified?: string | undefined;
   startedAt: Date;
   durationMs: number;
+  /** What made the agent do it; the poll where nothing else is said. */
+  by?: DecidedBy | undefined;
 }
 
 /**
@@ -52,7 +54,14 @@ export type AgentEvent =
   /** What vouches for a release was looked at; `outcome` is why it was refused, where it was. */
   | { type: "verified"; tag: string; outcome: "passed" | Lowercase<VerifyError["code"]> }
   | { type: "phase ended"; phase: Phase; tag: string; durationMs: number }
-  | { type: "hook ended"; hook: HookName; tag: string; durationMs: number; error?: unknown }
+  | {
+      type: "hook ended";
+      hook: HookName;
+      tag: string;
+      durationMs: number;
+      error?: unknown;
+      by?: DecidedBy | undefined;
+    }
   /** `at` is when, where it is told later: by the agent that follows one that was killed. */
   | { type: "deployed"; deployment: Deployment; at?: Date | undefined }
   | { type: "deployment failed"; deployment: Deployment; error: unknown; failures: number }
@@ -72,6 +81,8 @@ export type AgentEvent =
       failures: number;
       /** What its app or hook has written last, without the agent's own secrets. */
       logTail: readonly string[];
+      /** What had made the agent try it, or what it was judged by. */
+      by?: DecidedBy | undefined;
     }
   /** A generation is in service; `tag` is unknown where the ledger was lost. */
   | { type: "app started"; reason: StartReason; tag: string | undefined; pid: number }

@@ -9,7 +9,7 @@ import type { Observe } from "./event.ts";
 import { isFinalFault, isReleaseFault, logTailOf } from "./fault.ts";
 import { beginAttempt, failAttempt, isDue, type Target } from "./ledger/attempt.ts";
 import { heldReason, pauseAt, quarantine } from "./ledger/holds.ts";
-import type { Ledger } from "./ledger/ledger.ts";
+import type { DecidedBy, Ledger } from "./ledger/ledger.ts";
 import { ReleaseRegistryError } from "./release.ts";
 
 const pollTimeoutMs = 60_000;
@@ -37,6 +37,8 @@ export interface FollowParts {
   waits?(choice: Choice): Promise<Wait | undefined>;
   /** How often a release may fail by its own fault, before it is tried no more; 3. */
   failureLimit?: number;
+  /** What has made the agent deploy it. */
+  decidedBy?(choice: Choice): DecidedBy;
   /** Between two polls, for as long as it is told or until somebody asks for one. */
   rest?(ms: number, call: Call): Promise<void>;
 }
@@ -169,7 +171,8 @@ async function deployIfNew(choice: Choice, parts: FollowParts, call: Call): Prom
   }
 
   const desired = { tag, identity: artifact.identity, at: clock.now().toISOString() };
-  await ledger.update((state) => beginAttempt({ ...state, desired }, target, clock.now()));
+  const by = parts.decidedBy?.(choice);
+  await ledger.update((state) => beginAttempt({ ...state, desired }, target, clock.now(), by));
   try {
     await parts.deploy(choice, call);
     return true;
@@ -185,7 +188,7 @@ async function noteFailure(target: Target, error: unknown, parts: FollowParts): 
   const { tag } = target;
   const details = { waitMs: askedMs(error), isFault: isReleaseFault(error) };
   await ledger.update((state) => failAttempt(state, error, clock.now(), details));
-  const { failures, faults = 0, retryAt } = ledger.state.attempt ?? {};
+  const { failures, faults = 0, retryAt, by } = ledger.state.attempt ?? {};
   if (faults < failureLimit && !isFinalFault(error)) {
     logger.error("Dewy run failure", { tag, error, failures, retryAt });
     return;
@@ -197,5 +200,6 @@ async function noteFailure(target: Target, error: unknown, parts: FollowParts): 
   logger.error("Dewy run failure: the release is not tried again by itself", {
     ...{ tag, error, failures, hint: "publish a newer one" },
   });
-  observe({ type: "release quarantined", tag, reason, failures: faults, logTail: entry.logTail });
+  const { logTail } = entry;
+  observe({ type: "release quarantined", tag, reason, failures: faults, logTail, by });
 }

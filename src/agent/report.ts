@@ -73,7 +73,7 @@ export function onceUntold(parts: ReportParts): (call: Call) => Promise<void> {
 }
 
 async function tellUntold(
-  { release, previousTag, ...times }: Untold,
+  { release, previousTag, by, ...times }: Untold,
   parts: ReportParts,
   call: Call,
 ): Promise<void> {
@@ -83,7 +83,7 @@ async function tellUntold(
   const [startedAt, at] = [new Date(times.startedAt), new Date(times.committedAt)];
   const durationMs = Math.max(0, at.getTime() - startedAt.getTime());
   logger.info("Telling of a deployment that an earlier agent left untold", { tag, at });
-  const deployment = { tag, previousTag, artifact, identity, digest, directory, verified };
+  const deployment = { tag, previousTag, artifact, identity, digest, directory, verified, by };
   observe({ type: "deployed", deployment: { ...deployment, startedAt, durationMs }, at });
   await tell({ tag, identity, command: mode, host, error: undefined, at }, parts, call);
   await noteTold(parts);
@@ -127,9 +127,10 @@ function deploymentOf(
   const startedAt = clock.now();
   const began = performance.now();
   const previousTag = ledger.state.active?.tag;
+  const by = ledger.state.attempt?.by;
   const { name, identity } = artifact;
   return () => ({
-    ...{ tag, previousTag, artifact: name, identity, startedAt },
+    ...{ tag, previousTag, artifact: name, identity, startedAt, by },
     durationMs: Math.round(performance.now() - began),
   });
 }

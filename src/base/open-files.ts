@@ -16,6 +16,15 @@ export function tooFewOpenFiles(path = "/proc/self/limits"): string | undefined 
   );
 }
 
+/**
+ * How many connections may be open at a time, so that there is a file left for what each of them asks,
+ * and some for the program itself; `undefined` where nobody tells.
+ */
+export function mostConnections(path = "/proc/self/limits"): number | undefined {
+  const limit = limitIn(path);
+  return limit === undefined ? undefined : Math.max(16, Math.floor((limit - fewest) / 2));
+}
+
 function limitIn(path: string): number | undefined {
   try {
     const [, limit] = /^Max open files +(\d+) /m.exec(readFileSync(path, "utf8")) ?? [];

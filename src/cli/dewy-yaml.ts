@@ -1,19 +1,16 @@
-import { createReadStream } from "node:fs";
-import { access, realpath, stat } from "node:fs/promises";
+import { access } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import * as v from "valibot";
 import { type Mode, modes } from "../agent/event.ts";
-import { BytesError, collect } from "../base/bytes.ts";
 import { isEchoOf } from "../base/call.ts";
 import { ConfigError, messageOf } from "../base/errors.ts";
 import { type Path, problemsOf, readYaml } from "../base/yaml-document.ts";
 import type { CommandContext } from "./command.ts";
+import { configTextAt } from "./config-text.ts";
 import * as kind from "./options/kind.ts";
 import { type Layer, written } from "./options/layer.ts";
 import { dashed, type Option, variableOf } from "./options/option.ts";
 import { type OptionName, optionEntries } from "./options/table.ts";
-
-const maximumFileBytes = 1024 * 1024;
 
 const writeWords = "write a list, such as [current/app, -v]";
 const ownEntries = {
@@ -147,28 +144,14 @@ function resolvedIn(directory: string, value: unknown): unknown {
 
 async function textOf(file: string, path: string, { signal }: CommandContext): Promise<string> {
   try {
-    await refuseFifo(path);
-    return (await collect(createReadStream(path, { signal }), maximumFileBytes)).toString();
+    return await configTextAt(path, { signal });
   } catch (error) {
     if (isEchoOf(signal, error)) throw error;
-    const reason = error instanceof BytesError ? "it is no such file" : messageOf(error);
-    throw new ConfigError(`${file} cannot be read: ${reason}`, {
+    throw new ConfigError(`${file} cannot be read: ${messageOf(error)}`, {
       cause: error,
       hint: "name a dewy.yaml that is there",
     });
   }
-}
-
-/**
- * Nobody may ever write to it, and an open that waits for that can be ended by no signal. The pipe of
- * `dewy run <(command)` has somebody at its other end, and no path of its own.
- */
-async function refuseFifo(path: string): Promise<void> {
-  const isNamed = await realpath(path).then(
-    () => true,
-    () => false,
-  );
-  if (isNamed && (await stat(path)).isFIFO()) throw new Error("it is a pipe");
 }
 
 function entriesOf(

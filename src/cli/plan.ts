@@ -20,7 +20,7 @@ export async function planOf(
   const file = await findDewyYaml(asked, context);
   if (file === undefined) {
     throw new ConfigError("there is no dewy.yaml here", {
-      hint: "name one: dewy run /etc/dewy/dewy.yaml",
+      hint: "name one, such as /etc/dewy/dewy.yaml",
     });
   }
   const document = await readDewyYaml(file, context);

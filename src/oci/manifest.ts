@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { type Digest, isDigest } from "./digest.ts";
 import { OciError } from "./error.ts";
+import { hasMoreValues } from "./json-values.ts";
 
 /** The media types of the image specification and of Docker's registry, version 2 schema 2. */
 export const mediaTypes = {
@@ -70,6 +71,9 @@ const ImageIndex = v.object({ ...shared, manifests: v.nullable(v.array(Descripto
 export type ImageManifest = v.InferOutput<typeof ImageManifest>;
 export type ImageIndex = v.InferOutput<typeof ImageIndex>;
 
+/** Enough for an index of 25,000 images. Others wait while it is read. */
+const maximumValues = 131_072;
+
 /** A manifest as it was sent, and what it says. `mediaType` is the one it travels under. */
 export type Manifest =
   | { kind: "image"; mediaType: string; content: ImageManifest }
@@ -116,6 +120,7 @@ function isIndexType(mediaType: string): boolean {
 }
 
 function documentIn(bytes: Uint8Array): Record<string, unknown> {
+  if (hasMoreValues(bytes, maximumValues)) throw invalid("there is too much in it");
   let document: unknown;
   try {
     document = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));

@@ -6,9 +6,11 @@ import type { TlsOptions } from "node:tls";
 import type { Clock } from "../base/clock.ts";
 import type { Environment } from "../base/environment.ts";
 import type { Logger } from "../base/logger.ts";
+import { mostConnections } from "../base/open-files.ts";
 import { certify, openNames } from "./acme/certified-server.ts";
 import type { Http } from "./config-http.ts";
 import type { Tls } from "./config-tls.ts";
+import { limitConnections } from "./server-connections.ts";
 import { openHttp2 } from "./server-http2.ts";
 import {
   clientVerification,
@@ -48,6 +50,7 @@ const headersTimeoutMs = 30_000;
 const options = {
   requestTimeout: 0, // an upload may take hours; one that stands still ends by `idleRequestMs`
   headersTimeout: headersTimeoutMs,
+  connectionsCheckingInterval: 5_000,
   keepAliveTimeout: idleConnectionMs,
 };
 
@@ -61,7 +64,7 @@ export async function openServer(
 ): Promise<RegistryServer> {
   if (tls === undefined) {
     const server = createServer(options);
-    return { ...common(server), sessions: new Set(), release: async () => {} };
+    return { ...common(server, parts), sessions: new Set(), release: async () => {} };
   }
   const { server, following } = await openTls(tls, parts, {
     ...options,
@@ -77,7 +80,7 @@ export async function openServer(
     else if (socket.alpnProtocol === "h2") second.speak(socket);
     else speakHttp1?.call(server, socket);
   });
-  const first = common(server);
+  const first = common(server, parts);
   return {
     ...first,
     sessions: second.sessions,
@@ -104,7 +107,7 @@ async function openTls(tls: Tls, parts: ServerParts, how: TlsOptions) {
   return { server, following };
 }
 
-function common(server: HttpServer | HttpsServer) {
+function common(server: HttpServer | HttpsServer, parts: Pick<ServerParts, "clock" | "logger">) {
   server.setTimeout(idleRequestMs);
   // Node would ask for the body before anybody has looked at who brings it.
   server.on("checkContinue", (request, response) => server.emit("request", request, response));
@@ -113,6 +116,7 @@ function common(server: HttpServer | HttpsServer) {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   });
+  limitConnections({ server, sockets, most: mostConnections() }, parts);
   const prependListener = (listener: RequestListener) => {
     server.prependListener("request", listener);
   };

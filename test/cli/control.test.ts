@@ -58,6 +58,13 @@ describe("an agent that is asked from another terminal", { timeout: 90_000 }, ()
     ]);
     await serves("v1.0.0");
     expect(agent.log()).toContain("Release is still there");
+    const why = { by: "person", person: expect.stringMatching(/uid|sudo/), why: "it is slow" };
+    await until("the history knows", async () => {
+      const told = (await dewy("history", "--json", "--tag", "v1.0.0")).printed;
+      return told.some((line) => JSON.parse(line).by === "person");
+    });
+    const [, last = ""] = (await dewy("history", "--json", "--tag", "v1.0.0")).printed;
+    expect(JSON.parse(last)).toMatchObject(why);
     expect((await dewy("plan")).printed[0]).toBe("v1.0.0 would stay in service.");
     expect((await dewy("rollback")).noted[0]).toContain("it is not said where to go");
 

@@ -23,10 +23,10 @@ describe("dewy history", () => {
     const { status, printed, noted } = await run("-d", "web");
 
     expect(printed.map((line) => line.slice(28))).toEqual([
-      "APP  TAG              RESULT    TOOK   ERROR",
-      "web  v1.0.0           deployed  1.5 s",
-      "web  v1.1.0 ← v1.0.0  deployed  1.5 s",
-      "web  v1.2.0           failed    1.5 s  it did not start",
+      "APP  TAG              RESULT    TOOK   BY    ERROR",
+      "web  v1.0.0           deployed  1.5 s  poll",
+      "web  v1.1.0 ← v1.0.0  deployed  1.5 s  poll",
+      "web  v1.2.0           failed    1.5 s  poll  it did not start",
     ]);
     expect({ status, noted }).toEqual({ status: 0, noted: [] });
   });

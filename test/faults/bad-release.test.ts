@@ -196,6 +196,27 @@ it("takes no older release when the newer one has gone from the registry, until 
   await until(() => host.runs("v1.0.0"));
 }, 60_000);
 
+it("keeps the release that is pinned, when other bytes are published under its tag", async () => {
+  const host = await openHost({});
+  await until(() => host.runs("v1.0.0"));
+  const { active: before } = await host.ledger();
+  await host.pin("v1.0.0");
+
+  host.unpublish("v1.0.0");
+  await host.publish("v1.0.0", "process.exit(3)");
+  const polls = host.polls();
+  await until(() => host.polls() > polls + manyPolls);
+
+  const { active, pinned, attempt } = await host.ledger();
+  expect(active).toEqual(before);
+  expect(pinned).toMatchObject({ tag: "v1.0.0", identity: before?.identity });
+  expect(attempt).toBeUndefined();
+  expect(await ask(host.port())).toBe("v1.0.0");
+
+  await host.deploy("v1.0.0").catch(() => {});
+  expect((await host.ledger()).quarantined).toMatchObject([{ tag: "v1.0.0" }]);
+}, 60_000);
+
 it("takes a release into service once it has baked", async () => {
   const host = await openHost({ health: { path, match: "{tag}", bakeMs: 1_500 } });
   await until(() => host.answers("v1.0.0"));

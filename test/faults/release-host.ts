@@ -74,6 +74,14 @@ export async function openHost({ health: asked, beside, attest, first, ...rest }
     polls: () => github.requests.length,
     pin: (tag: string) =>
       askAgent(directory, "pin", { tag, by: "alice" }, Outcome, new AbortController()),
+    deploy: (tag: string) =>
+      askAgent(
+        directory,
+        "deploy",
+        { tag, now: true, by: "alice" },
+        Outcome,
+        new AbortController(),
+      ),
     /** It serves, and the deployment is committed. */
     runs: async (tag: string) =>
       (await host.ledger().catch(() => undefined))?.active?.tag === tag && host.answers(tag),

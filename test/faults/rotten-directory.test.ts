@@ -68,6 +68,7 @@ it.each<[string, Rot]>([
   expect((await ask("GET", path)).status).toBe(404);
   const mount = `b/blobs/uploads/?mount=${digestOf(layer)}&from=a`;
   expect((await ask("POST", mount)).status).toBe(202);
+  expect((await ask("PUT", "a/manifests/v3", manifest)).status).toBe(400); // it names the blob
   expect((await ask("POST", `a/blobs/uploads/?digest=${digestOf(layer)}`, layer)).status).toBe(201);
   expect(await (await ask("GET", path)).text()).toBe(layer.toString());
   expect(logger.messages("error")).toEqual([]);
@@ -85,6 +86,17 @@ it.each<[string, Rot]>([
 
   expect((await ask("GET", "a/manifests/v1")).status).toBe(404);
   expect((await ask("GET", `a/manifests/${digestOf(manifest)}`)).status).toBe(404);
+});
+
+it("takes no index of a manifest that a power failure has emptied", async () => {
+  const { dataOf, ask } = await open();
+  await empty(dataOf(digestOf(manifest)));
+  const child = { mediaType: mediaTypes.ociManifest, digest: digestOf(manifest), size: 1 };
+  const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [child] };
+
+  const answer = await ask("PUT", "a/manifests/v3", JSON.stringify(index));
+
+  expect(answer.status).toBe(400);
 });
 
 it("passes over what is not its own, and links that lead back, also when it collects", async () => {

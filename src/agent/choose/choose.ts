@@ -7,7 +7,7 @@ import {
   type Version,
   type Versioning,
 } from "../../base/version.ts";
-import { phraseOf, pinAt, quarantineReason, skipReason } from "../ledger/holds.ts";
+import { notPinnedReason, phraseOf, pinAt, quarantineReason, skipReason } from "../ledger/holds.ts";
 import type { DecisionAboutRelease, LedgerState } from "../ledger/ledger.ts";
 import {
   type Artifact,
@@ -164,9 +164,15 @@ function pinnedAmong(
   return [versioning.parse(pin.tag) ?? bare];
 }
 
-function holdOn(tag: string, { identity }: Artifact, { holds }: ChoiceParts): string | undefined {
+function holdOn(
+  tag: string,
+  { identity }: Artifact,
+  { holds, clock }: ChoiceParts,
+): string | undefined {
   const state = holds?.();
-  return state && quarantineReason(state, { tag, identity });
+  if (!state) return undefined;
+  const release = { tag, identity };
+  return notPinnedReason(state, release, clock.now()) ?? quarantineReason(state, release);
 }
 
 function stay(tag: string, { logger, warned }: ChoiceParts): undefined {

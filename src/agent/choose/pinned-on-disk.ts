@@ -24,7 +24,8 @@ export async function pinnedOnDisk({
   const pin = pinAt(state, clock.now());
   if (!pin || state.active?.tag === pin.tag) return undefined;
   for (const { tag, identity, digest, artifact: name, directory, evidence } of state.releases) {
-    if (tag !== pin.tag || !(await releases.isComplete(directory))) continue;
+    if (tag !== pin.tag || (pin.identity ?? identity) !== identity) continue;
+    if (!(await releases.isComplete(directory))) continue;
     // Its signature is in the registry: that is asked, where the policy has changed since.
     if (!admission.covers(evidence)) continue;
     const artifact = { name, identity, digest, platform: undefined, sizeBytes: undefined, url: "" };

@@ -3,9 +3,10 @@ import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Call } from "../../base/call.ts";
 import { messageOf } from "../../base/errors.ts";
-import { askByCommand, type CommandPlace } from "../readiness/command-probe.ts";
+import type { CommandPlace } from "../readiness/command-probe.ts";
 import type { HealthOptions } from "../readiness/health.ts";
-import { type Probe, untilReady } from "../readiness/probe.ts";
+import { allOf, type Probe, probesFor } from "../readiness/health-probes.ts";
+import { untilReady } from "../readiness/probe.ts";
 import { ProbeError } from "../readiness/probe-error.ts";
 import { type Address, type Container, ContainerError, type ContainerRuntime } from "./runtime.ts";
 
@@ -31,35 +32,15 @@ function openContainerProbe(
   { health, place, addresses, hasHealthcheck }: ContainerProbeOptions,
   runtime: ContainerRuntime,
 ): Probe | undefined {
-  const probes: Probe[] = [];
   const [first] = addresses;
-  const { path, command, grpc, status, match } = health;
-  if (path !== undefined && first) {
-    probes.push(async ({ tag }, call) => {
-      const { askByHttp } = await import("../readiness/http-probe.ts");
-      const wanted = match?.replaceAll("{tag}", tag).replaceAll("{version}", tag.replace(/^v/, ""));
-      await askByHttp(await connectionTo(first, call), { path, status, match: wanted }, call);
-    });
-  }
-  if (grpc && first) {
-    probes.push(async (_, call) => {
-      const { askByGrpc } = await import("../readiness/grpc-probe.ts");
-      await askByGrpc(await connectionTo(first, call), call);
-    });
-  }
-  if (command !== undefined) {
-    probes.push(({ tag }, call) => askByCommand(command, place, { tag, pid: container.pid }, call));
-  }
+  const probes = probesFor(health, first && ((_, call) => connectionTo(first, call)), place);
   if (probes.length === 0) probes.push(...addresses.map(acceptProbe));
   if (probes.length === 0 && hasHealthcheck) probes.push(healthcheckProbe(container.id, runtime));
-  if (probes.length === 0) return undefined;
-  return async (target, call) => {
-    for (const probe of probes) await probe(target, call);
-  };
+  return allOf(probes);
 }
 
 /**
- * Waits until the container has shown that it works, and returns it as it is then.
+ * Waits until the container has shown that it works.
  *
  * @throws {ProbeError} `NOT_READY`
  * @throws {ContainerError} `NOT_STARTED` when it ends meanwhile

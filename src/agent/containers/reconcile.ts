@@ -3,7 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Digest } from "../../oci/digest.ts";
-import { askContainer } from "./container-probe.ts";
+import { isReleaseFault } from "../fault.ts";
 import { type Fleet, orLog } from "./fleet.ts";
 import type { ReleaseImage } from "./release-image.ts";
 import { indexOf, isReplicaOf, labelKeys } from "./replica.ts";
@@ -29,8 +29,6 @@ export interface ReconcileParts {
   leaving: Set<string>;
 }
 
-/** For an app that is asked how it is while nothing was wrong with it before. */
-const adoptionProbeMs = 3_000;
 const logTailLines = 50;
 
 /**
@@ -99,31 +97,34 @@ async function removeEnded(
   }
 }
 
-/** Those that answer at once serve at once, all together: that is how an agent comes back. */
+/**
+ * Those that answer at once serve at once, all together: that is how an agent comes back. One that is
+ * slow has as long as a new one, and only one that fails is removed, not one the engine cannot tell of.
+ */
 async function adopt(ours: readonly Container[], parts: ReconcileParts, call: Call): Promise<void> {
-  const { fleet, traffic, runtime, logger } = parts;
-  const strangers = ours.filter(({ id }) => !traffic.serving.has(id));
-  await Promise.all(
-    strangers.map(async (container) => {
-      const image = imageOf(container);
-      const limited = {
-        signal: AbortSignal.any([call.signal, AbortSignal.timeout(adoptionProbeMs)]),
-      };
-      try {
-        const probe = await fleet.probeOf(container, image, call);
-        await askContainer(container, image.tag, probe, runtime, limited);
-        await fleet.admit(container, image, call);
-        logger.info("Container adopted", { container: container.name, tag: image.tag });
-      } catch (error) {
-        call.signal.throwIfAborted();
-        const reason = messageOf(error);
-        logger.warn("A container that runs does not answer, and is replaced", {
-          ...{ container: container.name, reason },
-        });
-        await orLog(fleet.remove(container, call), "it could not be removed", { logger }, call);
-      }
-    }),
-  );
+  const strangers = ours.filter(({ id }) => !parts.traffic.serving.has(id));
+  const ends = await Promise.allSettled(strangers.map((one) => adoptOne(one, parts, call)));
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
+}
+
+async function adoptOne(
+  container: Container,
+  { fleet, logger }: ReconcileParts,
+  call: Call,
+): Promise<void> {
+  const image = imageOf(container);
+  try {
+    await fleet.admit(container, image, call);
+    logger.info("Container adopted", { container: container.name, tag: image.tag });
+  } catch (error) {
+    call.signal.throwIfAborted();
+    if (!isReleaseFault(error)) throw error;
+    const reason = messageOf(error);
+    logger.warn("A container that runs does not answer, and is replaced", {
+      ...{ container: container.name, reason },
+    });
+    await orLog(fleet.remove(container, call), "it could not be removed", { logger }, call);
+  }
 }
 
 async function addMissing(

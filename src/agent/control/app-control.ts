@@ -5,8 +5,9 @@ import type { Choice } from "../choose/choose.ts";
 import { type Wait, waitFor } from "../choose/wait.ts";
 import type { Window } from "../choose/window.ts";
 import type { Mode, Observe } from "../event.ts";
-import type { Ledger } from "../ledger/ledger.ts";
-import { controlOf, type Look } from "./commands.ts";
+import { notePinned, pinAt } from "../ledger/holds.ts";
+import type { DecidedBy, Ledger } from "../ledger/ledger.ts";
+import { type Asking, controlOf, type Look } from "./commands.ts";
 import { type ControlSocket, openControlSocket } from "./control-socket.ts";
 import { openRhythm } from "./rhythm.ts";
 import { openSituationBoard } from "./situation-board.ts";
@@ -35,8 +36,12 @@ export interface AppControl {
   observe: Observe;
   /** Between two polls. */
   rest(ms: number, call: Call): Promise<void>;
+  /** Notes which bytes a pin means. */
+  seen(choice: Choice): Promise<void>;
   /** Why the choice is not to be installed yet, which is told to whoever asks. */
   waits(choice: Choice): Promise<Wait | undefined>;
+  /** What has made the agent deploy it. */
+  decidedBy(choice: Choice): DecidedBy;
   /** Whether somebody wants a release at once, whatever else was decided. */
   isUrgent(): boolean;
   listen(look: Look): Promise<ControlSocket>;
@@ -60,17 +65,25 @@ export function openAppControl(
     nextPollAt: () => rhythm.nextAt,
   });
   const rules = { windows, minimumAgeMs };
-  let urgent = 0;
+  const asking = new Set<Asking>();
+  let waited: string | undefined;
   return {
     observe(event) {
       board.observe(event);
       observe(event);
     },
     rest: (ms, call) => rhythm.rest(ms, call),
-    isUrgent: () => urgent > 0,
+    isUrgent: () => [...asking].some(({ urgent }) => urgent),
+    decidedBy,
+    async seen({ tag, artifact: { identity } }) {
+      const { pinned } = ledger.state;
+      if (pinned?.tag !== tag || pinned.identity !== undefined) return;
+      await ledger.update((state) => notePinned(state, { tag, identity }));
+    },
     async waits(choice) {
       const wait = waitOf(choice);
       board.waits(wait);
+      if (wait) waited = wait.tag;
       if (wait && rules.minimumAgeMs > 0 && !choice.release.publishedAt) await noteSeen(choice);
       return wait;
     },
@@ -81,7 +94,7 @@ export function openAppControl(
         logger,
         rhythm,
         look,
-        urgently,
+        asked,
         waitOf,
         situation: board.situation,
       };
@@ -101,12 +114,23 @@ export function openAppControl(
     await ledger.update((state) => ({ ...state, seen: { tag, identity, at } }));
   }
 
-  async function urgently<Result>(work: () => Promise<Result>): Promise<Result> {
-    urgent++;
+  async function asked<Result>(one: Asking, work: () => Promise<Result>): Promise<Result> {
+    asking.add(one);
     try {
       return await work();
     } finally {
-      urgent--;
+      asking.delete(one);
     }
+  }
+
+  function decidedBy({ tag }: Choice): DecidedBy {
+    const pin = pinAt(ledger.state, clock.now());
+    const [first] = asking;
+    const person = pin?.tag === tag ? pin : first;
+    if (person) {
+      const { by: name, reason } = person;
+      return { kind: "person", name, ...(reason && { reason }) };
+    }
+    return { kind: tag === waited ? "wait" : "poll" };
   }
 }

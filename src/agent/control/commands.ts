@@ -17,6 +17,12 @@ export type Look = (
   call: Call,
 ) => Promise<{ choice: Choice | undefined; passedOver: readonly PassedOver[] }>;
 
+export interface Asking {
+  by: string;
+  reason?: string | undefined;
+  urgent?: boolean;
+}
+
 export interface CommandParts {
   ledger: Ledger;
   clock: Clock;
@@ -26,8 +32,11 @@ export interface CommandParts {
   situation(): Situation;
   /** Why a release that was chosen is not to be installed yet. */
   waitOf(choice: Choice): Wait | undefined;
-  /** While `work` runs, no pause, no window and no age counts, and no wait after a failure. */
-  urgently<Result>(work: () => Promise<Result>): Promise<Result>;
+  /**
+   * What is deployed while `work` runs is deployed by a person; `urgent`: no pause, no window and no age
+   * counts, and no wait after a failure.
+   */
+  asked<Result>(asking: Asking, work: () => Promise<Result>): Promise<Result>;
 }
 
 /** What a running agent does when it is told to. */
@@ -48,23 +57,25 @@ export function controlOf(parts: CommandParts): Control {
 
     async retry(asked, call) {
       const { state, said } = decideRetry(ledger.state, asked);
-      logger.info("Told to try again", { said });
+      logger.info("Told to try again", { said, by: asked.by });
       await ledger.update(() => state);
-      await rhythm.pass(call);
+      const { by = "somebody" } = asked;
+      await parts.asked({ by }, () => rhythm.pass(call));
       return { said: `${said} ${afterPass(undefined, parts).said}` };
     },
 
     async deploy({ tag, now, ...by }, call) {
       if (!now) refusePaused(ledger.state, clock.now());
       const before = ledger.state;
-      if (tag === undefined) return passed(undefined, now, call);
+      const asking = { ...by, urgent: now };
+      if (tag === undefined) return passed(undefined, asking, call);
       const { choice: free } = await look(releaseHolds(unpinRelease(before), tag), call);
       const isNewest = free?.tag === tag;
       const decision = { tag, ...decisionOf({ reason: "dewy deploy", ...by }, clock.now()) };
       await ledger.update((state) =>
         isNewest ? releaseHolds(unpinRelease(state), tag) : pinRelease(state, decision),
       );
-      const outcome = await orAsBefore(before, () => passed(tag, now, call));
+      const outcome = await orAsBefore(before, () => passed(tag, asking, call));
       if (isNewest) return outcome;
       return { ...outcome, said: `${outcome.said} It is pinned until dewy unpin.` };
     },
@@ -74,7 +85,9 @@ export function controlOf(parts: CommandParts): Control {
       const { tag, state, said } = decideRollback(before, asked, clock.now());
       logger.warn("Told to roll back", { to: tag, by: asked.by });
       await ledger.update(() => state);
-      const outcome = await orAsBefore(before, () => passed(tag, true, call));
+      const { by, reason } = asked;
+      const asking = { by, reason, urgent: true };
+      const outcome = await orAsBefore(before, () => passed(tag, asking, call));
       return { ...outcome, said };
     },
   };
@@ -96,14 +109,13 @@ export function controlOf(parts: CommandParts): Control {
       said = decided.said;
       return decided.state;
     });
-    logger.info("A person has decided", { decision: name, said });
+    logger.info("A person has decided", { decision: name, said, by: asked.by });
     rhythm.nudge();
     return { said };
   }
 
-  async function passed(tag: string | undefined, now: boolean, call: Call): Promise<Outcome> {
-    const pass = () => rhythm.pass(call);
-    await (now ? parts.urgently(pass) : pass());
+  async function passed(tag: string | undefined, asking: Asking, call: Call): Promise<Outcome> {
+    await parts.asked(asking, () => rhythm.pass(call));
     return afterPass(tag, parts);
   }
 

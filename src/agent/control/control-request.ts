@@ -15,6 +15,9 @@ const by = {
   reason: v.optional(v.pipe(v.string(), v.maxLength(1_000))),
 };
 
+/** What ends a decision leaves no note of who did it but in the log. */
+const mayBy = { by: v.optional(by.by) };
+
 /** What may be asked of an agent, each with the body that it takes. */
 export const requests = {
   status: v.strictObject({}),
@@ -22,14 +25,14 @@ export const requests = {
   deploy: v.strictObject({ tag: v.optional(Tag), now: v.optional(v.boolean(), false), ...by }),
   rollback: v.strictObject({ tag: v.optional(Tag), ...by }),
   pin: v.strictObject({ tag: Tag, ...by }),
-  unpin: v.strictObject({}),
+  unpin: v.strictObject(mayBy),
   pause: v.strictObject({
     forMs: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(366 * 86_400_000))),
     ...by,
   }),
-  resume: v.strictObject({}),
+  resume: v.strictObject(mayBy),
   skip: v.strictObject({ tag: Tag, ...by }),
-  retry: v.strictObject({ tag: v.optional(Tag) }),
+  retry: v.strictObject({ tag: v.optional(Tag), ...mayBy }),
 } as const satisfies Record<string, v.GenericSchema>;
 
 export type RequestName = keyof typeof requests;

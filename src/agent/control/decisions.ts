@@ -1,4 +1,5 @@
 import {
+  identityKnownAs,
   pauseDeployments,
   pinAt,
   pinRelease,
@@ -31,7 +32,7 @@ export const decide: {
   [Name in DecisionName]: (state: State, asked: RequestOf<Name>, now: Date) => Decided;
 } = {
   pin: (state, { tag, ...by }, now) => ({
-    state: pinRelease(state, { tag, ...decisionOf(by, now) }),
+    state: pinRelease(state, { ...pinnedAs(state, tag), ...decisionOf(by, now) }),
     said: `${tag} is pinned: nothing else is deployed until dewy unpin.`,
   }),
 
@@ -111,9 +112,18 @@ export function decideRollback(
   }
   const reason = by.reason ?? `rollback from ${active?.tag ?? "nothing"}`;
   return {
-    ...{ tag, state: pinRelease(state, { tag, ...decisionOf({ ...by, reason }, now) }) },
+    tag,
+    state: pinRelease(state, {
+      ...pinnedAs(state, tag),
+      ...decisionOf({ ...by, reason }, now),
+    }),
     said: `${tag} is in service and pinned: newer releases wait until dewy unpin.`,
   };
+}
+
+function pinnedAs(state: State, tag: string): { tag: string; identity?: string } {
+  const identity = identityKnownAs(state, tag);
+  return { tag, ...(identity !== undefined && { identity }) };
 }
 
 export function decisionOf(

@@ -70,10 +70,11 @@ export async function deploy(
       await phases.enter("verify");
       throw refusal;
     }
-    const previousTag = parts.ledger.state.active?.tag;
+    const { active, attempt } = parts.ledger.state;
+    const [previousTag, by] = [active?.tag, attempt?.by];
     const before = await onDisk(choice, parts);
     const release = before ?? (await prepareWith(choice, phases, parts, call));
-    const facts = { tag: release.tag, previousTag, releaseDirectory: release.directory };
+    const facts = { tag: release.tag, previousTag, releaseDirectory: release.directory, by };
     try {
       await takeIntoService(release, facts, phases, parts, call);
     } catch (error) {

@@ -9,6 +9,7 @@ import type { Logger } from "../../base/logger.ts";
 import { concealed, type Secret } from "../../base/secret.ts";
 import { secretsIn } from "../child-environment.ts";
 import type { HookName, Observe } from "../event.ts";
+import type { DecidedBy } from "../ledger/ledger.ts";
 import { signalGroup } from "../supervisor/process-group.ts";
 
 export class HookError extends DewyError<"HOOK_FAILED" | "HOOK_NOT_STARTED"> {
@@ -37,6 +38,7 @@ export interface HookFacts {
   tag: string;
   previousTag: string | undefined;
   releaseDirectory: string;
+  by?: DecidedBy | undefined;
 }
 
 export type RunHook = (facts: HookFacts, call: Call) => Promise<void>;
@@ -78,7 +80,8 @@ export async function runHook(
     const durationMs = Math.round(performance.now() - began);
     const message = "error" in failure ? "Execute hook failed" : "Execute hook";
     parts.logger.info(message, { hook: name, command, durationMs, ...failure });
-    parts.observe({ type: "hook ended", hook: name, tag: facts.tag, durationMs, ...failure });
+    const { tag, by } = facts;
+    parts.observe({ type: "hook ended", hook: name, tag, by, durationMs, ...failure });
   };
   try {
     await runToEnd(hook, facts, parts, call);

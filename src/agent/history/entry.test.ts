@@ -33,6 +33,17 @@ describe("an entry of the history", () => {
     });
   });
 
+  it("says who has decided it, where that was no poll", () => {
+    const by = { kind: "person", name: "alice (uid 7)", reason: "it is\nslow" } as const;
+
+    expect(entry({ type: "deployed", deployment: { ...deployment, by } })).toMatchObject({
+      ...{ by: "person", person: "alice (uid 7)", why: "it is slow" },
+    });
+    const judged = { type: "release quarantined", tag: "v1", reason: "it died" } as const;
+    const crashed = { ...judged, failures: 3, logTail: [], by: { kind: "crashes" } } as const;
+    expect(entry(crashed)).toMatchObject({ by: "crashes" });
+  });
+
   it("says why a deployment failed, what to do about it, and how often it has", () => {
     const error = new ConfigError("it is\n  broken", { hint: "mend it" });
 

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { DewyError, lineOf, messageOf } from "../../base/errors.ts";
 import type { AgentEvent, AppIdentity, Deployment } from "../event.ts";
+import type { DecidedBy } from "../ledger/ledger.ts";
 
 const Time = v.pipe(v.string(), v.isoTimestamp());
 const optionalText = v.optional(v.string());
@@ -31,7 +32,10 @@ export const HistoryEntry = v.object({
   /** The version of dewy that did it. */
   dewy: optionalText,
   /** What made the agent do it; `undefined` for a death, which nobody asked for. */
-  by: v.optional(v.picklist(["poll", "crashes"])),
+  by: v.optional(v.picklist(["poll", "person", "wait", "crashes"])),
+  /** Who asked for it, and the reason they gave. */
+  person: optionalText,
+  why: optionalText,
   tag: optionalText,
   previousTag: optionalText,
   artifact: optionalText,
@@ -85,11 +89,11 @@ type Facts = Omit<HistoryEntry, "version" | "at" | "app" | "host" | "mode">;
 function factsOf(event: AgentEvent, { tag }: KnownSoFar): Facts | undefined {
   switch (event.type) {
     case "deployed":
-      return { event: "deployed", by: "poll", ...factsAbout(event.deployment) };
+      return { event: "deployed", ...factsAbout(event.deployment) };
     case "deployment failed": {
       const { deployment, failures, error } = event;
       const how = { failures, error: sentenceOf(error) };
-      return { event: "deployment failed", by: "poll", ...factsAbout(deployment), ...how };
+      return { event: "deployment failed", ...factsAbout(deployment), ...how };
     }
     case "rolled back": {
       const { tag: failed, to, reason, deaths } = event;
@@ -102,13 +106,13 @@ function factsOf(event: AgentEvent, { tag }: KnownSoFar): Facts | undefined {
         .slice(-mostTailLines)
         .map((line) => line.slice(0, longestTailLine));
       const how = { failures, error: oneLine(reason), ...(tail.length > 0 && { logTail: tail }) };
-      return { event: "release quarantined", by: "poll", tag: failed, ...how };
+      return { event: "release quarantined", ...decidedBy(event.by), tag: failed, ...how };
     }
     case "hook ended": {
       if (event.error === undefined) return undefined;
       const { hook, durationMs } = event;
       const how = { hook, durationMs, error: sentenceOf(event.error) };
-      return { event: "hook failed", by: "poll", tag: event.tag, ...how };
+      return { event: "hook failed", ...decidedBy(event.by), tag: event.tag, ...how };
     }
     case "app died":
       return { event: "app died", tag, error: oneLine(event.how) };
@@ -117,8 +121,12 @@ function factsOf(event: AgentEvent, { tag }: KnownSoFar): Facts | undefined {
   }
 }
 
-function factsAbout({ startedAt, ...deployment }: Deployment) {
-  return { ...deployment, startedAt: startedAt.toISOString() };
+function factsAbout({ startedAt, by, ...deployment }: Deployment) {
+  return { ...decidedBy(by), ...deployment, startedAt: startedAt.toISOString() };
+}
+
+function decidedBy({ kind, name, reason }: DecidedBy = { kind: "poll" }) {
+  return { by: kind, person: name, why: reason === undefined ? undefined : oneLine(reason) };
 }
 
 function sentenceOf(error: unknown): string {

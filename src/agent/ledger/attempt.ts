@@ -1,6 +1,6 @@
 import { messageOf } from "../../base/errors.ts";
 import { type Backoff, backoffMs } from "../../base/retry.ts";
-import type { Attempt, DeployedRelease, LedgerState, Phase } from "./ledger.ts";
+import type { Attempt, DecidedBy, DeployedRelease, LedgerState, Phase } from "./ledger.ts";
 import { noteSigned } from "./signed.ts";
 import { beginWatch, isUnsteady } from "./watch.ts";
 
@@ -15,12 +15,17 @@ export interface Target {
 }
 
 /** Notes that `target` is being tried; its earlier failures count on. */
-export function beginAttempt(state: Readonly<LedgerState>, target: Target, now: Date): LedgerState {
+export function beginAttempt(
+  state: Readonly<LedgerState>,
+  target: Target,
+  now: Date,
+  by?: DecidedBy,
+): LedgerState {
   const same = isSame(state.attempt, target) ? state.attempt : undefined;
   const { tag, identity, artifact } = target;
   const counts = { failures: same?.failures ?? 0, ...(same?.faults && { faults: same.faults }) };
   const attempt = { tag, identity, artifact, phase: "fetch" as const, ...counts };
-  return { ...state, attempt: { ...attempt, startedAt: now.toISOString() } };
+  return { ...state, attempt: { ...attempt, startedAt: now.toISOString(), ...(by && { by }) } };
 }
 
 /** Notes how far the attempt has come, and where its files are. */
@@ -95,11 +100,11 @@ export function commitDeployment(
   const known = noteSigned(state, release, now);
   const committed = beginWatch(commitOver(known, release, now), release, now);
   if (!state.attempt) return committed;
-  const { startedAt } = state.attempt;
+  const { startedAt, by } = state.attempt;
   const previousTag = state.active?.tag;
   const previous = previousTag === undefined ? {} : { previousTag };
   const untold = { release, ...previous, startedAt, committedAt: now.toISOString() };
-  return { ...committed, untold };
+  return { ...committed, untold: { ...untold, ...(by && { by }) } };
 }
 
 /** What dies all the time is not the last good one, which stays what it was. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { beginAttempt, failAttempt, isDue } from "./attempt.ts";
 import {
   heldReason,
+  notePinned,
   pauseAt,
   pauseDeployments,
   pinAt,
@@ -78,6 +79,18 @@ describe("what a person decides", () => {
     expect(heldReason(state, failed, now)).toBeUndefined();
     expect(heldReason(state, { tag: "v3", identity: "c" }, now)).toContain("v2 is pinned by alice");
     expect(unpinRelease(state)).toEqual(empty);
+  });
+
+  it("means by a pin the bytes that were seen first, and no others under that tag", () => {
+    const other = { tag: "v2", identity: "b" };
+    const state = notePinned(notePinned(pinRelease(empty, decision), failed), other);
+
+    expect(pinAt(state, now)?.identity).toBe("a");
+    expect(heldReason(state, failed, now)).toBeUndefined();
+    expect(heldReason(state, other, now)).toMatch(
+      /v2 was published again, and is pinned as it was/,
+    );
+    expect(heldReason(pinRelease(state, decision), other, now)).toBeUndefined();
   });
 
   it("takes the pin away from a release that is skipped after it", () => {

@@ -1,4 +1,10 @@
-import type { Decision, DecisionAboutRelease, LedgerState, QuarantinedRelease } from "./ledger.ts";
+import type {
+  Decision,
+  DecisionAboutRelease,
+  LedgerState,
+  PinnedRelease,
+  QuarantinedRelease,
+} from "./ledger.ts";
 
 const longestReason = 1_000;
 const longestTail = 50;
@@ -41,8 +47,29 @@ export function skipRelease(state: State, decision: DecisionAboutRelease): Ledge
 }
 
 /** Keeps the host on one release, which is tried again at once where it was held. */
-export function pinRelease(state: State, decision: DecisionAboutRelease): LedgerState {
+export function pinRelease(state: State, decision: PinnedRelease): LedgerState {
   return { ...releaseHolds(state, decision.tag), pinned: decision };
+}
+
+/** What this host knows by `tag`: the release in service, or one that is still on the disk. */
+export function identityKnownAs({ active, releases }: State, tag: string): string | undefined {
+  return [active, ...releases].find((release) => release?.tag === tag)?.identity;
+}
+
+/** Notes which bytes a pin means, at their first sight; later ones under the same tag are others. */
+export function notePinned(state: State, { tag, identity }: Identified): LedgerState {
+  const { pinned } = state;
+  if (!pinned || pinned.tag !== tag || pinned.identity !== undefined) return state;
+  return { ...state, pinned: { ...pinned, identity } };
+}
+
+/** Why `release` is not the one that is pinned, though it has its tag. */
+export function notPinnedReason(state: State, release: Identified, now: Date): string | undefined {
+  const pin = pinAt(state, now);
+  if (pin?.identity === undefined || pin.tag !== release.tag) return undefined;
+  if (pin.identity === release.identity) return undefined;
+  const { tag } = pin;
+  return `${tag} was published again, and is pinned as it was, ${phraseOf(pin)}; dewy deploy ${tag} takes it as it is now`;
 }
 
 export function unpinRelease({ pinned: _, ...rest }: State): LedgerState {
@@ -59,7 +86,7 @@ export function resumeDeployments({ paused: _, ...rest }: State): LedgerState {
 }
 
 /** The pin that holds at `now`. */
-export function pinAt({ pinned }: State, now: Date): DecisionAboutRelease | undefined {
+export function pinAt({ pinned }: State, now: Date): PinnedRelease | undefined {
   return pinned && holdsAt(pinned, now) ? pinned : undefined;
 }
 
@@ -87,7 +114,7 @@ export function heldReason(state: State, release: Identified, now: Date): string
   const pin = pinAt(state, now);
   if (pin && pin.tag !== release.tag) return `${pin.tag} is pinned ${phraseOf(pin)}`;
   const skip = pin ? undefined : skipReason(state, release.tag, now);
-  return skip ?? quarantineReason(state, release);
+  return skip ?? notPinnedReason(state, release, now) ?? quarantineReason(state, release);
 }
 
 /** `by alice at 2026-11-29T06:00:00Z, until …: reason` */

@@ -35,6 +35,18 @@ const Phase = v.picklist(phases);
 
 const Count = v.pipe(v.number(), v.integer(), v.minValue(0));
 
+/** What made the agent do it. */
+const DecidedBy = v.object({
+  /**
+   * `poll`: it was the newest; `wait`: its window has opened or it has become old enough; `crashes`: the
+   * one before it died too often.
+   */
+  kind: v.picklist(["poll", "person", "wait", "crashes"]),
+  /** Of the person, with the reason they gave. */
+  name: v.optional(v.string()),
+  reason: v.optional(v.string()),
+});
+
 const Attempt = v.object({
   tag: v.string(),
   identity: v.string(),
@@ -47,6 +59,8 @@ const Attempt = v.object({
   faults: v.optional(Count),
   error: v.optional(v.string()),
   retryAt: v.optional(Time),
+  /** Ledgers of earlier versions do not tell. */
+  by: v.optional(DecidedBy),
 });
 
 /** A deployment that was committed, until everybody who wants to know has been told. */
@@ -55,6 +69,7 @@ const Untold = v.object({
   previousTag: v.optional(v.string()),
   startedAt: Time,
   committedAt: Time,
+  by: v.optional(DecidedBy),
 });
 
 /** The newest release of one registry that was deployed by its signature. */
@@ -76,6 +91,11 @@ const Decision = v.object({
   until: v.optional(Time),
 });
 const DecisionAboutRelease = v.object({ ...Decision.entries, tag: v.string() });
+/** With the bytes that were meant by the tag, as soon as these are known. */
+const PinnedRelease = v.object({
+  ...DecisionAboutRelease.entries,
+  identity: v.optional(v.string()),
+});
 
 const QuarantinedRelease = v.object({
   tag: v.string(),
@@ -103,7 +123,7 @@ const LedgerState = v.object({
   seen: v.optional(v.object({ tag: v.string(), identity: v.string(), at: Time })),
   quarantined: v.optional(v.array(QuarantinedRelease)),
   skipped: v.optional(v.array(DecisionAboutRelease)),
-  pinned: v.optional(DecisionAboutRelease),
+  pinned: v.optional(PinnedRelease),
   paused: v.optional(Decision),
   signed: v.optional(v.array(SignedMark)),
   /** The release in service, where the policy of today would not let it in, and why. */
@@ -121,6 +141,8 @@ export type Untold = v.InferOutput<typeof Untold>;
 export type SignedMark = v.InferOutput<typeof SignedMark>;
 export type Decision = v.InferOutput<typeof Decision>;
 export type DecisionAboutRelease = v.InferOutput<typeof DecisionAboutRelease>;
+export type PinnedRelease = v.InferOutput<typeof PinnedRelease>;
+export type DecidedBy = v.InferOutput<typeof DecidedBy>;
 /** A release that has failed as often as it may, and is not tried again by itself. */
 export type QuarantinedRelease = v.InferOutput<typeof QuarantinedRelease>;
 /** Three facts, never one: what the last poll chose, what is being tried, what is in service. */

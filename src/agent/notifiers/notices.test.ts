@@ -35,6 +35,12 @@ describe("what people are told", () => {
     [hookEnded(down), "hook", `Before Deploy hook failed for \`v2\`: ${down.message}`],
     [deployed(undefined), "important", "Server started for `v2`"],
     [deployed("v1"), "important", "Server restarted for `v2`"],
+    [
+      deployed("v1", { kind: "person", name: "alice (uid 7)", reason: "it is slow" }),
+      "important",
+      "Server restarted for `v2`, as alice (uid 7) decided (it is slow)",
+    ],
+    [deployed("v1", { kind: "wait" }), "important", "Server restarted for `v2`, which had waited"],
     [appStarted("boot", "v2"), "important", "Server started for `v2`"],
     [appStarted("boot", undefined), "important", "Server started"],
     [appStarted("signal", "v2"), "normal", "Restarted receiving by `SIGUSR1` signal"],
@@ -262,8 +268,8 @@ function deployment(previousTag: string | undefined): Deployment {
   };
 }
 
-function deployed(previousTag: string | undefined): AgentEvent {
-  return { type: "deployed", deployment: deployment(previousTag) };
+function deployed(previousTag: string | undefined, by?: Deployment["by"]): AgentEvent {
+  return { type: "deployed", deployment: { ...deployment(previousTag), by } };
 }
 
 function deploymentFailed(previousTag: string | undefined): AgentEvent {

@@ -66,7 +66,7 @@ function openTexts({
         return hookEnded(event, sentenceOf(event.error, secrets));
       case "deployed":
         repeated.forget();
-        return important(deployedText(event, identity) + suffix);
+        return important(deployedText(event, identity) + suffix + personText(event, secrets));
       case "poll failed":
         return counted(errors.next(), sentenceOf(event.error, secrets));
       case "deployment failed":
@@ -101,6 +101,17 @@ function deployedText({ deployment }: EventOf<"deployed">, { mode }: AppIdentity
   const { tag, previousTag } = deployment;
   if (mode !== "server") return `Deployed \`${tag}\``;
   return `Server ${previousTag === undefined ? "started" : "restarted"} for \`${tag}\``;
+}
+
+/** Only what nobody would guess: most deployments are made by a poll. */
+function personText(
+  { deployment: { by } }: EventOf<"deployed">,
+  secrets: readonly Secret[],
+): string {
+  if (by?.kind === "wait") return ", which had waited";
+  if (by?.kind !== "person") return "";
+  const why = by.reason === undefined ? "" : ` (${by.reason})`;
+  return redacted(`, as ${by.name} decided${why}`, secrets);
 }
 
 function failureText({ deployment }: EventOf<"deployment failed">, sentence: string): string {

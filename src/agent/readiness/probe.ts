@@ -1,13 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Call, TimeoutError, withTimeout } from "../../base/call.ts";
 import { messageOf } from "../../base/errors.ts";
-import { askByCommand, type CommandPlace } from "./command-probe.ts";
+import type { CommandPlace } from "./command-probe.ts";
 import { connectionTo } from "./connection.ts";
 import type { HealthOptions, ProbeTarget } from "./health.ts";
+import { allOf, type Connect, type Probe, probesFor } from "./health-probes.ts";
 import { ProbeError } from "./probe-error.ts";
-
-/** Asks one release once how it is. @throws {ProbeError} */
-export type Probe = (target: ProbeTarget, call: Call) => Promise<void>;
 
 const longestProbeMs = 5_000;
 const betweenTriesMs = 100;
@@ -24,51 +22,20 @@ export function openProbe(
   ports: readonly number[],
   place: CommandPlace,
 ): Probe | undefined {
-  const { path, command, grpc, notify } = health;
-  const [port] = ports;
-  const probes: Probe[] = [];
-  if (notify) probes.push(askNotification);
-  if (path !== undefined && port !== undefined) probes.push(httpProbe(port, { ...health, path }));
-  if (grpc && port !== undefined) probes.push(grpcProbe(port));
-  if (command !== undefined) {
-    probes.push((target, call) => askByCommand(command, place, target, call));
-  }
-  if (probes.length === 0) probes.push(...ports.map(portProbe));
-  if (probes.length === 0) return undefined;
+  const connections = ports.map(acceptedOn);
+  const probes = probesFor(health, connections[0], place);
+  if (probes.length === 0) probes.push(...connections.map(portProbe));
+  return allOf(probes);
+}
+
+function acceptedOn(port: number): Connect {
+  return async ({ pid, ...target }, call) =>
+    pid === undefined ? undefined : connectionTo(port, { ...target, pid }, call);
+}
+
+function portProbe(connect: Connect): Probe {
   return async (target, call) => {
-    for (const probe of probes) await probe(target, call);
-  };
-}
-
-async function askNotification({ notification }: ProbeTarget): Promise<void> {
-  if (notification?.isReady ?? true) return;
-  throw new ProbeError("NO_ANSWER", `it ${notification?.missing}`);
-}
-
-function portProbe(port: number): Probe {
-  return async ({ pid, ...target }, call) => {
-    if (pid !== undefined) (await connectionTo(port, { ...target, pid }, call)).destroy();
-  };
-}
-
-function httpProbe(port: number, health: HealthOptions & { path: string }): Probe {
-  return async ({ pid, ...target }, call) => {
-    if (pid === undefined) return;
-    const { askByHttp } = await import("./http-probe.ts");
-    const { path, status, match } = health;
-    const wanted = match
-      ?.replaceAll("{tag}", target.tag)
-      .replaceAll("{version}", target.tag.replace(/^v/, ""));
-    const socket = await connectionTo(port, { ...target, pid }, call);
-    await askByHttp(socket, { path, status, match: wanted }, call);
-  };
-}
-
-function grpcProbe(port: number): Probe {
-  return async ({ pid, ...target }, call) => {
-    if (pid === undefined) return;
-    const { askByGrpc } = await import("./grpc-probe.ts");
-    await askByGrpc(await connectionTo(port, { ...target, pid }, call), call);
+    (await connect(target, call))?.destroy();
   };
 }
 

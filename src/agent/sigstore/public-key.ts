@@ -12,7 +12,8 @@ const block = /-----BEGIN ([A-Z ]+)-----[\s\S]+?-----END \1-----/g;
 const known = ["ec", "rsa", "ed25519"];
 
 /** Whether a file holds keys in the form that cosign and OpenSSL write them. */
-export const isPem = (text: string): boolean => text.includes("-----BEGIN ");
+/** Not a key of OpenPGP, whose armour looks like it; a private one is for us to refuse. */
+export const isPem = (text: string): boolean => /-----BEGIN (?!PGP PUBLIC)/.test(text);
 
 /**
  * The keys in a PEM file: ECDSA, RSA and Ed25519, one or several, any of which may sign.

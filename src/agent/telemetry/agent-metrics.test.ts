@@ -27,6 +27,21 @@ describe("the metrics of the agent", () => {
     expect(text).toContain('target_info{service_name="dewy",service_version="1.2.3"} 1\n');
   });
 
+  it("tell what has decided", () => {
+    const by = { kind: "person", name: "alice" } as const;
+    const text = textAfter([
+      { type: "deployed", deployment: deployment("v1", 1) },
+      { type: "deployed", deployment: { ...deployment("v2", 1), by } },
+      { type: "rolled back", tag: "v2", to: "v1", reason: "it died", deaths: 3 },
+    ]);
+
+    expect(linesFor(text, "dewy_deployments_decided_total").slice(2)).toEqual([
+      'dewy_deployments_decided_total{app="web",by="poll"} 1',
+      'dewy_deployments_decided_total{app="web",by="person"} 1',
+      'dewy_deployments_decided_total{app="web",by="crashes"} 1',
+    ]);
+  });
+
   it("count what replaces a generation of the app, and not its first start", () => {
     const text = textAfter([
       started("boot"),

@@ -56,6 +56,11 @@ function openDeploymentInstruments() {
       help: "Deployments that failed.",
       unit: "",
     }),
+    decisions: openCounter({
+      name: "dewy.deployments.decided.total",
+      help: "Deployments that ended and releases that were taken back, by what decided that.",
+      unit: "",
+    }),
     rollbacks: openCounter({
       name: "dewy.rollbacks.total",
       help: "Releases that were taken back after their deployment, because they crashed.",
@@ -180,6 +185,9 @@ function beginAtZero(instruments: Instruments, { app, mode }: AppIdentity): void
 
 function countDeployment(event: AgentEvent, instruments: Instruments, identity: AppIdentity): void {
   const { app, mode: command } = identity;
+  if (event.type === "deployed" || event.type === "deployment failed") {
+    instruments.decisions.add({ app, by: event.deployment.by?.kind ?? "poll" }, 1);
+  }
   if (event.type === "deployed") {
     const { durationMs, tag } = event.deployment;
     instruments.deployments.add({ app, command }, 1);
@@ -189,6 +197,7 @@ function countDeployment(event: AgentEvent, instruments: Instruments, identity: 
     instruments.deploymentErrors.add({ app, command }, 1);
   } else if (event.type === "rolled back") {
     instruments.rollbacks.add({ app }, 1);
+    instruments.decisions.add({ app, by: "crashes" }, 1);
     inService(event.to, instruments, app);
   } else if (event.type === "release quarantined") {
     instruments.quarantines.add({ app, command }, 1);

@@ -3,6 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import { ConfigError } from "../../base/errors.ts";
 import { graceMs } from "../choose/choose.ts";
 import { verifyChecksum } from "./checksum.ts";
+import { gpg } from "./gpg.ts";
 import { minisign } from "./minisign.ts";
 import type { AskedPolicy, VerifyOptions, VerifyPolicy } from "./policy.ts";
 import { sigstore } from "./sigstore.ts";
@@ -14,7 +15,7 @@ export type { VerifyOptions, VerifyPolicy } from "./policy.ts";
 export { type Evidence, sentenceOf } from "./verifier.ts";
 
 /** Every kind of signature, in the order in which they are looked for. */
-const kinds: readonly SignatureKind[] = [minisign, sigstore];
+const kinds: readonly SignatureKind[] = [minisign, gpg, sigstore];
 
 /** The policy of one app, ready to be applied. */
 export interface Verification {

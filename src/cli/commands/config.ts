@@ -4,6 +4,7 @@ import { checkApps } from "../check-apps.ts";
 import { command } from "../command.ts";
 import { jsonSchema } from "../options/json-schema.ts";
 import { planOf } from "../plan.ts";
+import { shownRegistry } from "../shown-registry.ts";
 
 /** Prints a line for each app of a file that is right, and all that is wrong with another. */
 export const configCheck = command({
@@ -27,13 +28,11 @@ function lineOf({ name, mode, registry, directory, ports }: AppOptions): string 
   return [
     name,
     mode,
-    withoutQuery(registry),
-    ...(mode === "server" ? [where] : []),
+    shownRegistry(registry),
+    ...(mode === "assets" ? [] : [where]),
     directory,
   ].join("  ");
 }
-
-const withoutQuery = (url: string): string => url.replace(/\?.*$/s, "");
 
 export const configSchema = command({
   flags: {},

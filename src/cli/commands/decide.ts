@@ -81,32 +81,13 @@ export const retry = command({
   input: v.strictObject({ ...place, operands: mayTag }),
   async run({ json, operands: [tag], ...asked }, context) {
     const { directory } = await placeOf(asked, context);
-    const request = tag === undefined ? {} : { tag };
+    const request = { ...decision(undefined, context), ...(tag !== undefined && { tag }) };
     tell(await askAgent(directory, "retry", request, Outcome, context), json, context);
   },
 });
 
-export const pin = command({
-  operands: "<tag>",
-  flags: { ...placeFlags, reason: reasonFlag },
-  input: v.strictObject({ ...place, reason, operands: oneTag }),
-  async run({ json, reason: why, operands: [tag], ...asked }, context) {
-    const where = await placeOf(asked, context);
-    const request = { tag, ...decision(why, context) };
-    tell(await decideAbout(where, "pin", request, context), json, context);
-  },
-});
-
-export const skip = command({
-  operands: "<tag>",
-  flags: { ...placeFlags, reason: reasonFlag },
-  input: v.strictObject({ ...place, reason, operands: oneTag }),
-  async run({ json, reason: why, operands: [tag], ...asked }, context) {
-    const where = await placeOf(asked, context);
-    const request = { tag, ...decision(why, context) };
-    tell(await decideAbout(where, "skip", request, context), json, context);
-  },
-});
+export const pin = deciding("pin");
+export const skip = deciding("skip");
 
 export const pause = command({
   flags: {
@@ -137,12 +118,33 @@ export const pause = command({
 export const unpin = undoing("unpin");
 export const resume = undoing("resume");
 
+function deciding(name: "pin" | "skip") {
+  return command({
+    operands: "<tag>",
+    flags: { ...placeFlags, reason: reasonFlag },
+    input: v.strictObject({ ...place, reason, operands: oneTag }),
+    async run({ json, reason: why, operands: [tag], ...asked }, context) {
+      const request = { tag, ...decision(why, context) };
+      tell(await decideAbout(await placeOf(asked, context), name, request, context), json, context);
+    },
+  });
+}
+
 function undoing(name: "unpin" | "resume") {
   return command({
     flags: placeFlags,
     input: Bare,
     async run({ json, ...asked }: AskedApps & { json: boolean }, context) {
-      tell(await decideAbout(await placeOf(asked, context), name, {}, context), json, context);
+      tell(
+        await decideAbout(
+          await placeOf(asked, context),
+          name,
+          decision(undefined, context),
+          context,
+        ),
+        json,
+        context,
+      );
     },
   });
 }

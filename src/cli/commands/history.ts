@@ -5,6 +5,7 @@ import { ConfigError } from "../../base/errors.ts";
 import { openHttpClient } from "../../base/http-client.ts";
 import { silentLogger } from "../../base/logger.ts";
 import { type CommandContext, command } from "../command.ts";
+import { placeFlags } from "../control/place.ts";
 import { linesShown, showLocal } from "../history/local.ts";
 import { directoriesOf, type RegistryPlace, registriesOf } from "../history/place.ts";
 import { type AuditedRegistry, showRemote } from "../history/remote.ts";
@@ -15,12 +16,7 @@ const remoteTimeoutMs = 300_000;
 
 export const history = command({
   flags: {
-    directory: {
-      value: "PATH",
-      short: "d",
-      completes: "directory",
-      help: "where the app is deployed (default: as dewy.yaml says, or the working directory)",
-    },
+    directory: placeFlags.directory,
     config: {
       value: "PATH",
       completes: "file",

@@ -43,11 +43,15 @@ export const logs = command({
 
   async run({ json, follow, lines, operands: [named], app = named, ...asked }, context) {
     const { directory } = await placeOf({ ...asked, app }, context);
-    const show = (entry: OutputEntry) =>
+    let isEmpty = true;
+    const show = (entry: OutputEntry) => {
+      isEmpty = false;
       context.print(json ? JSON.stringify(entry) : lineOf(entry));
+    };
     try {
       const wanted = { most: lines, follow };
       for await (const entry of readOutput(directory, wanted, context)) show(entry);
+      if (isEmpty && lines > 0) context.note(`nothing that an app wrote is kept in ${directory}`);
     } catch (error) {
       if (isEchoOf(context.signal, error)) return;
       if (systemCodeOf(error) !== "EACCES") throw error;

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,6 +26,26 @@ auth: {htpasswd: {realm: r, path: ${at("auth/htpasswd")}}}
   const line = `config.yml: :443 with TLS, ${at("registry")}, htpasswd`;
   expect(answer).toMatchObject({ status: 0, noted: [], printed: [line] });
   expect((await readdir(directory)).sort()).toEqual(["config.yml", "domain.crt", "domain.key"]);
+});
+
+it("does not wait for a file that is a pipe nobody writes to", async () => {
+  execFileSync("mkfifo", [join(directory, "config.yml")]);
+
+  const answer = await planned(["registry", "config", "check", "config.yml"], { directory });
+
+  expect(answer.status).toBe(2);
+  expect(answer.noted).toEqual([
+    expect.stringMatching("the config file config.yml cannot be read: it is a pipe"),
+  ]);
+});
+
+it("tells what is taken and has no effect", async () => {
+  const { status, noted } = await check("http: {secret: s}\n");
+
+  expect({ status, noted }).toEqual({
+    status: 0,
+    noted: [expect.stringContaining("http.secret has no effect here: ")],
+  });
 });
 
 it("names every file that a start would trip over, with the place that names it", async () => {

@@ -1,3 +1,4 @@
+import { userInfo } from "node:os";
 import { join } from "node:path";
 import { askAgent } from "../../agent/control/control-client.ts";
 import { ControlError } from "../../agent/control/control-error.ts";
@@ -36,8 +37,27 @@ export async function decideAbout<Name extends DecisionName>(
   });
 }
 
-/** Who is asking, for the ledger: behind `sudo`, the one who called that. */
-export function askerOf({ environment }: CommandContext): string {
-  const { SUDO_USER, USER, LOGNAME } = environment;
-  return (SUDO_USER || USER || LOGNAME || "somebody").slice(0, 128);
+/**
+ * Who is asking, for the ledger: behind `sudo`, the one who called that. Not what the agent could know
+ * by itself: whoever may use the socket may say anything, and may as well write into the ledger.
+ */
+export function askerOf({ environment }: Pick<CommandContext, "environment">): string {
+  const { SUDO_USER, SUDO_UID, USER, LOGNAME } = environment;
+  const { username, uid } = account();
+  if (SUDO_USER && uid === 0) {
+    const whose = SUDO_UID ? `uid ${SUDO_UID}, ` : "";
+    return `${SUDO_USER} (${whose}by sudo)`.slice(0, 128);
+  }
+  const name = username ?? (USER || LOGNAME || "somebody");
+  return `${name}${uid === undefined ? "" : ` (uid ${uid})`}`.slice(0, 128);
+}
+
+/** One without an entry in the system's list of users has a number all the same. */
+function account(): { username?: string | undefined; uid?: number | undefined } {
+  const uid = process.getuid?.();
+  try {
+    return { username: userInfo().username, uid };
+  } catch {
+    return { uid };
+  }
 }

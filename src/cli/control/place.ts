@@ -6,6 +6,7 @@ import { findDewyYaml } from "../dewy-yaml.ts";
 import { refuseOther } from "../history/local.ts";
 import { variableOf } from "../options/option.ts";
 import { planOf } from "../plan.ts";
+import { shownRegistry } from "../shown-registry.ts";
 
 /** Which apps somebody means. */
 export interface AskedApps {
@@ -81,6 +82,6 @@ async function describedIn(
   }
   return found.map(({ name: app, directory, mode, registry }) => ({
     ...{ app, directory, mode },
-    registry: registry.replace(/\?.*$/s, "").replace(/\/\/[^/@]*@/, "//***@"),
+    registry: shownRegistry(registry),
   }));
 }

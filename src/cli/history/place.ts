@@ -1,11 +1,10 @@
-import { resolve } from "node:path";
 import type { AppOptions } from "../../agent/app-options.ts";
 import { ConfigError } from "../../base/errors.ts";
 import type { CommandContext } from "../command.ts";
+import { placesOf } from "../control/place.ts";
 import { findDewyYaml } from "../dewy-yaml.ts";
 import { variableOf } from "../options/option.ts";
 import { planOf } from "../plan.ts";
-import { refuseOther } from "./local.ts";
 
 /** Where somebody says that the history is. */
 export interface Asked {
@@ -31,13 +30,8 @@ export async function directoriesOf(
   context: CommandContext,
 ): Promise<string[]> {
   if (registry !== undefined) throw new ConfigError("--registry is what --remote asks: add that");
-  if (directory !== undefined && config !== undefined) throw twoPlaces("--directory", "--config");
-  const apps = directory === undefined ? await appsIn(config, context) : undefined;
-  if (apps) return [...new Set(apps.map((app) => app.directory))];
-  const variable = context.environment[variableOf("directory")] || ".";
-  const place = resolve(context.directory, directory ?? variable);
-  await refuseOther(place);
-  return [place];
+  const places = await placesOf({ directory, config }, context);
+  return [...new Set(places.map((place) => place.directory))];
 }
 
 /** The registries to ask: the one that is named, or those of a `dewy.yaml`, each once. */
@@ -49,7 +43,7 @@ export async function registriesOf(
   if (registry !== undefined && config !== undefined) throw twoPlaces("--registry", "--config");
   const apps = registry === undefined ? await appsIn(config, context) : undefined;
   const url = registry ?? context.environment[variableOf("registry")];
-  if (apps) return placesOf(apps, wanted);
+  if (apps) return followedBy(apps, wanted);
   if (!url) {
     throw new ConfigError("--registry is missing", {
       hint: "say which registry to ask, such as --registry ghr://owner/repository",
@@ -74,7 +68,7 @@ async function appsIn(
   return file === undefined ? undefined : (await planOf(file, () => undefined, context)).apps;
 }
 
-function placesOf(apps: readonly AppOptions[], wanted: string | undefined): RegistryPlace[] {
+function followedBy(apps: readonly AppOptions[], wanted: string | undefined): RegistryPlace[] {
   const asked = apps.filter(({ name }) => wanted === undefined || name === wanted);
   if (asked.length === 0) {
     throw new ConfigError(`--app: there is no app ${wanted} in dewy.yaml`, {

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { HistoryEntry } from "../../agent/history/entry.ts";
 import { localTime, remoteTableOf, tableOf } from "./table.ts";
 
+const alice = { by: "person", person: "alice (uid 7)", why: "it is slow" } as const;
 const base: HistoryEntry = {
   version: 1,
   at: "2026-11-21T08:30:00.000Z",
@@ -15,25 +16,28 @@ describe("the table of a history", () => {
   it("has a line for each entry, in columns", () => {
     const lines = tableOf([
       { ...base, tag: "v1.0.0", durationMs: 640 },
-      { ...base, tag: "v1.1.0", previousTag: "v1.0.0", durationMs: 75_000 },
+      { ...base, tag: "v1.1.0", previousTag: "v1.0.0", durationMs: 75_000, ...alice },
     ]);
 
     const time = localTime(base.at);
     expect(lines).toEqual([
-      `${"TIME".padEnd(time.length)}  APP  TAG              RESULT    TOOK        ERROR`,
+      `${"TIME".padEnd(time.length)}  APP  TAG              RESULT    TOOK        BY                         ERROR`,
       `${time}  web  v1.0.0           deployed  640 ms`,
-      `${time}  web  v1.1.0 ← v1.0.0  deployed  1 min 15 s`,
+      `${time}  web  v1.1.0 ← v1.0.0  deployed  1 min 15 s  alice (uid 7): it is slow`,
     ]);
   });
 
   it.each<[Partial<HistoryEntry>, string]>([
     [
       { event: "deployment failed", error: "no space", durationMs: 5_250 },
-      "failed  5.3 s  no space",
+      "failed  5.3 s      no space",
     ],
-    [{ event: "deployment failed", error: "no space", failures: 3 }, "failed (3×)        no space"],
+    [
+      { event: "deployment failed", error: "no space", failures: 3 },
+      "failed (3×)            no space",
+    ],
     [{ event: "hook failed", hook: "after-deploy" }, "after-deploy hook failed"],
-    [{ event: "app died", error: "killed by SIGKILL" }, "app died        killed by SIGKILL"],
+    [{ event: "app died", error: "killed by SIGKILL" }, "app died            killed by SIGKILL"],
   ])("says how it ended: %j", (change, expected) => {
     expect(tableOf([{ ...base, ...change }])[1]).toContain(expected);
   });

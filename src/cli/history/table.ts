@@ -22,7 +22,7 @@ const results = {
 
 /** The lines of a table of `entries`, under its head; times are local ones. */
 export function tableOf(entries: readonly HistoryEntry[]): string[] {
-  const head = ["TIME", "APP", "TAG", "RESULT", "TOOK", "ERROR"];
+  const head = ["TIME", "APP", "TAG", "RESULT", "TOOK", "BY", "ERROR"];
   return columns([head, ...entries.map(rowOf)]);
 }
 
@@ -44,8 +44,10 @@ function rowOf(entry: HistoryEntry): string[] {
   const { at, app, tag = "", previousTag, failures = 0, hook, durationMs, error = "" } = entry;
   const change = previousTag === undefined ? tag : `${tag} ← ${previousTag}`;
   const result = hook === undefined ? results[entry.event] : `${hook} hook failed`;
+  const { person = "", why } = entry;
+  const by = entry.by === "person" ? person + (why ? `: ${why}` : "") : (entry.by ?? "");
   const again = failures > 1 ? ` (${failures}×)` : "";
-  return [localTime(at), app, change, result + again, durationOf(durationMs), error];
+  return [localTime(at), app, change, result + again, durationOf(durationMs), by, error];
 }
 
 /** `2026-11-21 09:30:00 +01:00`, in the zone of this process. */

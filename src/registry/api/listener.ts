@@ -18,6 +18,7 @@ import { type Answer, type ApiParts, type Headers, jsonAnswer } from "./exchange
 import { isCutOff } from "./http2-request.ts";
 import { locationFor } from "./location.ts";
 import { inNamespace, type NameOf } from "./namespace.ts";
+import { discardRest } from "./refused-body.ts";
 import { pathIn, splitOnce, targetOf } from "./request-target.ts";
 import { answerFor } from "./resources.ts";
 import { parseRoute, type Route } from "./routes.ts";
@@ -82,8 +83,7 @@ export function apiListener(parts: ListenerParts): RequestListener {
     } catch (error) {
       status = await givenUp(error, request, response);
     }
-    // What is still to come of a refused body: many clients only listen once they have sent it.
-    request.resume();
+    void discardRest(request, parts.clock);
     const durationMs = performance.now() - begunMs;
     visit.measure?.({ request, status, size, durationMs });
     const { id, route, user } = visit;

@@ -1,8 +1,8 @@
 import type { Bytes } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
-import { algorithmOf, type Digest, digestOf } from "../../oci/digest.ts";
+import type { Digest } from "../../oci/digest.ts";
 import type { ReadRange, StorageDriver, StoragePath, StoredFile } from "../storage-driver.ts";
-import { holdLinked } from "./hold-linked.ts";
+import { holdLinked, isEmptied } from "./hold-linked.ts";
 import type { Leases } from "./leases.ts";
 import { linkAt, readOwnLink } from "./link.ts";
 import { blobDataPath, layerLinkPath } from "./paths.ts";
@@ -92,9 +92,4 @@ export function blobsOn(storage: StorageDriver, leases: Leases): Blobs {
       open: ({ from = 0, to = size }, { signal }) => storage.read(path, { from, to, signal }),
     };
   }
-}
-
-/** What a power failure left of a blob that was not written whole: the next push brings its bytes. */
-function isEmptied({ size }: StoredFile, digest: Digest): boolean {
-  return size === 0 && digest !== digestOf("", algorithmOf(digest));
 }

@@ -53,8 +53,9 @@ export function ifThere<Result>(look: () => Result): Result | undefined {
   }
 }
 
+/** Links that lead in a circle lead to nothing. */
 export function isMissing(error: unknown): boolean {
-  return ["ENOENT", "ENOTDIR"].includes(systemCodeOf(error) ?? "");
+  return ["ENOENT", "ENOTDIR", "ELOOP"].includes(systemCodeOf(error) ?? "");
 }
 
 const draftPattern = /\.[0-9a-f]{8}-[0-9a-f-]{27}\.tmp$/;

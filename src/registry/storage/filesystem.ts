@@ -8,11 +8,12 @@ import { syncDirectory } from "../../base/atomic-file.ts";
 import type { Bytes } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
 import { systemCodeOf } from "../../base/errors.ts";
-import { makeDirectory as makeStepByStep } from "../../base/make-directory.ts";
+import { makeDirectory } from "../../base/make-directory.ts";
 import { checkMayWrite } from "../../base/may-write.ts";
 import { smallestOf } from "../sorted-names.ts";
 import {
   checkStoragePath,
+  type NamesPage,
   type Placement,
   type ReadRange,
   type StorageDriver,
@@ -25,7 +26,6 @@ import { chunksOf, ReadBuffers, readUpTo, writeGathered } from "./file-stream.ts
 import { keepsWhatLeadsTo } from "./file-system.ts";
 import { openFileWorker } from "./file-worker.ts";
 import { leadsBack } from "./leads-back.ts";
-import { makeDirectory } from "./make-directory.ts";
 import type { Draft } from "./placement.ts";
 
 /** `storage.filesystem` of the configuration. */
@@ -106,7 +106,7 @@ export async function openFilesystemStorage(
     list: (path) => listed(path),
 
     async names(path, { after, count }) {
-      const page = await told(path, () => worker.run("names", placeOf(path), { after, count }));
+      const page = await namesIn(path, { after, count });
       return page ?? (await smallestOf(listed(path), { after, count }));
     },
 
@@ -144,6 +144,16 @@ export async function openFilesystemStorage(
     } catch (error) {
       const failure = failureAt(path, error);
       if (!isAbsence(failure)) throw failure;
+    }
+  }
+
+  async function namesIn(path: StoragePath, page: NamesPage): Promise<string[] | undefined> {
+    try {
+      return await worker.run("names", placeOf(path), page);
+    } catch (error) {
+      const failure = failureAt(path, error);
+      if (isAbsence(failure)) return []; // such as a file in the place of a directory
+      throw failure;
     }
   }
 
@@ -187,7 +197,7 @@ async function checkDirectory(directory: string, mode: "read" | "write"): Promis
 }
 
 async function makeRoot(directory: string): Promise<void> {
-  const first = await makeStepByStep(directory);
+  const first = await makeDirectory(directory);
   if (first === undefined) return;
   for (let made = directory; ; made = dirname(made)) {
     await syncDirectory(dirname(made)).catch(() => {}); // it may be one that we must not list
