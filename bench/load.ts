@@ -6,6 +6,8 @@ export interface LoadOptions {
   /** Clients that keep their connection, and clients that open a new one for each request. */
   keepAlive: number;
   fresh: number;
+  /** How long each of them rests between two requests. */
+  restMs?: number;
 }
 
 export interface LoadResult {
@@ -19,7 +21,7 @@ export interface LoadResult {
 }
 
 /** Asks for `url` over and over until it is told to stop. */
-export function startLoad({ url, keepAlive, fresh }: LoadOptions): {
+export function startLoad({ url, keepAlive, fresh, restMs = 0 }: LoadOptions): {
   soFar: LoadResult;
   stop(): Promise<LoadResult>;
 } {
@@ -30,7 +32,10 @@ export function startLoad({ url, keepAlive, fresh }: LoadOptions): {
     ...Array.from({ length: fresh }, () => new Agent({ keepAlive: false })),
   ];
   const loops = clients.map(async (agent) => {
-    while (!stopped) await askOnce(url, agent, soFar);
+    while (!stopped) {
+      await askOnce(url, agent, soFar);
+      if (restMs > 0) await new Promise((resolve) => setTimeout(resolve, restMs));
+    }
     agent.destroy();
   });
   return {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { childEnvironment } from "../src/agent/child-environment.ts";
 import { openAgentMetrics } from "../src/agent/telemetry/agent-metrics.ts";
+import { readContainerMetrics } from "../src/agent/telemetry/container-metrics.ts";
 import { systemClock } from "../src/base/clock.ts";
 import type { Metric } from "../src/base/instruments.ts";
 import { readProcessMetrics } from "../src/base/process-metrics.ts";
@@ -102,8 +103,12 @@ describe("the pages of the agent", () => {
   });
 
   it.each(languages)("list every metric by both of its names, in %s", async (language) => {
+    const counts = () => ({ serving: 0, asked: 0, crashes: 0 });
+    const call = { signal: AbortSignal.timeout(10_000) };
+    const nothing = { counts, look: async () => [] };
     const metrics = [
       ...openAgentMetrics(systemClock).read(),
+      ...(await readContainerMetrics(new Map([["web", nothing]]), call)),
       ...(await readProcessMetrics(new Date())),
     ];
     const rows = read(join(language, "agent.md")).matchAll(/^\| `([a-z_.]+)` \| `([a-z_]+)` \|/gm);

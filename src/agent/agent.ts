@@ -2,21 +2,26 @@ import { hostname } from "node:os";
 import type { Call } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Environment } from "../base/environment.ts";
+import { ConfigError } from "../base/errors.ts";
 import { openHttpClient } from "../base/http-client.ts";
 import type { Logger } from "../base/logger.ts";
+import type { Admin } from "./admin/admin.ts";
 import { runApp } from "./app.ts";
 import type { AppOptions, OnRestart, ProcessOptions } from "./app-options.ts";
 import { openCachePool } from "./cache-pool.ts";
+import type { ReplicasView } from "./containers/replicas-view.ts";
 import type { AgentEvent, AppIdentity, Observe } from "./event.ts";
 import { openHistory } from "./history/history.ts";
 import { openNotifiers } from "./notifiers/index.ts";
 import { openStatusBoard, type StatusBoard } from "./status-board.ts";
 import type { openListeners } from "./supervisor/listeners.ts";
 import { openSystemdNotify } from "./telemetry/systemd.ts";
-import type { TelemetryOptions } from "./telemetry/telemetry.ts";
+import type { Telemetry, TelemetryOptions } from "./telemetry/telemetry.ts";
 
 /** What is not told or written by then is given up: it waits for a disk or a network. */
 const lastWordsMs = 5_000;
+/** Beyond what each look at containers takes at the most. */
+const lookLimitMs = 10_000;
 
 export interface AgentParts {
   clock: Clock;
@@ -47,7 +52,9 @@ export async function openAgent(
 ): Promise<Agent> {
   const { environment, version } = parts;
   const board = openStatusBoard();
-  const measured = asked && (await measure({ ...asked, version, port }, board, parts, call));
+  const telemetry = asked && (await measure({ ...asked, version }, board, parts));
+  const admin = openAdminOnce(port, { ...parts, board, telemetry }, call);
+  if (telemetry) await admin.open();
   const http = openHttpClient({ userAgent: `dewy/${version}`, environment });
   const caches = openCachePool({ ...parts, http });
   const systemd = openSystemdNotify(environment, parts);
@@ -66,12 +73,12 @@ export async function openAgent(
         tellsLogTail: app.noticeLogTail,
       });
       const history = openHistory(directory, own);
-      const observers = [board, measured?.telemetry, systemd].flatMap(
-        (one) => one?.observe(identity) ?? [],
-      );
+      if (app.mode === "container") await admin.open().catch(tellUnopened(telemetry, logger));
+      const observers = [board, telemetry, systemd].flatMap((one) => one?.observe(identity) ?? []);
       const observe = toAll([...observers, history.observe, notifiers.observe]);
       try {
-        await runApp(app, { ...own, observe, isLast }, each);
+        const show = (view: ReplicasView) => board.show(app.name, view);
+        await runApp(app, { ...own, observe, isLast, show }, each);
       } finally {
         board.forget(app.name);
         systemd?.forget(app.name);
@@ -86,7 +93,7 @@ export async function openAgent(
     async close() {
       call.signal.removeEventListener("abort", stopping);
       const last = { signal: AbortSignal.timeout(lastWordsMs) };
-      await Promise.all([...farewells, measured?.admin.close(), measured?.telemetry.close(last)]);
+      await Promise.all([...farewells, admin.close(), telemetry?.close(last)]);
       await systemd?.close();
       await caches.close();
       http.close();
@@ -95,24 +102,50 @@ export async function openAgent(
 }
 
 /** Loaded only here: who does not ask for metrics does not pay for them. */
-async function measure(
-  { port, ...options }: TelemetryOptions & { port: number },
-  board: StatusBoard,
-  parts: AgentParts,
+async function measure(options: TelemetryOptions, { views }: StatusBoard, parts: AgentParts) {
+  const [{ openTelemetry }, { readContainerMetrics }] = await Promise.all([
+    import("./telemetry/telemetry.ts"),
+    import("./telemetry/container-metrics.ts"),
+  ]);
+  const look = () => readContainerMetrics(views, { signal: AbortSignal.timeout(lookLimitMs) });
+  return await openTelemetry(options, { ...parts, look });
+}
+
+/** The admin listener, opened when it is needed first: by metrics, or by an app of containers. */
+function openAdminOnce(
+  port: number,
+  parts: AgentParts & { board: StatusBoard; telemetry: Telemetry | undefined },
   call: Call,
 ) {
-  const [{ openTelemetry }, { openAdmin }] = await Promise.all([
-    import("./telemetry/telemetry.ts"),
-    import("./admin/admin.ts"),
-  ]);
-  const telemetry = await openTelemetry(options, parts);
-  const { status } = board;
-  const admin = await openAdmin(
-    { port },
-    { ...parts, status, metrics: telemetry.prometheus },
-    call,
-  );
-  return { telemetry, admin };
+  const { board, telemetry } = parts;
+  let opened: Promise<Admin> | undefined;
+
+  async function openNow(): Promise<Admin> {
+    const [{ openAdmin }, { containersBody }] = await Promise.all([
+      import("./admin/admin.ts"),
+      import("./admin/containers.ts"),
+    ]);
+    const containers = () =>
+      containersBody(board.views.values(), { signal: AbortSignal.timeout(lookLimitMs) });
+    const own = { ...parts, status: board.status, containers, metrics: telemetry?.prometheus };
+    return await openAdmin({ port }, own, call);
+  }
+
+  return {
+    async open(): Promise<void> {
+      opened ??= openNow();
+      await opened;
+    },
+    close: async () => (await opened?.catch(() => undefined))?.close(),
+  };
+}
+
+/** Whoever did not ask for the admin listener gets the app without it. */
+function tellUnopened(telemetry: Telemetry | undefined, logger: Logger) {
+  return (error: unknown) => {
+    if (telemetry || !(error instanceof ConfigError)) throw error;
+    logger.warn("dewy container list and /api/containers will not know of this agent", { error });
+  };
 }
 
 function toAll(observers: readonly Observe[]): Observe {

@@ -7,6 +7,7 @@ import type { Mode } from "./event.ts";
 import type { WatchRules } from "./ledger/watch.ts";
 import type { HealthOptions } from "./readiness/health.ts";
 import type { VerifyOptions } from "./verify/index.ts";
+import type { WaveOptions } from "./waves/waves.ts";
 
 /** What one app is to be, complete: defaults are filled in, and each value is checked for its form. */
 export interface AppOptions {
@@ -57,6 +58,8 @@ export interface AppOptions {
   windows?: readonly Window[] | undefined;
   /** How old a release has to be. */
   minimumAgeMs?: number | undefined;
+  /** In which order the hosts of a fleet install it; all at once when there is none. */
+  waves?: WaveAsked | undefined;
   /** What it may take of the disk. */
   disk?: DiskRules | undefined;
   /** What has to vouch for a release, before anything is made of it. */
@@ -65,6 +68,8 @@ export interface AppOptions {
   /** How requests introduce themselves. */
   userAgent: string;
 }
+
+export type WaveAsked = Omit<WaveOptions, "intervalMs">;
 
 /** What all apps of one process share. */
 export interface ProcessOptions {

@@ -17,6 +17,7 @@ import {
 } from "./choose/choose.ts";
 import { pinnedOnDisk } from "./choose/pinned-on-disk.ts";
 import { rulesOf } from "./choose/rules.ts";
+import { type ReplicasView, withReplicas } from "./containers/replicas-view.ts";
 import { type AppControl, openAppControl } from "./control/app-control.ts";
 import { type CrashWatch, openCrashWatch } from "./crash-watch.ts";
 import { type DeployParts, deploy } from "./deploy/deploy.ts";
@@ -36,6 +37,7 @@ import type { openListeners } from "./supervisor/listeners.ts";
 import { openAdmission } from "./verify/admission.ts";
 import { openCoverage } from "./verify/coverage.ts";
 import { openVerification, type Verification } from "./verify/index.ts";
+import { openAppWaves } from "./waves/app-waves.ts";
 
 export interface AppParts {
   clock: Clock;
@@ -53,6 +55,8 @@ export interface AppParts {
   host: string;
   /** Of Dewy. */
   version: string;
+  /** Told what can be seen of the app's containers, once there can be some. */
+  show?: (view: ReplicasView) => void;
   /** See `PhaseParts`. */
   entered?: (phase: Phase) => void;
 }
@@ -100,7 +104,10 @@ async function withCache(
   const { directory: root } = options;
   const { logger, host } = parts;
   const cache = await inPlace(root, call, () =>
-    openAppCache({ cache: driver, registry, root, host, logger }),
+    openAppCache({
+      ...{ cache: driver, registry, root, host, logger },
+      sharesEntries: options.waves !== undefined,
+    }),
   );
   try {
     return await withMode(options, { ...parts, cache }, call);
@@ -118,8 +125,14 @@ async function withMode(options: AppOptions, parts: CachedParts, call: Call): Pr
   const own = { ...options, environment: children };
   const alone = openTurns();
   const mode = await openMode(own, { ...parts, alone, environment }, call);
+  const { view } = mode;
+  if (view) {
+    parts.control.show(view);
+    parts.show?.(view);
+  }
+  const observe = view ? withReplicas(view, parts.observe) : parts.observe;
   try {
-    return await followed(own, { ...parts, mode, alone }, call);
+    return await followed(own, { ...parts, observe, mode, alone }, call);
   } finally {
     if (call.signal.aborted) {
       parts.observe({ type: "stopping", reason: messageOf(call.signal.reason) });
@@ -138,12 +151,16 @@ async function followed(
   const { directory, ports } = options;
   const activeTag = () => ledger.state.active?.tag;
   const { registry, store, shared } = cache;
+  /** A person who wants a release at once has it in spite of the others. */
+  const chosenAmong = () =>
+    control.isUrgent() ? ledger.state : (waves?.holdsOn(ledger.state) ?? ledger.state);
   const choosing: ChoiceParts = {
-    ...{ clock, logger, warned: new Set<string>(), activeTag, holds: () => ledger.state },
+    ...{ clock, logger, warned: new Set<string>(), activeTag, holds: chosenAmong },
     tellPassedOver: (releases) => observe({ type: "releases passed over", releases }),
   };
   const admission = openAdmission({ ...parts, registry, rules });
   const coverage = openCoverage({ ...parts, registry, store, admission });
+  const waves = openAppWaves(options, { ...parts, cache, registry, rules }, call);
   let chosen: Choice | undefined;
   const hooks = hooksOf(options, { ...options, logger, observe });
   const { start, prepare, prune: pruneOutside } = mode;
@@ -166,7 +183,7 @@ async function followed(
     };
     const looking = { ...choosing, holds: () => state, tellPassedOver };
     return { choice: await choose(registry, rules, looking, each), passedOver };
-  });
+  }, waves);
   const crashes = watchCrashes(options, { ...deployParts, mode, reporting }, call);
   const forget = parts.onRestart(once(alone, () => restarted(mode, logger, call)));
   try {
@@ -182,9 +199,10 @@ async function followed(
           return chosen;
         },
         ...{ isUrgent: control.isUrgent, decidedBy: control.decidedBy },
-        waits: control.waits,
+        waits: (choice, each) => control.waits(choice, waves, each),
         async rest(ms, each) {
           await coverage.check(chosen, each);
+          await waves?.look(each);
           await control.rest(ms, each);
         },
         outage: () => asError(registry.outage),
@@ -193,12 +211,14 @@ async function followed(
         async keepRunning(each) {
           await alone(() => mode.keepRunning(each));
           await tellLeft(each);
+          crashes?.tellLeft();
         },
       },
       call,
     );
   } finally {
     forget();
+    waves?.close();
     await crashes?.settled();
     await socket.close();
   }

@@ -7,8 +7,9 @@ import type { RunHook } from "./deploy/hook.ts";
 import type { Releases } from "./deploy/releases.ts";
 import type { Observe } from "./event.ts";
 import { phraseOf } from "./ledger/holds.ts";
-import type { DeployedRelease, Ledger } from "./ledger/ledger.ts";
+import type { DeployedRelease, Ledger, UntoldReturn } from "./ledger/ledger.ts";
 import {
+  forgetReturn,
   goodReleases,
   noteDeath,
   takeBack,
@@ -39,6 +40,8 @@ export interface CrashWatchParts {
 export interface CrashWatch {
   /** Told of each death of what is in service, `how` it died. Neither throws nor waits. */
   died(how: string): void;
+  /** Finishes, once, what a killed agent has left of a way back: its hook, and who is told. */
+  tellLeft(): void;
   /** Resolves when nothing is being taken back, and everybody has been told. */
   settled(): Promise<void>;
 }
@@ -51,13 +54,22 @@ export interface CrashWatch {
  */
 export function openCrashWatch(rules: WatchRules, parts: CrashWatchParts, call: Call): CrashWatch {
   const inOrder = openTurns();
+  let { untoldReturn: left } = parts.ledger.state;
+  const begin = (work: () => Promise<void>) => {
+    void inOrder(work).catch((error) => {
+      if (isEchoOf(call.signal, error)) return;
+      parts.logger.error("a release that crashes could not be taken back", { error });
+    });
+  };
   return {
     died(how) {
       const death = { how, lastWords: parts.lastWords() }; // soon they are those of the next one
-      void inOrder(() => noted(death)).catch((error) => {
-        if (isEchoOf(call.signal, error)) return;
-        parts.logger.error("a release that crashes could not be taken back", { error });
-      });
+      begin(() => noted(death));
+    },
+    tellLeft() {
+      const gone = left;
+      left = undefined;
+      if (gone) begin(() => tellReturn(gone, parts, call));
     },
     settled: () => inOrder(async () => {}),
   };
@@ -68,8 +80,7 @@ export function openCrashWatch(rules: WatchRules, parts: CrashWatchParts, call: 
     await ledger.update((state) => noteDeath(state, rules, clock.now()));
     if (!verdictOf(ledger.state, rules, clock.now())) return;
     const gone = await alone(() => goneBack(death, rules, parts, call));
-    if (!gone) return;
-    await toldOf(gone, parts, call);
+    if (gone) await finish(gone, parts, call);
   }
 }
 
@@ -84,7 +95,7 @@ async function goneBack(
   rules: WatchRules,
   parts: CrashWatchParts,
   call: Call,
-): Promise<GoneBack | undefined> {
+): Promise<UntoldReturn | undefined> {
   call.signal.throwIfAborted();
   const { ledger, clock, logger, releases } = parts;
   const verdict = verdictOf(ledger.state, rules, clock.now());
@@ -105,13 +116,30 @@ async function goneBack(
     await ledger.update((state) => undoTakeBack(state, before));
     throw error;
   }
-  const { tag } = bad;
-  const { logTail } = about;
+  const gone = { bad, good, reason, deaths, at: clock.now().toISOString() };
+  observeReturn(gone, parts);
+  await parts.goBack(good.tag, call);
+  return gone;
+}
+
+function observeReturn({ bad, good, reason, deaths }: UntoldReturn, parts: CrashWatchParts): void {
+  const { tag, identity } = bad;
+  const { quarantined = [] } = parts.ledger.state;
+  const held = quarantined.find((one) => one.tag === tag && one.identity === identity);
+  const logTail = held?.logTail ?? [];
   parts.observe({ type: "rolled back", tag, to: good.tag, reason, deaths });
   const by = { kind: "crashes" } as const;
   parts.observe({ type: "release quarantined", tag, reason, failures: deaths, logTail, by });
-  await parts.goBack(good.tag, call);
-  return { bad, good, reason, at: clock.now() };
+}
+
+/** Who was told just before the kill may hear of it twice. */
+async function tellReturn(gone: UntoldReturn, parts: CrashWatchParts, call: Call): Promise<void> {
+  const { bad, good, at } = gone;
+  parts.logger.info("Telling of a way back that an earlier agent left untold", {
+    ...{ tag: bad.tag, to: good.tag, at },
+  });
+  observeReturn(gone, parts);
+  await finish(gone, parts, call);
 }
 
 async function placeToGo(
@@ -142,11 +170,13 @@ function reasonOf(
   return `${tag} ${times} within ${Math.max(0, Math.round(seconds))} s after its deployment, and at last ${how}`;
 }
 
-async function toldOf(gone: GoneBack, parts: CrashWatchParts, call: Call): Promise<void> {
+/** What is cut off here is done again by the next agent. */
+async function finish(gone: UntoldReturn, parts: CrashWatchParts, call: Call): Promise<void> {
   const { rollbackHook: hook, logger } = parts;
-  const { bad, good } = gone;
+  const { bad, good, reason, at } = gone;
   const by = { kind: "crashes" } as const;
   const facts = { tag: bad.tag, previousTag: good.tag, releaseDirectory: bad.directory, by };
   await afterwards("rollback", facts, { hooks: { rollback: hook }, logger }, call);
-  await parts.tell(gone, call);
+  await parts.tell({ bad, good, reason, at: new Date(at) }, call);
+  await parts.ledger.update(forgetReturn);
 }

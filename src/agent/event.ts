@@ -63,7 +63,13 @@ export type AgentEvent =
       by?: DecidedBy | undefined;
     }
   /** `at` is when, where it is told later: by the agent that follows one that was killed. */
-  | { type: "deployed"; deployment: Deployment; at?: Date | undefined }
+  | {
+      type: "deployed";
+      deployment: Deployment;
+      at?: Date | undefined;
+      /** Of an app of containers: how many serve of those that were asked for. */
+      replicas?: { serving: number; asked: number };
+    }
   | { type: "deployment failed"; deployment: Deployment; error: unknown; failures: number }
   /** It was in service, died as often as it may, and was taken back for `to`, all by itself. */
   | {
@@ -84,6 +90,8 @@ export type AgentEvent =
       /** What had made the agent try it, or what it was judged by. */
       by?: DecidedBy | undefined;
     }
+  /** It was bad on too many hosts, and is held on all that have not installed it; one of them tells. */
+  | { type: "rollout halted"; tag: string; reason: string; installed: number; hosts: number }
   /** A generation is in service; `tag` is unknown where the ledger was lost. */
   | { type: "app started"; reason: StartReason; tag: string | undefined; pid: number }
   | { type: "app died"; how: string }

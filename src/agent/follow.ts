@@ -34,7 +34,7 @@ export interface FollowParts {
   /** Whether a person wants a release at once, in spite of a pause and of what has failed. */
   isUrgent?(): boolean;
   /** Why the choice is not to be installed yet. */
-  waits?(choice: Choice): Promise<Wait | undefined>;
+  waits?(choice: Choice, call: Call): Promise<Wait | undefined>;
   /** How often a release may fail by its own fault, before it is tried no more; 3. */
   failureLimit?: number;
   /** What has made the agent deploy it. */
@@ -158,7 +158,7 @@ async function deployIfNew(choice: Choice, parts: FollowParts, call: Call): Prom
     logger.debug("Deploy skipped: deployments are paused", { tag, by: pause.by });
     return true;
   }
-  const wait = isUrgent ? undefined : await parts.waits?.(choice);
+  const wait = isUrgent ? undefined : await parts.waits?.(choice, call);
   if (wait) {
     logger.debug("Deploy skipped: the release waits", { ...wait });
     return true;

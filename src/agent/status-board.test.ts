@@ -12,8 +12,8 @@ it("knows what each app runs, and since a death that it does not", () => {
   pages({ type: "started", version: "1", registry: "r", ports: [], tag: "v1.0.0" });
 
   expect(board.status().apps).toEqual([
-    { name: "web", command: "server", currentVersion: "v1.0.0", isRunning: false },
-    { name: "pages", command: "assets", currentVersion: "v1.0.0", isRunning: true },
+    { name: "web", command: "server", currentVersion: "v1.0.0", isRunning: false, backends: 0 },
+    { name: "pages", command: "assets", currentVersion: "v1.0.0", isRunning: true, backends: 0 },
   ]);
 
   web({ type: "app started", reason: "boot", tag: "v1.0.0", pid: 1 });
@@ -24,6 +24,20 @@ it("knows what each app runs, and since a death that it does not", () => {
     { currentVersion: "v1.0.0", isRunning: false },
     { currentVersion: "v1.1.0", isRunning: true },
   ]);
+});
+
+it("takes an app of containers to run while one of them serves", () => {
+  const board = openStatusBoard();
+  board.observe({ app: "web", host: "h", mode: "container" });
+  let serving = 2;
+  const look = async () => [];
+  board.show("web", { counts: () => ({ serving, asked: 3, crashes: 0 }), look });
+
+  expect(board.status().apps).toMatchObject([{ isRunning: true, backends: 2 }]);
+  serving = 0;
+  expect(board.status().apps).toMatchObject([{ isRunning: false, backends: 0 }]);
+  board.forget("web");
+  expect([...board.views]).toEqual([]);
 });
 
 it("forgets an app that is gone, whatever it says afterwards", () => {

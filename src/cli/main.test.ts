@@ -204,6 +204,7 @@ describe("dewy", () => {
       "What vouches for a release:",
       "Where and how it runs:",
       "How a release proves itself:",
+      "Waves of a fleet:",
       "Hooks and notices:",
       "The agent itself:",
       "Options:",

@@ -32,6 +32,10 @@ function commandsWith(start: StartApps): Record<string, Entry> {
       summary: "keep containers on the newest image, exchanged one by one behind an open port",
       load: async () => (await import("./commands/agent.ts")).agentCommand("container", start),
     },
+    "container list": {
+      summary: "show the containers of every agent on this host",
+      load: async () => (await import("./commands/container-list.ts")).containerList,
+    },
     run: {
       summary: "run the apps that a dewy.yaml describes, in one process",
       load: async () => (await import("./commands/run.ts")).run(start),
@@ -215,9 +219,10 @@ async function program(
       root,
       flagsOf(() => true),
     ); // for the help alone
+  const called = calledIn(args, Object.keys(commands));
   for (const [name, { summary, load }] of Object.entries(commands)) {
     const target = place(root, name.split(" "), context).description(summary);
-    if (!name.split(" ").every((word, place) => args[place] === word)) continue;
+    if (name !== called) continue;
     const description = await load();
     declare(target, description);
     target.action(async (...given: unknown[]) => {
@@ -226,6 +231,13 @@ async function program(
     });
   }
   return root;
+}
+
+/** The longest name that `args` begin with: `container` is a command, and so is `container list`. */
+function calledIn(args: readonly string[], names: readonly string[]): string | undefined {
+  return names
+    .filter((name) => name.split(" ").every((word, place) => args[place] === word))
+    .sort((a, b) => b.length - a.length)[0];
 }
 
 /** The commander command for `words`, made on the way down when it is not there. */

@@ -64,6 +64,7 @@ export async function openServer(
 ): Promise<RegistryServer> {
   if (tls === undefined) {
     const server = createServer(options);
+    server.on("connection", expectRequest);
     return { ...common(server, parts), sessions: new Set(), release: async () => {} };
   }
   const { server, following } = await openTls(tls, parts, {
@@ -78,7 +79,10 @@ export async function openServer(
   server.on("secureConnection", (socket) => {
     if (!isWelcome(socket, tls)) socket.destroy();
     else if (socket.alpnProtocol === "h2") second.speak(socket);
-    else speakHttp1?.call(server, socket);
+    else {
+      speakHttp1?.call(server, socket);
+      expectRequest(socket);
+    }
   });
   const first = common(server, parts);
   return {
@@ -107,8 +111,14 @@ async function openTls(tls: Tls, parts: ServerParts, how: TlsOptions) {
   return { server, following };
 }
 
+/** Node gives a connection that never says anything the time of a request. */
+function expectRequest(socket: Socket): void {
+  socket.setTimeout(headersTimeoutMs);
+}
+
 function common(server: HttpServer | HttpsServer, parts: Pick<ServerParts, "clock" | "logger">) {
   server.setTimeout(idleRequestMs);
+  server.on("request", ({ socket }) => socket.setTimeout(idleRequestMs));
   // Node would ask for the body before anybody has looked at who brings it.
   server.on("checkContinue", (request, response) => server.emit("request", request, response));
   const sockets = new Set<Socket>();

@@ -20,7 +20,7 @@ export interface PushedImage {
   manifest: Digest;
 }
 
-/** Pushes an image that answers on port 8080 with its tag, within an index that names another one too. */
+/** Pushes an image that runs until it is told to end, within an index that names another one too. */
 export async function pushBusybox(
   client: OciClient,
   { repository, tag, script = serving }: { repository: string; tag: string; script?: string },
@@ -40,7 +40,8 @@ export async function pushBusybox(
   async function manifestFor(about: typeof platform, tar: Uint8Array) {
     const config = {
       ...about,
-      config: { Cmd: ["/bin/busybox", "sh", "-c", script], ExposedPorts: { "8080/tcp": {} } },
+      // It exposes no port: an engine without a network would have none to reach it at.
+      config: { Cmd: ["/bin/busybox", "sh", "-c", script] },
       rootfs: { type: "layers", diff_ids: [digestOf(tar)] },
     };
     const content = {

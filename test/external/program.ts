@@ -27,12 +27,16 @@ export interface Daemon {
   stop(): Promise<void>;
 }
 
-/** Starts a daemon and resolves when `isReady`; it ends with the test at the latest. */
+/** Keeps what is to be done when what was opened is needed no more. */
+export type AtEnd = (work: () => Promise<void>) => void;
+
+/** Starts a daemon and resolves when `isReady`; it ends with the test at the latest, unless told. */
 export async function startDaemon(
   program: string,
   args: readonly string[],
   isReady: () => Promise<boolean>,
   environment: Record<string, string> = {},
+  atEnd: AtEnd = onTestFinished,
 ): Promise<Daemon> {
   const env = { ...cleanEnvironment, ...environment };
   const child = spawn(pathOf(program) ?? program, args, { env, stdio: "ignore" });
@@ -43,7 +47,7 @@ export async function startDaemon(
     await ended;
     clearTimeout(late);
   };
-  onTestFinished(stop);
+  atEnd(stop);
   const deadline = Date.now() + 30_000;
   while (!(await isReady())) {
     if (child.exitCode !== null) throw new Error(`${program} ended with ${child.exitCode}`);
@@ -69,8 +73,11 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-export async function temporaryDirectory(name: string): Promise<string> {
+export async function temporaryDirectory(
+  name: string,
+  atEnd: AtEnd = onTestFinished,
+): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), `dewy-${name}-`));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  atEnd(() => rm(directory, { recursive: true, force: true }));
   return directory;
 }

@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
-import { temporaryDirectory } from "./program.ts";
+import { type AtEnd, temporaryDirectory } from "./program.ts";
 
 export const program = fileURLToPath(new URL("../../dist/src/main.js", import.meta.url));
 
@@ -25,8 +25,9 @@ export async function serveRegistry(
   directory: string,
   maintenance = "{}",
   more = "",
+  atEnd: AtEnd = onTestFinished,
 ): Promise<ServedRegistry> {
-  const file = join(await temporaryDirectory("config"), "config.yml");
+  const file = join(await temporaryDirectory("config", atEnd), "config.yml");
   await writeFile(
     file,
     `version: 0.1
@@ -44,7 +45,7 @@ ${more}
     stdio: [...stdio],
   });
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-  onTestFinished(async () => {
+  atEnd(async () => {
     child.kill("SIGKILL");
     await ended;
   });

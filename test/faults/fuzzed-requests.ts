@@ -72,6 +72,14 @@ const path = fc.oneof(
   fc.tuple(repository, digest).map((each) => `/v2/${each.join("/referrers/")}`),
   fc.tuple(repository, uploadId).map((each) => `/v2/${each.join("/blobs/uploads/")}`),
   repository.map((name) => `/v2/${name}/tags/list`),
+  repository.map((name) => `/api/v1/repositories/${name}`),
+  fc
+    .tuple(repository, reference)
+    .map(([name, tag]) => `/api/v1/repositories/${name}/tags/${tag}/history`),
+  fc
+    .oneof(uploadId, fc.constantFrom("current", ""))
+    .map((id) => `/api/v1/garbage/collections/${id}`),
+  fc.constantFrom("/api/v1/repositories", "/api/v1/quotas", "/api/v1", "/api/v1/garbage"),
   fc.constantFrom(
     "/",
     "/v2",
@@ -303,6 +311,8 @@ export const brokenHttp = fc.oneof(
       ],
       ...[
         "POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+        "POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\nxx",
+        "GET /v2/ HTTP/1.1\r\nHost: a\r\nX-Folded: a\r\n b\r\n\r\n",
       ],
       ...[
         "POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\nxx",

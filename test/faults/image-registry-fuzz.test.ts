@@ -1,6 +1,10 @@
 import { randomInt } from "node:crypto";
-import { readdir } from "node:fs/promises";
+import { once } from "node:events";
+import { readdir, writeFile } from "node:fs/promises";
+import { type IncomingMessage, request } from "node:http";
+import { connect, type Socket } from "node:net";
 import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
 import fc from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
@@ -8,6 +12,7 @@ import { FakeLogger } from "../../src/base/logger.fake.ts";
 import { digestOf } from "../../src/oci/digest.ts";
 import { isOciErrorCode } from "../../src/oci/error.ts";
 import type { AccessEntry } from "../../src/registry/api/access-log.ts";
+import { issue } from "../../src/registry/certificate.fake.ts";
 import { parseRegistryConfig } from "../../src/registry/config.ts";
 import { openRegistry } from "../../src/registry/registry.ts";
 import { htpasswdFor } from "../external/guarded-registry.ts";
@@ -27,14 +32,18 @@ const blob = Buffer.alloc(2048, "blob");
 const blobDigest = digestOf(blob);
 
 describe(`the image registry, asked anything at all (DEWY_FUZZ_SEED=${seed})`, () => {
-  it.each([
-    ["without accounts", async () => ""],
-    ["with passwords", async () => htpasswd(await htpasswdFor("alice"))],
-    ["with tokens", async () => `${htpasswd(await htpasswdFor("alice"))}\n  tokenserver: {}`],
+  it.each<[string, Transport, () => Promise<string>]>([
+    ["without accounts", "tcp", async () => ""],
+    ["with passwords", "tls", async () => htpasswd(await htpasswdFor("alice"))],
+    [
+      "with tokens",
+      "unix",
+      async () => `${htpasswd(await htpasswdFor("alice"))}\n  tokenserver: {}`,
+    ],
   ])(
-    "answers in the words of the specification, keeps nothing, and goes on, %s",
-    async (_accounts, auth) => {
-      const stage = await open(await auth());
+    "answers in the words of the specification, keeps nothing, and goes on, %s, by %s",
+    async (_accounts, transport, auth) => {
+      const stage = await open(await auth(), transport);
       const manifest = await pushAndPull(stage, "a");
       const batches = fc.record({
         connections: fuzzedConnections,
@@ -62,9 +71,10 @@ describe(`the image registry, asked anything at all (DEWY_FUZZ_SEED=${seed})`, (
   );
 });
 
+type Transport = "tcp" | "tls" | "unix";
+
 interface Stage {
-  address: string;
-  port: number;
+  dial: () => Socket;
   directory: string;
   logger: FakeLogger;
   /** How many uploads were begun that their clients could go on with. */
@@ -76,10 +86,11 @@ interface Stage {
 
 const htpasswd = (path: string) => `auth:\n  htpasswd: {realm: r, path: ${path}}`;
 
-async function open(auth: string): Promise<Stage> {
+async function open(auth: string, transport: Transport): Promise<Stage> {
   const directory = await temporaryDirectory("fuzz");
-  const storage = `storage: {filesystem: {rootdirectory: ${directory}}, delete: {enabled: true}}`;
-  const text = `version: 0.1\n${storage}\nhttp: {addr: "127.0.0.1:0"}\n${auth}\n`;
+  const rootdirectory = join(directory, "data");
+  const storage = `storage: {filesystem: {rootdirectory: ${rootdirectory}}, delete: {enabled: true}}`;
+  const text = `version: 0.1\n${storage}\nhttp: {${await httpFor(transport, directory)}}\n${auth}\n`;
   const config = parseRegistryConfig({ file: "config.yml", text, environment: {} });
   const logger = new FakeLogger();
   const stage = { begun: 0 };
@@ -91,55 +102,99 @@ async function open(auth: string): Promise<Stage> {
   const registry = await openRegistry(config, { clock: systemClock, logger, accessLog });
   const close = () => registry.close({ signal: AbortSignal.timeout(10_000) });
   onTestFinished(close);
-  const { address } = registry;
-  const port = Number(new URL(address).port);
-  const authorization = await authorizationFor(address, auth);
-  return Object.assign(stage, { address, port, directory, logger, authorization, close });
+  const dial = dialerOf(registry.address);
+  const authorization = await authorizationFor(dial, auth);
+  return Object.assign(stage, {
+    ...{ dial, logger, authorization, close },
+    directory: rootdirectory,
+  });
 }
 
-async function authorizationFor(address: string, auth: string): Promise<Record<string, string>> {
+const own = issue();
+
+async function httpFor(transport: Transport, directory: string): Promise<string> {
+  if (transport === "unix") return `net: unix, addr: ${join(directory, "socket")}`;
+  const address = 'addr: "127.0.0.1:0"';
+  if (transport === "tcp") return address;
+  const [certificate, key] = [join(directory, "c.pem"), join(directory, "k.pem")];
+  await writeFile(certificate, own.pem.cert);
+  await writeFile(key, own.pem.key);
+  return `${address}, tls: {certificate: ${certificate}, key: ${key}}`;
+}
+
+function dialerOf(address: string): () => Socket {
+  if (address.startsWith("unix:")) {
+    const path = address.slice("unix:".length);
+    return () => connect({ path, allowHalfOpen: true });
+  }
+  const to = { port: Number(new URL(address).port), host: "127.0.0.1", allowHalfOpen: true };
+  if (address.startsWith("http:")) return () => connect(to);
+  return () => connectTls({ socket: connect(to), ca: own.pem.cert, ALPNProtocols: ["http/1.1"] });
+}
+
+interface Asked {
+  method?: string;
+  headers?: Record<string, string>;
+  body?: Buffer | undefined;
+}
+
+/** An ordinary request, on a connection of its own. */
+async function ask(
+  dial: Stage["dial"],
+  path: string,
+  { method = "GET", headers = {}, body }: Asked,
+) {
+  const asking = request({
+    ...{ method, path, createConnection: () => dial() },
+    headers: { host: "a", connection: "close", ...headers },
+  });
+  asking.end(body);
+  const [response] = (await once(asking, "response")) as [IncomingMessage];
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk);
+  return { status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks) };
+}
+
+async function authorizationFor(
+  dial: Stage["dial"],
+  auth: string,
+): Promise<Record<string, string>> {
   if (auth === "") return {};
   const authorization = `Basic ${Buffer.from("alice:alice-pw").toString("base64")}`;
   if (!auth.includes("tokenserver")) return { authorization };
   const scopes = ["a", "b/c", "d/e/f/g"].map((name) => `scope=repository:${name}:pull,push,delete`);
-  const answer = await fetch(`${address}/auth/token?${scopes.join("&")}`, {
-    headers: { authorization },
-  });
-  const { token } = (await answer.json()) as { token: string };
-  return { authorization: `Bearer ${token}` };
+  const headers = { authorization };
+  const { body } = await ask(dial, `/auth/token?${scopes.join("&")}`, { headers });
+  return { authorization: `Bearer ${JSON.parse(body.toString()).token}` };
 }
 
 /** An ordinary client; resolves to the digest of what it pushed. */
-async function pushAndPull({ address, authorization }: Stage, repository: string): Promise<string> {
-  const base = `${address}/v2/${repository}`;
-  const ask = async (method: string, path: string, status: number, body?: Buffer) => {
+async function pushAndPull({ dial, authorization }: Stage, repository: string): Promise<string> {
+  const answered = async (method: string, path: string, status: number, body?: Buffer) => {
     const type = { "content-type": "application/json" };
     const headers = { ...authorization, ...(body && type) };
-    const answer = await fetch(`${base}/${path}`, { method, headers, ...(body && { body }) });
-    const received = Buffer.from(await answer.arrayBuffer());
+    const answer = await ask(dial, `/v2/${repository}/${path}`, { method, headers, body });
     expect(`${method} ${path}: ${answer.status}`).toBe(`${method} ${path}: ${status}`);
-    return received;
+    return answer.body;
   };
   const config = { mediaType: "a/b", digest: blobDigest, size: blob.length };
   const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, config, layers: [config] }));
-  await ask("POST", `blobs/uploads/?digest=${blobDigest}`, 201, blob);
-  await ask("PUT", "manifests/v1", 201, manifest);
-  expect((await ask("GET", "manifests/v1", 200)).equals(manifest)).toBe(true);
-  expect((await ask("GET", `blobs/${blobDigest}`, 200)).equals(blob)).toBe(true);
+  await answered("POST", `blobs/uploads/?digest=${blobDigest}`, 201, blob);
+  await answered("PUT", "manifests/v1", 201, manifest);
+  expect((await answered("GET", "manifests/v1", 200)).equals(manifest)).toBe(true);
+  expect((await answered("GET", `blobs/${blobDigest}`, 200)).equals(blob)).toBe(true);
   return digestOf(manifest);
 }
 
 type Fill = (text: string, body: Buffer) => string;
 
 /** Puts what exists at the places of a text; the upload is a new one. */
-async function fillFor({ address, authorization }: Stage, manifest: string): Promise<Fill> {
-  const begun = await fetch(`${address}/v2/a/blobs/uploads/`, {
-    method: "POST",
-    headers: authorization,
-  });
-  const { pathname, search } = new URL(begun.headers.get("location") ?? "");
+async function fillFor({ dial, authorization }: Stage, manifest: string): Promise<Fill> {
+  const begin = { method: "POST", headers: authorization };
+  const begun = await ask(dial, "/v2/a/blobs/uploads/", begin);
+  const { pathname, search } = new URL(begun.headers.location ?? "", "http://a");
   const places: Record<string, string> = {
-    ...{ upload: `${pathname}${search}`, id: begun.headers.get("docker-upload-uuid") ?? "" },
+    ...{ upload: `${pathname}${search}`, id: String(begun.headers["docker-upload-uuid"]) },
     ...{ blob: blobDigest, manifest, authorization: authorization.authorization ?? "None" },
     credentials: Buffer.from("alice:alice-pw").toString("base64"),
   };
@@ -150,7 +205,7 @@ async function fillFor({ address, authorization }: Stage, manifest: string): Pro
 }
 
 async function isAnswered(
-  { port }: Stage,
+  { dial }: Stage,
   connection: FuzzedConnection,
   fill: Fill,
 ): Promise<void> {
@@ -163,7 +218,7 @@ async function isAnswered(
   expect(whole).toBeDefined();
 
   async function answersTo(sent: FuzzedConnection): Promise<RawAnswer[]> {
-    const received = await exchanged(port, writtenAs(sent, fill));
+    const received = await exchanged(dial, writtenAs(sent, fill));
     const found = answersIn(received, methods);
     for (const [index, answer] of found.entries()) isProper(answer, methods[index] ?? "GET");
     return found;
@@ -178,9 +233,9 @@ function mayBeReset({ requests }: FuzzedConnection): boolean {
   });
 }
 
-async function isEnded({ port }: Stage, bytes: Buffer, fill: Fill): Promise<void> {
+async function isEnded({ dial }: Stage, bytes: Buffer, fill: Fill): Promise<void> {
   const text = Buffer.from(fill(bytes.toString("latin1"), bytes), "latin1");
-  const received = await exchanged(port, { parts: [text], pauseMs: 0, breaksOff: true });
+  const received = await exchanged(dial, { parts: [text], pauseMs: 0, breaksOff: true });
   for (const answer of answersIn(received, [])) isProper(answer, "GET");
 }
 
@@ -226,7 +281,7 @@ function isProper({ status, headers, body }: RawAnswer, method: string): void {
   }
 }
 
-const own = new RegExp(
+const layout = new RegExp(
   [
     String.raw`^blobs/sha\d+/[0-9a-f]{2}/[0-9a-f]+/data$`,
     `^repositories/.+/_(layers|manifests)/.*link$`,
@@ -236,7 +291,7 @@ const own = new RegExp(
 
 /** Files that are none of the layout. */
 async function strangeFilesIn(directory: string): Promise<string[]> {
-  return (await filesIn(directory)).filter((name) => !own.test(name));
+  return (await filesIn(directory)).filter((name) => !layout.test(name));
 }
 
 /** What is still being uploaded. */

@@ -1,4 +1,4 @@
-import { connect } from "node:net";
+import type { Socket } from "node:net";
 
 /** What is written to a socket, and how. */
 export interface Written {
@@ -18,8 +18,8 @@ export interface RawAnswer {
 const patienceMs = 30_000;
 
 /** Writes to a socket of its own, and resolves to all that came back when the server closed it. */
-export async function exchanged(port: number, written: Written): Promise<Buffer> {
-  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+export async function exchanged(dial: () => Socket, written: Written): Promise<Buffer> {
+  const socket = dial();
   const received: Buffer[] = [];
   const closed = new Promise<void>((resolve, reject) => {
     const late = setTimeout(() => {

@@ -5,6 +5,8 @@ import { type StatusAnswer, statusBody } from "./status.ts";
 
 export interface AdminParts {
   status(): StatusAnswer;
+  /** The body of `/api/containers`. @throws {DewyError} when the engine does not tell */
+  containers(): Promise<object>;
   /** In the text format of Prometheus; without it there is no `/metrics`. */
   metrics?: (() => Promise<string>) | undefined;
 }
@@ -20,7 +22,7 @@ export interface AdminAnswer {
 /** `GET` and `HEAD` of `/metrics`, `/api/status` and `/api/containers`, from this machine. */
 export async function adminAnswer(
   { method = "", url = "", headers }: Pick<IncomingMessage, "method" | "url" | "headers">,
-  { status, metrics }: AdminParts,
+  { status, containers, metrics }: AdminParts,
 ): Promise<AdminAnswer> {
   if (!isLoopbackHost(headers.host)) return refusal(403, "ask for localhost or 127.0.0.1");
   if (method !== "GET" && method !== "HEAD") {
@@ -28,8 +30,7 @@ export async function adminAnswer(
   }
   const path = url.replace(/\?.*$/s, "");
   if (path === "/api/status") return json(200, statusBody(status()));
-  // The agent runs no containers in these modes; the original answers null.
-  if (path === "/api/containers") return json(200, { containers: [] });
+  if (path === "/api/containers") return json(200, await containers());
   if (path === "/metrics" && metrics) {
     return {
       status: 200,

@@ -6,7 +6,13 @@ import { FakeLogger } from "../../base/logger.fake.ts";
 import { openAdmin } from "./admin.ts";
 import { isLoopbackHost } from "./loopback-host.ts";
 
-const app = { name: "web", command: "server", currentVersion: "v1", isRunning: true } as const;
+const app = {
+  name: "web",
+  command: "server",
+  currentVersion: "v1",
+  isRunning: true,
+  backends: 0,
+} as const;
 
 describe("the admin listener", () => {
   it("says what the original says, with a word for the command", async () => {
@@ -107,7 +113,14 @@ async function open({
   logger = new FakeLogger(),
   metrics = async () => "up 1\n",
 } = {}) {
-  const parts = { status: () => ({ apps: [app] }), metrics, clock: systemClock, logger };
+  const containers = async () => ({ containers: [] });
+  const parts = {
+    status: () => ({ apps: [app] }),
+    containers,
+    metrics,
+    clock: systemClock,
+    logger,
+  };
   const admin = await openAdmin({ port }, parts, { signal: AbortSignal.timeout(5_000) });
   onTestFinished(() => admin.close());
   return admin;

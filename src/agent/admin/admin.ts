@@ -2,8 +2,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { type Call, isEchoOf } from "../../base/call.ts";
 import { type Clock, settlesWithin } from "../../base/clock.ts";
-import { ConfigError, messageOf, systemCodeOf } from "../../base/errors.ts";
+import { ConfigError, DewyError, lineOf, messageOf, systemCodeOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
+import { adminPortsFrom, defaultAdminPort } from "./admin-ports.ts";
 import { type AdminAnswer, type AdminParts, adminAnswer, refusal } from "./admin-request.ts";
 
 export interface AdminOptions {
@@ -18,9 +19,6 @@ export interface Admin {
   close(): Promise<void>;
 }
 
-export const defaultAdminPort = 17_539;
-/** As the original: several agents on one host take the ports one after the other. */
-const triedPorts = 10;
 const headersLimitMs = 5_000;
 const requestLimitMs = 10_000;
 const keptAliveMs = 5_000;
@@ -69,6 +67,7 @@ async function answerOf(
   try {
     return await adminAnswer(request, parts);
   } catch (error) {
+    if (error instanceof DewyError) return refusal(500, lineOf(error));
     parts.logger.error("an admin request could not be answered", { error });
     return refusal(500, "look into dewy's log");
   }
@@ -91,8 +90,8 @@ function send(
 }
 
 async function listenFrom(server: Server, first: number, call: Call): Promise<string> {
-  const last = Math.min(first + triedPorts - 1, 65_535);
-  for (let port = first; port <= last; port++) {
+  const ports = adminPortsFrom(first);
+  for (const port of ports) {
     try {
       await listenOn(server, port, call);
       return `127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -101,7 +100,7 @@ async function listenFrom(server: Server, first: number, call: Call): Promise<st
       if (systemCodeOf(error) !== "EADDRINUSE") throw cannotListen(port, error);
     }
   }
-  throw new ConfigError(`--admin-port: 127.0.0.1:${first} to ${last} are all taken`, {
+  throw new ConfigError(`--admin-port: 127.0.0.1:${first} to ${ports.at(-1)} are all taken`, {
     hint: "name another port by --admin-port, or stop what listens there",
   });
 }

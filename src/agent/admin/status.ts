@@ -7,6 +7,8 @@ export interface AppStatus {
   /** The tag in service; `undefined` when there is none, or the ledger was lost. */
   currentVersion: string | undefined;
   isRunning: boolean;
+  /** Containers that new connections go to. */
+  backends: number;
 }
 
 /** Every app of this process, in the order of its configuration. */
@@ -23,12 +25,12 @@ export function statusBody({ apps }: StatusAnswer): object {
   return { ...all[0], apps: all };
 }
 
-function fieldsOf({ name, command, currentVersion, isRunning }: AppStatus): object {
+function fieldsOf({ name, command, currentVersion, isRunning, backends }: AppStatus): object {
   return {
     name,
     command,
     current_version: currentVersion ?? "",
     is_running: isRunning,
-    proxy_backends: 0,
+    proxy_backends: backends,
   };
 }

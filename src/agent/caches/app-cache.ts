@@ -17,6 +17,8 @@ export interface AppCacheOptions {
   /** Names this host to the others. */
   host: string;
   logger: Logger;
+  /** Whether this app has more to tell others than what it has fetched. */
+  sharesEntries?: boolean;
 }
 
 /** What one app makes of a cache. */
@@ -30,24 +32,28 @@ export interface AppCache {
   registry: ReleaseRegistry & { readonly outage?: Outage | undefined };
   /** For `fetchArtifact`, where the cache can hold artifacts. */
   shared: SharedArtifacts | undefined;
+  /** For what hosts tell one another; `undefined` when it could not be opened. */
+  entries: Cache | undefined;
   /** Before the driver's `close`. */
   close(): Promise<void>;
 }
 
 /** Makes the directories of one app. What a cache cannot do is said in the log, and done without. */
 export async function openAppCache(options: AppCacheOptions): Promise<AppCache> {
-  const { cache: driver, registry, root, host, logger } = options;
+  const { cache: driver, registry, root, host, logger, sharesEntries = false } = options;
   const { maximumBytes, registryTtlMs } = driver;
   const place = await openCacheDirectory({ chosen: driver.directory, root, logger });
   const limit = maximumBytes === undefined ? {} : { maximumBytes };
   const store = await openArtifactStore(place.path, logger, limit);
-  const cache = await openShared(driver, place.sharedPath, logger);
+  const wanted = { entries: sharesEntries };
+  const cache = await openShared(() => driver.openShared(place.sharedPath, wanted), driver, logger);
   const artifacts = cache && openSharedArtifacts({ cache, registry, logger });
   if (maximumBytes === 0) await store.prune([]);
 
   return {
     store,
     shared: artifacts,
+    entries: cache,
     registry:
       cache && registryTtlMs > 0
         ? sharedRegistry(registry, { cache, ttlMs: registryTtlMs, logger, host })
@@ -61,12 +67,12 @@ export async function openAppCache(options: AppCacheOptions): Promise<AppCache> 
 }
 
 async function openShared(
+  open: () => Promise<Cache | undefined>,
   driver: CacheDriver,
-  sharedPath: string,
   logger: Logger,
 ): Promise<Cache | undefined> {
   try {
-    return await driver.openShared(sharedPath);
+    return await open();
   } catch (error) {
     if (!(error instanceof CacheError)) throw error;
     const reason = messageOf(error);

@@ -21,8 +21,11 @@ export interface CacheDriver {
   directory: string | undefined;
   /** The most that one app keeps there; 0 keeps nothing beyond its deployment. */
   maximumBytes: number | undefined;
-  /** What is shared with others; `sharedPath` is the place for that on this host's disk. */
-  openShared(sharedPath: string): Promise<Cache | undefined>;
+  /**
+   * What is shared with others; `sharedPath` is the place for that on this host's disk. Where that is
+   * all that it would be for, it is opened only when `entries` are wanted.
+   */
+  openShared(sharedPath: string, wanted?: { entries: boolean }): Promise<Cache | undefined>;
   close(): Promise<void>;
 }
 

@@ -1,4 +1,6 @@
+import { join, resolve } from "node:path";
 import { ConfigError } from "../../base/errors.ts";
+import { CacheError } from "../cache.ts";
 import { parseCacheQuery, refuseUser, unescaped } from "./cache-url.ts";
 import type { OpenCacheDriver } from "./driver.ts";
 import { openFileCache } from "./file.ts";
@@ -20,8 +22,20 @@ export const openFileDriver: OpenCacheDriver = async (url, { environment, clock 
     directory,
     maximumBytes: query["max-size"],
     // Without a time to live nothing is shared, and no directory made for it.
-    openShared: async (sharedPath) =>
-      query["registry-ttl"] > 0 ? await openFileCache(sharedPath, { clock }) : undefined,
+    async openShared(sharedPath, wanted) {
+      if (wanted?.entries) refuseElsewhere(sharedPath, directory);
+      else if (query["registry-ttl"] === 0) return undefined;
+      return await openFileCache(sharedPath, { clock });
+    },
     close: async () => {},
   };
 };
+
+/** In a temporary place nobody would be met. */
+function refuseElsewhere(sharedPath: string, directory: string | undefined): void {
+  if (directory !== undefined && sharedPath === join(resolve(directory), "shared")) return;
+  const message = `file://${directory ?? ""} cannot be used`;
+  throw new CacheError("UNAVAILABLE", message, {
+    hint: "make it writable, and start dewy again",
+  });
+}

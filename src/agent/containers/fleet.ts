@@ -8,6 +8,7 @@ import type { DataPlane } from "../proxy/data-plane.ts";
 import type { HealthOptions } from "../readiness/health.ts";
 import type { ContainerOptions } from "./container-options.ts";
 import { type ContainerProbeOptions, deathOf, untilContainerReady } from "./container-probe.ts";
+import { type ExposedPorts, onlyExposed } from "./exposed-ports.ts";
 import type { ReleaseImage } from "./release-image.ts";
 import { type App, configOf, hasLabels, labelsOf, replicaLabels } from "./replica.ts";
 import { type Container, ContainerError, type ContainerRuntime, type Image } from "./runtime.ts";
@@ -59,6 +60,9 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
   const { app, container: asked, health, drainMs, environment } = options;
   const { runtime, plane, traffic, clock, logger } = parts;
   const config = configOf(asked, plane.reach === "published");
+  /** By their references: what has a digest does not change. */
+  const images = new Map<string, Image>();
+  let saidOf: string | undefined;
   let lastSecond = 0;
   return {
     config,
@@ -69,13 +73,14 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
 
     async retire(container, call) {
       await traffic.withdraw([container.id], call);
-      const cut = await traffic.drain(container.id, drainMs, call);
-      if (cut > 0) {
-        logger.warn("Connections were cut, as the drain time is over", {
-          ...{ container: container.name, connections: cut, drainMs },
+      const left = await traffic.drain(container.id, drainMs, call);
+      if (left > 0) {
+        logger.warn("The drain time is over, and a replica is told to end with connections open", {
+          ...{ container: container.name, connections: left, drainMs },
         });
       }
       await runtime.stop(container.id, plane.name === "none" ? drainMs : stopGraceMs, call);
+      const cut = await traffic.cut(container.id, call);
       logger.info("Container stopped", { container: container.name, connections_cut: cut });
     },
 
@@ -145,19 +150,31 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
   }
 
   async function imageOf({ reference }: ReleaseImage, call: Call): Promise<Image> {
-    const found = await runtime.image(reference, call);
-    if (found) return found;
+    const found = images.get(reference) ?? (await runtime.image(reference, call));
+    if (found) {
+      images.set(reference, found);
+      return found;
+    }
     throw new ContainerError("NO_IMAGE", `${reference} is not on this host any more`);
   }
 
   async function portsOf(image: ReleaseImage, call: Call): Promise<TrafficPort[]> {
     const { mappings } = asked;
     const isSaid = mappings.every(({ containerPort }) => containerPort !== undefined);
-    const exposed = isSaid ? [] : (await imageOf(image, call)).exposed;
+    const isAsked = mappings.length === 0 || !isSaid;
+    const exposed = isAsked ? (await imageOf(image, call)).exposed : [];
+    if (mappings.length === 0) return sayOnce(image, onlyExposed(exposed));
     return mappings.map(({ port, containerPort }) => ({
       port,
       containerPort: containerPort ?? onlyOne(exposed, port, image),
     }));
+  }
+
+  function sayOnce({ tag, digest }: ReleaseImage, found: ExposedPorts): TrafficPort[] {
+    const { level, message, ports, exposed } = found;
+    if (saidOf !== digest && plane.name !== "none") logger[level](message, { tag, exposed });
+    saidOf = digest;
+    return ports;
   }
 
   /** Two of one replica never begin in the same second. */

@@ -54,6 +54,8 @@ export async function reconcile(
     return replaceAll(others, { image, replicas, surge }, parts, call);
   }
   await adopt(ours, parts, call);
+  // Half exchanged by an agent that was killed: those before them serve until all are there.
+  if (ours.length < replicas) await adopt(thoseBefore(ours, others), parts, call);
   const serving = ours.filter(({ id }) => traffic.serving.has(id)).sort(byIndex);
   await addMissing(serving, image, replicas, parts, call);
   for (const surplus of serving.slice(replicas)) letGo(surplus, parts, call);
@@ -64,7 +66,6 @@ export async function reconcile(
   for (const other of others) letGo(other, parts, call);
 }
 
-/** A port may have changed when a container was started again by the engine. */
 async function forgetGone(
   running: readonly Container[],
   { traffic, crashed, logger }: ReconcileParts,
@@ -89,7 +90,8 @@ async function removeEnded(
     const { name, exitCode, oomKilled, startedAt } = container;
     logger.warn("A replica has ended", { container: name, exitCode, oomKilled });
     if (crashed.delete(container.id)) {
-      restarts.note(startedAt ? clock.now().getTime() - startedAt.getTime() : 0);
+      const uptimeMs = startedAt ? clock.now().getTime() - startedAt.getTime() : 0;
+      restarts.note(uptimeMs, indexOf(container));
       const how = oomKilled ? "was killed for its memory" : `ended with status ${exitCode}`;
       died(how, await runtime.logTail(container.id, logTailLines, call).catch(() => []));
     }
@@ -102,7 +104,8 @@ async function removeEnded(
  * slow has as long as a new one, and only one that fails is removed, not one the engine cannot tell of.
  */
 async function adopt(ours: readonly Container[], parts: ReconcileParts, call: Call): Promise<void> {
-  const strangers = ours.filter(({ id }) => !parts.traffic.serving.has(id));
+  const { traffic } = parts;
+  const strangers = ours.filter((one) => !traffic.serving.has(one.id) || !traffic.reaches(one));
   const ends = await Promise.allSettled(strangers.map((one) => adoptOne(one, parts, call)));
   for (const end of ends) if (end.status === "rejected") throw end.reason;
 }
@@ -146,7 +149,7 @@ async function addMissing(
       serving.push(await fleet.bringUp(image, index, call));
     } catch (error) {
       call.signal.throwIfAborted();
-      restarts.note(0);
+      restarts.note(0, index);
       logger.error("A replica could not be started, and is tried again", {
         ...{ tag: image.tag, replica: index + 1, error, waitMs: restarts.leftMs() },
       });
@@ -198,6 +201,13 @@ function letGo(container: Container, parts: ReconcileParts, call: Call): void {
     .then(() => fleet.remove(container, call))
     .finally(() => leaving.delete(container.id));
   behind(orLog(gone, "a container could not be let go", { logger }, call));
+}
+
+/** Those that began after `ours` are of a rollout that was undone. */
+function thoseBefore(ours: readonly Container[], others: readonly Container[]): Container[] {
+  const began = ({ startedAt }: Container) => startedAt?.getTime() ?? 0;
+  const newest = Math.max(...ours.map(began));
+  return others.filter((one) => began(one) < newest);
 }
 
 function byIndex(a: Container, b: Container): number {

@@ -15,15 +15,19 @@ export interface TrafficPort {
 export interface Traffic {
   /** Those that new connections go to. */
   readonly serving: ReadonlySet<string>;
+  /** Whether it has the traffic at the address it has now: one that was started again has another. */
+  reaches(container: Container): boolean;
   /** To each of `containers` too, or at its address as it is now. */
   admit(containers: readonly Container[], ports: readonly TrafficPort[], call: Call): Promise<void>;
   /** No new ones to these. */
   withdraw(ids: readonly string[], call: Call): Promise<void>;
   /**
-   * Waits until a container that was withdrawn has no connection left, and breaks off what is left
-   * after `drainMs`. @returns how many that were
+   * Waits until a container that was withdrawn has no connection left, at most for `drainMs`.
+   * @returns how many are left
    */
   drain(id: string, drainMs: number, call: Call): Promise<number>;
+  /** Breaks off what one that was withdrawn still has. @returns how many connections that were */
+  cut(id: string, call: Call): Promise<number>;
   loads(call: Call): Promise<ReadonlyMap<string, BackendLoad>>;
 }
 
@@ -33,18 +37,27 @@ export function openTraffic(
   plane: DataPlane,
   { clock, logger }: { clock: Clock; logger: Logger },
 ): Traffic {
-  let ports: readonly TrafficPort[] = [];
-  const serving = new Map<string, readonly (Address & { port: number; route: number })[]>();
+  const serving = new Map<string, readonly Reached[]>();
 
   return {
     get serving() {
       return new Set(serving.keys());
     },
 
-    async admit(containers, toPorts, call) {
-      ports = toPorts;
-      for (const container of containers) serving.set(container.id, addressesOf(container));
-      await plane.declare(routes(), call);
+    reaches(container) {
+      return (serving.get(container.id) ?? []).every(({ containerPort, host, port }) =>
+        isSame(addressOf(container, containerPort, plane.reach), { host, port }),
+      );
+    },
+
+    async admit(containers, ports, call) {
+      for (const one of containers) serving.set(one.id, addressesOf(one, ports));
+      try {
+        await plane.declare(routes(), call);
+      } catch (error) {
+        for (const { id } of containers) serving.delete(id);
+        throw error;
+      }
       for (const { name } of containers) {
         logger.info("Backend added", { container: name, total_backends: serving.size });
       }
@@ -59,32 +72,40 @@ export function openTraffic(
       for (let leftMs = drainMs; ; leftMs -= betweenLooksMs) {
         const { open = 0 } = (await plane.loads(call)).get(id) ?? {};
         if (open === 0) return 0;
-        if (leftMs <= 0) return plane.cut(id, call);
+        if (leftMs <= 0) return open;
         await clock.sleep(Math.min(betweenLooksMs, leftMs), call);
       }
     },
 
+    cut: (id, call) => plane.cut(id, call),
     loads: (call) => plane.loads(call),
   };
 
   function routes(): Route[] {
-    return ports.map(({ port }) => ({
-      port,
-      backends: [...serving].flatMap(([id, addresses]): Backend[] =>
-        addresses.flatMap(({ route, host, port: inner }) =>
-          route === port ? [{ id, host, port: inner }] : [],
-        ),
-      ),
-    }));
+    const byPort = new Map<number, Backend[]>();
+    for (const [id, addresses] of serving) {
+      for (const { route, host, port } of addresses) {
+        byPort.set(route, [...(byPort.get(route) ?? []), { id, host, port }]);
+      }
+    }
+    return [...byPort].map(([port, backends]) => ({ port, backends }));
   }
 
-  function addressesOf(container: Container) {
+  function addressesOf(container: Container, ports: readonly TrafficPort[]): Reached[] {
     return ports.map(({ port: route, containerPort }) => ({
       ...addressOf(container, containerPort, plane.reach),
-      route,
+      ...{ route, containerPort },
     }));
   }
 }
+
+/** Where one container is reached by who comes to the port `route` of this host. */
+interface Reached extends Address {
+  route: number;
+  containerPort: number;
+}
+
+const isSame = (a: Address, b: Address) => a.host === b.host && a.port === b.port;
 
 /**
  * Where `containerPort` of it is reached: at its own address where this host is its way out, since an

@@ -4,11 +4,13 @@ import type { Logger } from "../../base/logger.ts";
 import type { Choice } from "../choose/choose.ts";
 import { type Wait, waitFor } from "../choose/wait.ts";
 import type { Window } from "../choose/window.ts";
+import type { ReplicasView } from "../containers/replicas-view.ts";
 import type { Mode, Observe } from "../event.ts";
 import { notePinned, pinAt } from "../ledger/holds.ts";
 import type { DecidedBy, Ledger } from "../ledger/ledger.ts";
 import { type Asking, controlOf, type Look } from "./commands.ts";
 import { type ControlSocket, openControlSocket } from "./control-socket.ts";
+import { replicasOf } from "./replicas-situation.ts";
 import { openRhythm } from "./rhythm.ts";
 import { openSituationBoard } from "./situation-board.ts";
 
@@ -39,12 +41,21 @@ export interface AppControl {
   /** Notes which bytes a pin means. */
   seen(choice: Choice): Promise<void>;
   /** Why the choice is not to be installed yet, which is told to whoever asks. */
-  waits(choice: Choice): Promise<Wait | undefined>;
+  waits(choice: Choice, others: OtherWaits | undefined, call: Call): Promise<Wait | undefined>;
   /** What has made the agent deploy it. */
   decidedBy(choice: Choice): DecidedBy;
   /** Whether somebody wants a release at once, whatever else was decided. */
   isUrgent(): boolean;
-  listen(look: Look): Promise<ControlSocket>;
+  /** What can be seen of the app's containers. */
+  show(view: ReplicasView): void;
+  listen(look: Look, others: OtherWaits | undefined): Promise<ControlSocket>;
+}
+
+/** What else a choice may have to wait for, once its time has come. */
+export interface OtherWaits {
+  waits(choice: Choice, call: Call): Promise<Wait | undefined>;
+  /** The same, before anything is begun. */
+  peek(choice: Choice, call: Call): Promise<Wait | undefined>;
 }
 
 export function openAppControl(
@@ -65,6 +76,7 @@ export function openAppControl(
     nextPollAt: () => rhythm.nextAt,
   });
   const rules = { windows, minimumAgeMs };
+  let view: ReplicasView | undefined;
   const asking = new Set<Asking>();
   let waited: string | undefined;
   return {
@@ -73,6 +85,9 @@ export function openAppControl(
       observe(event);
     },
     rest: (ms, call) => rhythm.rest(ms, call),
+    show(shown) {
+      view = shown;
+    },
     isUrgent: () => [...asking].some(({ urgent }) => urgent),
     decidedBy,
     async seen({ tag, artifact: { identity } }) {
@@ -80,14 +95,14 @@ export function openAppControl(
       if (pinned?.tag !== tag || pinned.identity !== undefined) return;
       await ledger.update((state) => notePinned(state, { tag, identity }));
     },
-    async waits(choice) {
-      const wait = waitOf(choice);
+    async waits(choice, others, call) {
+      const wait = waitOf(choice) ?? (await others?.waits(choice, call));
       board.waits(wait);
       if (wait) waited = wait.tag;
       if (wait && rules.minimumAgeMs > 0 && !choice.release.publishedAt) await noteSeen(choice);
       return wait;
     },
-    listen(look) {
+    listen(look, others) {
       const parts = {
         ledger,
         clock,
@@ -95,8 +110,10 @@ export function openAppControl(
         rhythm,
         look,
         asked,
-        waitOf,
+        waitOf: async (choice: Choice, call: Call) =>
+          waitOf(choice) ?? (await others?.peek(choice, call)),
         situation: board.situation,
+        replicas: async (call: Call) => view && replicasOf(view, call),
       };
       return openControlSocket(directory, controlOf(parts), { clock, logger });
     },

@@ -30,8 +30,10 @@ export interface CommandParts {
   rhythm: Rhythm;
   look: Look;
   situation(): Situation;
+  /** Where the app has containers. */
+  replicas(call: Call): Promise<Situation["replicas"]>;
   /** Why a release that was chosen is not to be installed yet. */
-  waitOf(choice: Choice): Wait | undefined;
+  waitOf(choice: Choice, call: Call): Promise<Wait | undefined>;
   /**
    * What is deployed while `work` runs is deployed by a person; `urgent`: no pause, no window and no age
    * counts, and no wait after a failure.
@@ -43,7 +45,10 @@ export interface CommandParts {
 export function controlOf(parts: CommandParts): Control {
   const { ledger, clock, logger, rhythm, look } = parts;
   return {
-    status: async () => parts.situation(),
+    async status(_asked, call) {
+      const replicas = await parts.replicas(call);
+      return { ...parts.situation(), ...(replicas && { replicas }) };
+    },
     pin: (asked) => note("pin", asked),
     unpin: (asked) => note("unpin", asked),
     pause: (asked) => note("pause", asked),
@@ -52,7 +57,7 @@ export function controlOf(parts: CommandParts): Control {
 
     async plan(_asked, call) {
       const { choice, passedOver } = await look(ledger.state, call);
-      return planOf(choice, passedOver, parts);
+      return planOf(choice, passedOver, parts, call);
     },
 
     async retry(asked, call) {
@@ -163,11 +168,12 @@ function afterPass(wanted: string | undefined, { situation }: CommandParts): Out
   throw new ControlError("REFUSED", why, { hint: "dewy why says more" });
 }
 
-function planOf(
+async function planOf(
   choice: Choice | undefined,
   passedOver: readonly PassedOver[],
   { ledger, clock, waitOf }: CommandParts,
-): Plan {
+  call: Call,
+): Promise<Plan> {
   const { active, attempt } = ledger.state;
   const others = passedOver.map(({ tag, reason }) => ({ tag, reason }));
   const base = { passedOver: others, ...(active && { activeTag: active.tag }) };
@@ -180,7 +186,7 @@ function planOf(
   const failed = attempt?.tag === tag && attempt.retryAt && clock.now() < new Date(attempt.retryAt);
   const reason = pause
     ? `deployments are paused ${phraseOf(pause)}`
-    : (waitOf(choice)?.reason ??
+    : ((await waitOf(choice, call))?.reason ??
       (failed && `it failed, and is tried again after ${attempt.retryAt}`));
   if (reason) return { ...base, action: "wait", tag, said: `${tag} would wait: ${reason}.` };
   const from = active ? ` in place of ${active.tag}` : "";

@@ -49,6 +49,27 @@ describe("explain", () => {
       ],
     ],
     [
+      "has containers, one of which has crashed during an exchange",
+      {
+        ...base,
+        mode: "container",
+        running: undefined,
+        replicas: {
+          ...{ serving: 2, asked: 3, containers: [], error: "docker is away" },
+          rollout: { tag: "v1.1.0", ready: 1 },
+          ...{ crashes: 1, nextStartAt: "2026-11-29T06:00:08.000Z" },
+        },
+      },
+      [
+        `v1.0.0 is active since ${at}: it is the newest release that may run here.`,
+        "2 of 3 replicas serve.",
+        "They are exchanged for v1.1.0: 1 of 3 are ready.",
+        "One ended by itself or did not start since the release began; none is started before 2026-11-29T06:00:08.000Z.",
+        "The engine does not tell what runs (docker is away).",
+        "The registry is asked again after 2026-11-29T06:00:10.000Z.",
+      ],
+    ],
+    [
       "is held by people",
       {
         ...base,

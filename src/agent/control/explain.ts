@@ -7,6 +7,7 @@ export type ShowTime = (time: string) => string;
 export function explain(situation: Situation, show: ShowTime): string[] {
   return [
     inService(situation, show),
+    ...replicated(situation, show),
     ...vouchedFor(situation),
     ...decided(situation, show),
     ...attempted(situation, show),
@@ -31,6 +32,23 @@ function inService(
   if (!agent) return `${start}; no agent runs here now.`;
   if (poll?.tag !== tag || pinned) return `${start}.`;
   return `${start}: it is the newest release that may run here.`;
+}
+
+function replicated({ replicas, mode }: Situation, show: ShowTime): string[] {
+  if (mode !== "container" || !replicas) return [];
+  const { serving, asked, rollout, crashes = 0, nextStartAt, error } = replicas;
+  const times = crashes === 1 ? "One" : `${crashes}`;
+  const next = nextStartAt ? `; none is started before ${show(nextStartAt)}` : "";
+  return [
+    `${serving} of ${asked} replicas serve.`,
+    ...(rollout
+      ? [`They are exchanged for ${rollout.tag}: ${rollout.ready} of ${asked} are ready.`]
+      : []),
+    ...(crashes > 0
+      ? [`${times} ended by itself or did not start since the release began${next}.`]
+      : []),
+    ...(error ? [`The engine does not tell what runs (${error}).`] : []),
+  ];
 }
 
 function vouchedFor({ active, uncovered }: Situation): string[] {

@@ -17,6 +17,27 @@ const Tagged = v.object({
   verified: v.optional(v.string()),
 });
 
+const Replicas = v.object({
+  /** Those that new connections go to, and how many there are to be. */
+  ...{ serving: v.number(), asked: v.number() },
+  /** While they are exchanged for those of `tag`: so many of them are ready. */
+  rollout: v.optional(v.object({ tag: v.string(), ready: v.number() })),
+  /** How many have ended by themselves, or did not start, since the release began; the next one is started at `nextStartAt`. */
+  crashes: v.optional(v.number()),
+  nextStartAt: v.optional(Time),
+  containers: v.array(
+    v.object({
+      ...{ id: v.string(), name: v.string(), index: v.number(), tag: v.string() },
+      ...{ state: v.string(), isServing: v.boolean(), connections: v.number() },
+      /** Of those in its place, since the release began. */
+      crashes: v.number(),
+      since: v.optional(Time),
+    }),
+  ),
+  /** Why the engine does not tell. */
+  error: v.optional(v.string()),
+});
+
 /** What the running agent knows of one app, as it says it to whoever asks. Times are in ISO 8601. */
 export const Situation = v.object({
   app: v.string(),
@@ -33,6 +54,8 @@ export const Situation = v.object({
   lastGood: v.optional(Tagged),
   /** The process in service; none for assets. */
   running: v.optional(v.object({ pid: v.number(), since: Time })),
+  /** Of an app of containers. */
+  replicas: v.optional(Replicas),
   /** The deployment that is under way, or that failed and waits to be tried again. */
   attempt: v.optional(
     v.object({

@@ -56,6 +56,14 @@ describe("an entry of the history", () => {
     });
   });
 
+  it("says which rollout this host has halted, and why", () => {
+    const reason = "it was bad on h7: it died";
+
+    expect(
+      entry({ type: "rollout halted", tag: "v2", reason, installed: 1, hosts: 9 }),
+    ).toMatchObject({ event: "rollout halted", tag: "v2", error: reason });
+  });
+
   it.each(["before-deploy", "after-deploy", "rollback"] as const)(
     "names the %s hook that failed",
     (hook) => {

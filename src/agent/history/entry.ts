@@ -12,6 +12,7 @@ const historyEvents = [
   "deployment failed",
   "rolled back",
   "release quarantined",
+  "rollout halted",
   "hook failed",
   "app died",
 ] as const;
@@ -108,6 +109,8 @@ function factsOf(event: AgentEvent, { tag }: KnownSoFar): Facts | undefined {
       const how = { failures, error: oneLine(reason), ...(tail.length > 0 && { logTail: tail }) };
       return { event: "release quarantined", ...decidedBy(event.by), tag: failed, ...how };
     }
+    case "rollout halted":
+      return { event: "rollout halted", tag: event.tag, error: oneLine(event.reason) };
     case "hook ended": {
       if (event.error === undefined) return undefined;
       const { hook, durationMs } = event;

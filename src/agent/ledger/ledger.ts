@@ -72,6 +72,15 @@ const Untold = v.object({
   by: v.optional(DecidedBy),
 });
 
+/** A release that was taken back by itself, until its hook has run and everybody has been told. */
+const UntoldReturn = v.object({
+  bad: DeployedRelease,
+  good: DeployedRelease,
+  reason: v.string(),
+  deaths: Count,
+  at: Time,
+});
+
 /** The newest release of one registry that was deployed by its signature. */
 const SignedMark = v.object({
   registry: v.string(),
@@ -118,6 +127,7 @@ const LedgerState = v.object({
   lastGood: v.optional(DeployedRelease),
   releases: v.array(DeployedRelease),
   untold: v.optional(Untold),
+  untoldReturn: v.optional(UntoldReturn),
   watch: v.optional(Watch),
   /** When the release that waits to grow older was seen first, where its registry does not tell. */
   seen: v.optional(v.object({ tag: v.string(), identity: v.string(), at: Time })),
@@ -138,6 +148,7 @@ export type Attempt = v.InferOutput<typeof Attempt>;
 export type Phase = v.InferOutput<typeof Phase>;
 /** What a kill leaves to the next agent to tell. */
 export type Untold = v.InferOutput<typeof Untold>;
+export type UntoldReturn = v.InferOutput<typeof UntoldReturn>;
 export type SignedMark = v.InferOutput<typeof SignedMark>;
 export type Decision = v.InferOutput<typeof Decision>;
 export type DecisionAboutRelease = v.InferOutput<typeof DecisionAboutRelease>;

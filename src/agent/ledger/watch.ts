@@ -85,7 +85,13 @@ export function takeBack(
   } = quarantine(state, {
     ...{ tag, identity, reason, at, failures: deaths, logTail: [...logTail] },
   });
-  return { ...rest, active: { ...good, since: at } };
+  const untoldReturn = { bad, good, reason, deaths, at };
+  return { ...rest, active: { ...good, since: at }, untoldReturn };
+}
+
+/** Notes that everybody has been told of the last way back. */
+export function forgetReturn({ untoldReturn: _told, ...rest }: State): LedgerState {
+  return rest;
 }
 
 /** Makes it as it was `before`, and leaves alone what a person has decided meanwhile. */
@@ -93,5 +99,5 @@ export function undoTakeBack(
   state: State,
   { active, lastGood, watch, quarantined }: State,
 ): LedgerState {
-  return { ...state, active, lastGood, watch, quarantined };
+  return { ...forgetReturn(state), active, lastGood, watch, quarantined };
 }

@@ -12,6 +12,7 @@ import { pruneImages } from "../containers/prune-images.ts";
 import { imageOf, reconcile } from "../containers/reconcile.ts";
 import { type ReleaseImage, readReleaseImage } from "../containers/release-image.ts";
 import { labelKeys } from "../containers/replica.ts";
+import { openReplicasView } from "../containers/replicas-view.ts";
 import { openRestarts } from "../containers/restarts.ts";
 import { openRollout, type Rollout } from "../containers/rollout.ts";
 import type { Container, ContainerRuntime } from "../containers/runtime.ts";
@@ -80,6 +81,11 @@ export function openContainerMode(
   let lastWords: readonly string[] = [];
   let isNudged = false;
   let isTroubled = false;
+  let underWay: { tag: string; fresh: readonly Container[] } | undefined;
+  const view = openReplicasView(asked, {
+    ...{ list: fleet.list, traffic, restarts, clock },
+    rollout: () => underWay,
+  });
   const watching = watchEvents(
     runtime,
     { [labelKeys.directory]: directory },
@@ -89,6 +95,7 @@ export function openContainerMode(
   );
 
   return {
+    view,
     start: ({ tag, ...each }) => startProved(tag, each),
     keepRunning: settle,
     goBack: (_, each) => settle(each),
@@ -188,6 +195,7 @@ export function openContainerMode(
     const old = (await fleet.list(each)).filter(({ id }) => traffic.serving.has(id));
     const replaced = old.map((container) => ({ container, image: imageOf(container) }));
     const rollout = openRollout({ image, replicas, surge, old: replaced }, fleet, parts);
+    underWay = { tag: image.tag, fresh: rollout.fresh };
     try {
       await rollout.begin(each);
     } catch (error) {
@@ -201,10 +209,13 @@ export function openContainerMode(
   async function undo(rollout: Rollout): Promise<void> {
     logger.warn("Rolling back containers", { replicas: rollout.fresh.length });
     const limitMs = health.timeoutMs + drainMs + undoReserveMs;
-    await rollout.undo({ signal: AbortSignal.timeout(limitMs) });
+    await rollout.undo({ signal: AbortSignal.timeout(limitMs) }).finally(() => {
+      underWay = undefined;
+    });
   }
 
   function letGo({ rollout, old }: Begun): void {
+    underWay = undefined;
     for (const { id } of old) leaving.add(id);
     const gone = rollout.commit(always);
     goOn(gone.finally(() => old.map(({ id }) => leaving.delete(id))));
@@ -212,10 +223,12 @@ export function openContainerMode(
 
   function died(how: string, logTail: readonly string[]): void {
     lastWords = logTail;
+    parts.observe({ type: "app died", how: `a replica ${how}` });
     tellDeath(how);
   }
 
   function onEvent(id: string, action: string): void {
+    view.forget();
     if (endings.test(action) && traffic.serving.has(id)) {
       logger.warn("A replica has left the traffic", { container: id.slice(0, 12), action });
       crashed.add(id);

@@ -1,4 +1,5 @@
 import type { Call } from "../../base/call.ts";
+import type { ReplicasView } from "../containers/replicas-view.ts";
 import type { Start } from "../deploy/activate.ts";
 import type { Prepare } from "../deploy/deploy.ts";
 
@@ -16,6 +17,8 @@ export interface RunningMode {
   lastWords(): Promise<readonly string[]>;
   /** Starts the same release again, where there is something to start. */
   restart(call: Call): Promise<void>;
+  /** What can be seen of its containers, where it has some. */
+  view?: ReplicasView;
   /** Makes a release's directory, where that is not done by unpacking an artifact. */
   prepare?: Prepare;
   /** Removes what old releases have left outside their directories. */

@@ -23,6 +23,10 @@ const hookEnded = (error?: unknown): AgentEvent => ({
 const rolledBack: AgentEvent = {
   ...{ type: "rolled back", tag: "v2", to: "v1", reason: "v2 died 3 times", deaths: 3 },
 };
+const halted: AgentEvent = {
+  ...{ type: "rollout halted", tag: "v2", reason: "it was bad on h7: it died" },
+  ...{ installed: 1, hosts: 100 },
+};
 const died: AgentEvent = { type: "app died", how: "was ended by SIGKILL" };
 
 describe("what people are told", () => {
@@ -30,6 +34,11 @@ describe("what people are told", () => {
     [started([80]), "normal", "Automatic shipping started by *Dewy* (v0.1.0: server)"],
     [fetched, "normal", "Downloaded artifact for `v2`"],
     [{ ...fetched, from: "cache" }, "normal", "Downloaded artifact for `v2`"],
+    [
+      halted,
+      "error",
+      "The rollout of `v2` is halted, begun on 1 of 100 hosts: it was bad on h7: it died",
+    ],
     [rolledBack, "important", "Rolled back to `v1` by itself: v2 died 3 times"],
     [hookEnded(), "hook", "Before Deploy hook succeeded for `v2`"],
     [hookEnded(down), "hook", `Before Deploy hook failed for \`v2\`: ${down.message}`],

@@ -59,7 +59,7 @@ function openTexts({
         return normal(startText(event, identity));
       case "fetched":
         if (event.from === "disk" || repeated.has(`fetched ${event.tag}`)) return undefined;
-        return normal(`Downloaded artifact for \`${event.tag}\``);
+        return normal(`${fetchedText(identity)} for \`${event.tag}\``);
       case "hook ended":
         if (repeated.has(`${event.hook} ${event.tag} ${event.error === undefined}`))
           return undefined;
@@ -75,6 +75,8 @@ function openTexts({
         return important(rolledBackText(event, redacted(event.reason, secrets)));
       case "release quarantined":
         return quarantined(event, secrets, asked);
+      case "rollout halted":
+        return { kind: "error", text: haltText(event, redacted(event.reason, secrets)) };
       case "app started":
         return appStarted(event, suffix, deaths.areTold());
       case "app died":
@@ -97,8 +99,18 @@ function startText({ version }: EventOf<"started">, { mode }: AppIdentity): stri
   return `Automatic shipping started by *Dewy* (v${version.replace(/^v/, "")}: ${mode})`;
 }
 
-function deployedText({ deployment }: EventOf<"deployed">, { mode }: AppIdentity): string {
+const fetchedText = ({ mode }: AppIdentity) =>
+  mode === "container" ? "Pulled image" : "Downloaded artifact";
+
+function deployedText(
+  { deployment, replicas }: EventOf<"deployed">,
+  { mode }: AppIdentity,
+): string {
   const { tag, previousTag } = deployment;
+  if (replicas) {
+    const { serving, asked } = replicas;
+    return `Container deployed successfully: \`${serving}/${asked}\` replicas of \`${tag}\``;
+  }
   if (mode !== "server") return `Deployed \`${tag}\``;
   return `Server ${previousTag === undefined ? "started" : "restarted"} for \`${tag}\``;
 }
@@ -139,6 +151,10 @@ function quarantined(
 function quarantineText({ tag, failures }: EventOf<"release quarantined">, why: string): string {
   const times = failures === 1 ? "once" : `${failures} times`;
   return `\`${tag}\` has failed ${times}, and is not tried again until a newer release appears or somebody calls \`dewy retry ${tag}\`: ${why}`;
+}
+
+function haltText({ tag, installed, hosts }: EventOf<"rollout halted">, why: string): string {
+  return `The rollout of \`${tag}\` is halted, begun on ${installed} of ${hosts} hosts: ${why}`;
 }
 
 function appStarted(

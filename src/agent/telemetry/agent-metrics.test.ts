@@ -75,6 +75,14 @@ describe("the metrics of the agent", () => {
     expect(after).toContain('dewy_poll_duration_seconds_bucket{app="web",le="0.25"} 0\n');
   });
 
+  it("count the rollouts that this host has halted", () => {
+    const text = textAfter([
+      { type: "rollout halted", tag: "v2", reason: "it died", installed: 1, hosts: 9 },
+    ]);
+
+    expect(text).toContain('dewy_rollouts_halted_total{app="web"} 1\n');
+  });
+
   it("name the release in service alone", () => {
     const text = textAfter([
       { type: "app started", reason: "boot", tag: "v1", pid: 1 },

@@ -71,6 +71,11 @@ function openDeploymentInstruments() {
       help: "Releases that failed as often as they may, and are not tried again by themselves.",
       unit: "",
     }),
+    rolloutHalts: openCounter({
+      name: "dewy.rollouts.halted.total",
+      help: "Rollouts over waves that this host has halted for the whole fleet.",
+      unit: "",
+    }),
     verifications: openCounter({
       name: "dewy.verifications.total",
       help: "Releases whose checksums or signatures were looked at: passed, or why refused.",
@@ -201,6 +206,8 @@ function countDeployment(event: AgentEvent, instruments: Instruments, identity: 
     inService(event.to, instruments, app);
   } else if (event.type === "release quarantined") {
     instruments.quarantines.add({ app, command }, 1);
+  } else if (event.type === "rollout halted") {
+    instruments.rolloutHalts.add({ app }, 1);
   } else if (event.type === "verified") {
     instruments.verifications.add({ app, outcome: event.outcome }, 1);
   } else if (event.type === "phase ended") {

@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Environment } from "../../base/environment.ts";
+import type { Metric } from "../../base/instruments.ts";
 import type { Logger } from "../../base/logger.ts";
 import { readProcessMetrics } from "../../base/process-metrics.ts";
 import { prometheusText } from "../../base/prometheus-text.ts";
@@ -24,6 +25,8 @@ export interface TelemetryParts {
   logger: Logger;
   /** For the standard variables of OpenTelemetry, and for proxies. */
   environment: Environment;
+  /** What is not counted, but looked at each time. */
+  look?: (() => Promise<readonly Metric[]>) | undefined;
 }
 
 export interface Telemetry {
@@ -41,14 +44,18 @@ export interface Telemetry {
  */
 export async function openTelemetry(
   options: TelemetryOptions,
-  { clock, logger, environment }: TelemetryParts,
+  { clock, logger, environment, look = async () => [] }: TelemetryParts,
 ): Promise<Telemetry> {
   const { version } = options;
   const startedAt = clock.now();
   // Not as OTEL_SERVICE_NAME says: that is the app's, which inherits the same variables.
   const resource = { "service.name": "dewy", "service.version": version };
   const metrics = openAgentMetrics(clock);
-  const read = async () => [...metrics.read(), ...(await readProcessMetrics(startedAt))];
+  const read = async () => [
+    ...metrics.read(),
+    ...(await look()),
+    ...(await readProcessMetrics(startedAt)),
+  ];
   const otlp = await openExport();
 
   return {

@@ -3,35 +3,42 @@ import { explain } from "../../agent/control/explain.ts";
 import type { Situation } from "../../agent/control/situation.ts";
 import { type CommandContext, command } from "../command.ts";
 import { type AskedApps, placeFlags, placesOf } from "../control/place.ts";
+import { replicaRemarks, replicaRows, replicaState } from "../control/replica-table.ts";
 import { situationOf } from "../control/situations.ts";
 import { columns, localTime } from "../history/table.ts";
+import { watched } from "../watched.ts";
 
-const Input = v.strictObject({
+const input = {
   directory: v.optional(v.string()),
   config: v.optional(v.string()),
   app: v.optional(v.string()),
   json: v.optional(v.boolean(), false),
   operands: v.tuple([]),
-});
+};
 
-/** Prints a line for each app. */
+/** Prints a line for each app, and one for each container. */
 export const status = command({
-  flags: placeFlags,
+  flags: {
+    ...placeFlags,
+    watch: { short: "w", help: "show it anew each second, until you have seen enough" },
+  },
   epilogue: "Where no agent runs, this is what the last one has left.",
-  input: Input,
+  input: v.strictObject({ ...input, watch: v.optional(v.boolean(), false) }),
 
-  async run({ json, ...asked }, context) {
-    const situations = await situationsOf(asked, context);
-    if (json) return context.print(JSON.stringify({ apps: situations }));
-    const head = ["APP", "ACTIVE", "STATE", "SINCE", "REMARK"];
-    for (const line of columns([head, ...situations.map(rowOf)])) context.print(line);
+  async run({ json, watch, ...asked }, context) {
+    const look = async () => {
+      const situations = await situationsOf(asked, context);
+      return json ? [JSON.stringify({ apps: situations })] : tableOf(situations);
+    };
+    if (watch) return watched(look, json ? { ...context, terminal: undefined } : context);
+    for (const line of await look()) context.print(line);
   },
 });
 
 /** Prints one sentence for each decision about each app. */
 export const why = command({
   flags: placeFlags,
-  input: Input,
+  input: v.strictObject(input),
 
   async run({ json, ...asked }, context) {
     const situations = await situationsOf(asked, context);
@@ -55,6 +62,15 @@ async function situationsOf(asked: AskedApps, context: CommandContext): Promise<
   return Promise.all(places.map((place) => situationOf(place, context)));
 }
 
+function tableOf(situations: readonly Situation[]): string[] {
+  const head = ["APP", "ACTIVE", "STATE", "SINCE", "REMARK"];
+  const replicas = columns(replicaRows(situations));
+  return [
+    ...columns([head, ...situations.map(rowOf)]),
+    ...(replicas.length > 0 ? ["", ...replicas] : []),
+  ];
+}
+
 function rowOf(situation: Situation): string[] {
   const { app, active } = situation;
   return [
@@ -66,19 +82,21 @@ function rowOf(situation: Situation): string[] {
   ];
 }
 
-function stateOf({ agent, mode, running, active }: Situation): string {
+function stateOf({ agent, mode, running, active, replicas }: Situation): string {
   if (!agent) return "no agent";
+  if (replicas) return replicaState(replicas);
   if (mode === "assets") return active ? "in place" : "nothing yet";
   return running ? `pid ${running.pid}` : "not running";
 }
 
-function remarkOn({ attempt, poll, pinned, paused, uncovered }: Situation): string {
+function remarkOn(situation: Situation): string {
+  const { attempt, poll, pinned, paused, uncovered } = situation;
   const held = [
     ...(uncovered ? [`not verified: ${uncovered}`] : []),
     ...(paused ? ["paused"] : []),
     ...(pinned ? [`${pinned.tag} pinned`] : []),
   ];
-  return [...held, ...troubleOf({ attempt, poll })].join("; ");
+  return [...held, ...replicaRemarks(situation), ...troubleOf({ attempt, poll })].join("; ");
 }
 
 function troubleOf({ attempt, poll }: Pick<Situation, "attempt" | "poll">): string[] {

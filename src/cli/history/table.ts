@@ -16,6 +16,7 @@ const results = {
   "deployment failed": "failed",
   "rolled back": "rolled back",
   "release quarantined": "in quarantine",
+  "rollout halted": "rollout halted",
   "hook failed": "hook failed",
   "app died": "app died",
 } as const;

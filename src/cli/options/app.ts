@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import type { AppOptions, ProcessOptions } from "../../agent/app-options.ts";
+import type { AppOptions, ProcessOptions, WaveAsked } from "../../agent/app-options.ts";
 import type { ContainerOptions } from "../../agent/containers/container-options.ts";
 import type { Mode } from "../../agent/event.ts";
 import type { HealthOptions } from "../../agent/readiness/health.ts";
@@ -10,7 +10,7 @@ import { appNameOf } from "./app-name.ts";
 import { containerOf } from "./container.ts";
 import { firstOf, type Layer, valuesOf } from "./layer.ts";
 import { dashed, isFor } from "./option.ts";
-import { type OptionValues, optionEntries } from "./table.ts";
+import { type OptionName, type OptionValues, optionEntries } from "./table.ts";
 
 export interface AppSource {
   mode: Mode;
@@ -46,6 +46,7 @@ export function appOf(
   if (!firstOf(source.layers, "registry")) problems.push(missingRegistry(source.place));
   if (mode === "server") checkServer(source, values, problems);
   checkHealth(source, values, problems);
+  checkWaves(source, values, problems);
   const container = mode === "container" ? containerOf(source, values, problems) : undefined;
   const directory = resolve(source.directory, values.directory ?? ".");
   const registry = values.registry ?? "";
@@ -69,6 +70,7 @@ export function appOf(
     verify: verifyOf(values),
     crashes: { crashLimit: values.crashLimit, watchMs: values.watch },
     ...{ windows: values.window ?? [], minimumAgeMs: values.minAge },
+    waves: wavesOf(values),
     disk: { reserveBytes: values.diskReserve, budgetBytes: values.diskBudget },
   };
 }
@@ -97,6 +99,33 @@ function healthOf(values: OptionValues): HealthOptions {
     minimumUptimeMs: values.minUptime,
     bakeMs: values.bake,
   };
+}
+
+function wavesOf(values: OptionValues): WaveAsked | undefined {
+  if (!values.waves) return undefined;
+  return {
+    ...{ plan: values.waves, label: values.waveLabel, soakMs: values.waveSoak },
+    ...{ failureLimit: values.waveFailures, timeoutMs: values.waveTimeout },
+  };
+}
+
+/** Hosts that share nothing would each be a fleet of one, which waits for nobody. */
+function checkWaves(source: AppSource, values: OptionValues, problems: string[]): void {
+  const { layers, place } = source;
+  const at = (name: OptionName) => firstOf(layers, name)?.place ?? dashed(name);
+  if (!values.waves) {
+    for (const name of ["waveLabel", "waveSoak", "waveFailures", "waveTimeout"] as const) {
+      if (!firstOf(source.ownLayers, name) || firstOf(layers, "waves")) continue;
+      problems.push(`${at(name)}: there are no waves: write waves too, such as 1,10%,50%,100%`);
+    }
+    return;
+  }
+  const { cache = "" } = values;
+  if (cache !== "" && !/^memory:|^file:\/*(\?|$)/i.test(cache)) return;
+  const where = "redis://host:6379, s3://region/bucket or file:///directory of all hosts";
+  problems.push(
+    `${at("waves")}: ${place ? "" : "--"}cache has to be one that the hosts share, such as ${where}`,
+  );
 }
 
 /** What would be asked of a port, or of an answer, that is not there. */

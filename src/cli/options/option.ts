@@ -8,6 +8,7 @@ export const groups = {
   container: { en: "Containers", ja: "コンテナ" },
   verify: { en: "What vouches for a release", ja: "リリースの検証" },
   health: { en: "How a release proves itself", ja: "リリースの確認" },
+  waves: { en: "Waves of a fleet", ja: "段階的な展開" },
   report: { en: "Hooks and notices", ja: "フックと通知" },
   process: { en: "The agent itself", ja: "エージェント自身" },
 } as const;

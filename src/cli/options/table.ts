@@ -6,6 +6,7 @@ import * as kind from "./kind.ts";
 import type { Option } from "./option.ts";
 import { outputOptions } from "./output-options.ts";
 import { verifyOptions } from "./verify-options.ts";
+import { waveOptions } from "./wave-options.ts";
 
 /** Every option of the agent, in the order of the help. */
 export const options = {
@@ -163,6 +164,7 @@ export const options = {
   ...diskOptions,
   ...containerOptions,
   ...healthOptions,
+  ...waveOptions,
   notifier: {
     group: "report",
     value: "URL",

@@ -30,6 +30,43 @@ describe("the registry, with clients that do not behave", () => {
     },
   );
 
+  it.each([
+    ["two lengths", "Content-Length: 0\r\nContent-Length: 60"],
+    ["a list of lengths", "Content-Length: 0, 60"],
+    ["a length and chunks", "Content-Length: 60\r\nTransfer-Encoding: chunked"],
+    ["chunks by another name", "Transfer-Encoding: xchunked"],
+    ["chunks that are not the last coding", "Transfer-Encoding: chunked, identity"],
+    ["a name with a space", "Content-Length : 60"],
+    ["a length on a folded line", "X-A: b\r\n Content-Length: 60\r\nContent-Length: -1"],
+    ["a length in words", "Content-Length: +60"],
+    ["a line break alone", "X-A: b\nContent-Length: 60"],
+  ])("refuses a request with %s, and all that is behind it", async (_what, lines) => {
+    const head = `POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: a\r\n${lines}\r\n\r\n`;
+    const smuggled = "0\r\n\r\nDELETE /v2/a/manifests/v1 HTTP/1.1\r\nHost: a\r\n\r\n";
+
+    expect(await statusesOf(base, [head, smuggled, next])).toEqual(["400"]);
+  });
+
+  it("goes by an upload's own file, whatever is said of its state, and by its repository", async () => {
+    const { pathname, searchParams } = new URL(await begin(base, "a"));
+    const id = searchParams.get("_state") ?? "";
+    const patch = (path: string, body: string) =>
+      fetch(`${base}${path}`, { method: "PATCH", body });
+    const forged = Buffer.from(JSON.stringify({ Name: "b", UUID: "../../x", Offset: 9 }));
+
+    expect((await patch(pathname.replace("/a/", "/b/"), "x")).status).toBe(404);
+    expect((await patch(`${pathname}?_state=${forged.toString("base64url")}`, "{}")).status).toBe(
+      202,
+    );
+    for (const place of ["..%2f..%2fb", `${id}%2f..`, `${id}%00`, `${id.toUpperCase()}`]) {
+      expect((await patch(`/v2/a/blobs/uploads/${place}`, "x")).status).toBe(404);
+    }
+    const digest = digestOf(Buffer.from("{}"));
+    const put = await fetch(`${base}${pathname}?digest=${digest}`, { method: "PUT" });
+    expect(put.status).toBe(201);
+    expect((await patch(pathname, "more")).status).toBe(404);
+  });
+
   it("asks for one body after the other of requests that come at once", async () => {
     const head = (path: string, length: number) =>
       `POST ${path} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue, 100-continue\r\nContent-Length: ${length}\r\n\r\n`;

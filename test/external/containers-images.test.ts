@@ -1,0 +1,182 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { ask } from "../../bench/load.ts";
+import { until } from "../../bench/stage.ts";
+import { describeWith } from "../component.ts";
+import { dockerPrograms, layBed } from "./container-bed.ts";
+import { openDocker } from "./container-engine.ts";
+import { broken, openImages, serving } from "./container-images.ts";
+import { openContainerStage } from "./container-stage.ts";
+import { htpasswdFor, openGuarded } from "./guarded-registry.ts";
+import { freePort, temporaryDirectory } from "./program.ts";
+
+describe("images of containers", { timeout: 300_000 }, () => {
+  describeWith(...dockerPrograms)("on docker", () => {
+    const bed = layBed((atEnd) => openDocker(atEnd));
+
+    it("run as the user they name, with the options after --, which no error repeats", async () => {
+      const [stage, other] = [await bed.stage(), await bed.stage()];
+      await stage.publish("v1.0.0", { ...serving, User: "1234:1234" });
+      await other.publish("v1.0.0");
+      const secret = "cGFzc3dvcmQ-of-ours";
+
+      const agent = stage.start(["--", "-e", `TOKEN=${secret}`, "--memory=64m"]);
+      await stage.serves("v1.0.0");
+      const refused = other.start(["--", "-e", `TOKEN=${secret}`, "--no-such-option", secret]);
+      await until("it is refused", async () => refused.log().includes("unknown flag"));
+
+      expect(agent.log() + refused.log()).not.toContain(secret);
+      expect(await stage.answer()).toMatch(/ 1234$/);
+      const [only] = await stage.containers();
+      const format = "{{.HostConfig.Memory}} {{.Config.Env}}";
+      const told = await bed.engine.run("inspect", "--format", format, only?.id ?? "");
+      expect(told).toContain(`${64 * 1024 * 1024} [TOKEN=${secret}`);
+    });
+
+    const ways = {
+      "the Docker config": async (host: string) => {
+        const directory = await temporaryDirectory("docker-config");
+        const auth = Buffer.from("alice:alice-pw").toString("base64");
+        const config = { auths: { [host]: { auth } } };
+        await writeFile(join(directory, "config.json"), JSON.stringify(config));
+        return { DOCKER_CONFIG: directory };
+      },
+      "the environment": async () => ({ DOCKER_USERNAME: "alice", DOCKER_PASSWORD: "alice-pw" }),
+    };
+    it.each(Object.entries(ways))(
+      "of a private registry are listed and pulled with what is in %s",
+      async (_, signIn) => {
+        const auth = `auth: {htpasswd: {realm: r, path: ${await htpasswdFor("alice")}}}`;
+        const { host, address } = await openGuarded(auth);
+        const environment = await signIn(host);
+        const authorization = `Basic ${Buffer.from("alice:alice-pw").toString("base64")}`;
+        await bed.engine.run("login", "--username", "alice", "--password", "alice-pw", host);
+        const images = await openImages(bed.engine, address, () => {}, authorization);
+        await bed.engine.run("logout", host);
+        const stage = await openContainerStage(bed.engine, images);
+        await stage.publish("v1.0.0");
+
+        const agent = stage.start([], environment);
+
+        await stage.serves("v1.0.0");
+        expect(agent.log()).not.toContain("alice-pw");
+      },
+    );
+
+    it("are chosen from an index by their platform, and pulled by digest though the tag moves", async () => {
+      const stage = await bed.stage();
+      await bed.images.publishIndex(stage.repository, "v1.0.0");
+      const agent = stage.start();
+      await stage.serves("v1.0.0");
+      await stage.committed("v1.0.0");
+      const [{ id } = { id: "" }] = await stage.containers();
+      await agent.stop();
+      await stage.publish("v1.0.0", broken);
+      await bed.engine.run("rm", "--force", id);
+
+      stage.start();
+
+      await stage.serves("v1.0.0");
+    });
+
+    it("without a word about ports are served on the only one that they expose", async () => {
+      const stage = await bed.stage();
+      const port = await freePort();
+      const ExposedPorts = { [`${port}/tcp`]: {}, "53/udp": {} };
+      await stage.publish("v1.0.0", { ...serving, Env: [`PORT=${port}`], ExposedPorts });
+
+      const agent = stage.startWith([]);
+
+      await until("it answers", async () => {
+        return (await ask(`http://127.0.0.1:${port}/`)).body.startsWith("v1.0.0 ");
+      });
+      expect(agent.log()).toMatch(/served on the same port of this host" tag=v1.0.0 exposed=\d+/);
+    });
+
+    it("that expose several ports are served on none of them, and that is said", async () => {
+      const stage = await bed.stage();
+      const ExposedPorts = { "8080/tcp": {}, "9090/tcp": {} };
+      await stage.publish("v1.0.0", { ...serving, ExposedPorts });
+
+      const agent = stage.startWith(["--min-uptime", "1"]);
+
+      await stage.committed("v1.0.0");
+      expect(agent.log()).toMatch(/level=WARN msg="The image exposes several ports.*8080,9090/);
+    });
+
+    it("without ports are proved by their HEALTHCHECK, and else by staying up", async () => {
+      const stage = await bed.stage();
+      const worker = { Cmd: ["sleep", "1000"] };
+      await stage.publish("v1.0.0", worker);
+      const options = ["--min-uptime", "1", "--health-timeout", "5", "--failure-limit", "1"];
+      const agent = stage.startWith(options);
+      await stage.committed("v1.0.0");
+      const Interval = 300_000_000;
+      const check = (word: string) => ({
+        ...worker,
+        Healthcheck: { Test: ["CMD", "sh", "-c", word], Interval, Retries: 1 },
+      });
+
+      await stage.publish("v1.1.0", check("exit 0"));
+      await stage.committed("v1.1.0");
+      await stage.publish("v1.2.0", check("exit 1"));
+      await until("it is quarantined", async () => !!(await stage.ledger()).quarantined?.length);
+
+      const { quarantined = [], active } = await stage.ledger();
+      expect(active?.tag).toBe("v1.1.0");
+      expect(quarantined[0]?.reason).toContain("HEALTHCHECK says");
+      expect(agent.log()).toContain("exposes no port, and runs as a worker");
+    });
+
+    it("are known in a network by the alias, once they are ready", async () => {
+      const stage = await bed.stage();
+      const network = `net-${process.pid}`;
+      await bed.engine.run("network", "create", network);
+      await stage.publish("v1.0.0");
+      const alias = ["--network", network, "--network-alias", "app"];
+      const options = ["--replicas", "2", ...alias];
+      stage.startWith(options);
+      await stage.committed("v1.0.0");
+      const base = `${bed.images.host}/base:v0`;
+      const asking = ["run", "--rm", "--network", network, "--env", "PATH=/bin", base];
+      const answer = () => bed.engine.run(...asking, "wget", "-qO-", "http://app:8080/");
+
+      expect(await answer()).toMatch(/^v1\.0\.0 /);
+      await stage.publish("v1.1.0");
+      await stage.committed("v1.1.0");
+      await stage.runs("v1.1.0", 2);
+
+      expect(await answer()).toMatch(/^v1\.1\.0 /);
+      const [one] = await stage.containers();
+      expect(one?.published).toBeUndefined();
+    });
+
+    it("beyond seven are removed, and none that anybody uses", async () => {
+      const stage = await bed.stage();
+      const name = `${bed.images.host}/${stage.repository}`;
+      const list = async () => {
+        const args = ["images", "--digests", "--format", "{{.Digest}}", name];
+        return (await bed.engine.run(...args)).split("\n").filter(Boolean);
+      };
+      const used = await stage.publish("v0.0.1");
+      await bed.engine.run("pull", "--quiet", `${name}@${used}`);
+      const someone = ["run", "--detach", `${name}@${used}`];
+      const id = await bed.engine.run(...someone);
+      for (let count = 2; count < 10; count++) {
+        const digest = await stage.publish(`v0.0.${count}`);
+        await bed.engine.run("pull", "--quiet", `${name}@${digest}`);
+      }
+      await stage.publish("v1.0.0");
+
+      const agent = stage.start();
+      await until("some are removed", async () => agent.log().includes("Image removed"));
+      await stage.committed("v1.0.0");
+
+      await until("seven are left, and what is used", async () => (await list()).length <= 8);
+      expect(await list()).toContain(used);
+      await stage.serves("v1.0.0");
+      await bed.engine.run("rm", "--force", id);
+    });
+  });
+});
