@@ -67,7 +67,9 @@ export async function idleMemory(
   const sockets: Socket[] = [];
   try {
     while (sockets.length < count) {
-      const some = Array.from({ length: opensAtOnce }, () => opened(port));
+      const some = Array.from({ length: Math.min(opensAtOnce, count - sockets.length) }, () =>
+        opened(port),
+      );
       sockets.push(...(await Promise.all(some)));
     }
     await new Promise((resolve) => setTimeout(resolve, 1_000));

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { connectionLimit } from "../../src/agent/proxy/own-host.ts";
 import { table } from "../table.ts";
 import { idleMemory, type Rate, requests, stream } from "./measures.ts";
 import { openSubjects, type Subject } from "./subjects.ts";
@@ -9,6 +10,8 @@ import { openSubjects, type Subject } from "./subjects.ts";
 const rounds = 3;
 const seconds = 3;
 const idleConnections = 10_000;
+/** Less than that where this machine allows fewer files; some are left for others. */
+const ownConnections = 100;
 
 interface Figures {
   keepAlive: Rate[];
@@ -23,7 +26,10 @@ interface Figures {
 export async function run(print: (line: string) => void): Promise<void> {
   if (!isHere("wrk")) return print("wrk is not on this machine, which this bench loads with");
   const directory = await mkdtemp(join(tmpdir(), "dewy-bench-proxy-"));
-  const { all, close } = await openSubjects(directory, { withHaproxy: isHere("haproxy") });
+  const mostConnections = Math.min(idleConnections, (await connectionLimit()) - ownConnections);
+  const { all, close } = await openSubjects(directory, {
+    ...{ withHaproxy: isHere("haproxy"), mostConnections },
+  });
   try {
     const figures = new Map<Subject, Figures>(
       all.map((subject) => [subject, { keepAlive: [], fresh: [], streams: [] }]),
@@ -37,7 +43,7 @@ export async function run(print: (line: string) => void): Promise<void> {
       }
     }
     for (const line of report(figures)) print(line);
-    for (const subject of all.slice(1)) print(await memoryLine(subject));
+    for (const subject of all.slice(1)) print(await memoryLine(subject, mostConnections));
   } finally {
     close();
     await rm(directory, { recursive: true, force: true });
@@ -78,8 +84,8 @@ function report(figures: ReadonlyMap<Subject, Figures>): string[] {
   ];
 }
 
-async function memoryLine(subject: Subject): Promise<string> {
-  const { beforeMb, withMb, open } = await idleMemory(subject, idleConnections);
+async function memoryLine(subject: Subject, count: number): Promise<string> {
+  const { beforeMb, withMb, open } = await idleMemory(subject, count);
   const each = ((withMb - beforeMb) * 1024) / open;
   const sizes = `${beforeMb.toFixed(0)} MiB before, ${withMb.toFixed(0)} MiB with`;
   return `${subject.name}: ${sizes} ${open} silent connections, ${each.toFixed(1)} KiB each`;

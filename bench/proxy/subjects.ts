@@ -23,15 +23,12 @@ export interface Subjects {
 }
 
 const idleMs = 300_000;
-const mostConnections = 12_000;
 const built = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
-/** Its own arguments are the program and what it is given. */
-const withMoreFiles = ["-c", 'ulimit -n 65536 2>/dev/null; exec "$0" "$@"'];
 
 /** The backend by itself, behind ours, and behind HAProxy. */
 export async function openSubjects(
   directory: string,
-  { withHaproxy }: { withHaproxy: boolean },
+  { withHaproxy, mostConnections }: { withHaproxy: boolean; mostConnections: number },
 ): Promise<Subjects> {
   const children: ChildProcess[] = [];
   const close = () => {
@@ -69,10 +66,8 @@ export async function openSubjects(
   async function haproxy(backend: number): Promise<Subject> {
     const port = await freePort();
     const path = join(directory, "haproxy.cfg");
-    await writeFile(path, haproxyConfig(port, backend));
-    const child = spawn("sh", [...withMoreFiles, "haproxy", "-db", "-f", path], {
-      stdio: "ignore",
-    });
+    await writeFile(path, haproxyConfig(port, backend, mostConnections));
+    const child = spawn("haproxy", ["-db", "-f", path], { stdio: "ignore" });
     children.push(child);
     await until("HAProxy listens", () =>
       fetch(`http://127.0.0.1:${port}/`).then(
@@ -85,14 +80,14 @@ export async function openSubjects(
 
   async function started(program: string, args: readonly string[]): Promise<ChildProcess> {
     const stdio = ["ignore", "pipe", "inherit"] as const;
-    const child = spawn("sh", [...withMoreFiles, program, ...args], { stdio: [...stdio] });
+    const child = spawn(program, args, { stdio: [...stdio] });
     children.push(child);
     await once(child.stdout as Readable, "data");
     return child;
   }
 }
 
-const haproxyConfig = (port: number, backend: number) => `global
+const haproxyConfig = (port: number, backend: number, mostConnections: number) => `global
   maxconn ${mostConnections}
   nbthread 1
 defaults

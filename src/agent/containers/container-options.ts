@@ -1,6 +1,6 @@
 import type { PortMapping } from "./port-mapping.ts";
 
-export const dataPlanes = ["built-in", "none"] as const;
+export const dataPlanes = ["built-in", "haproxy", "none"] as const;
 
 /** What is said of an app of containers beyond what is said of any app. */
 export interface ContainerOptions {
@@ -12,6 +12,8 @@ export interface ContainerOptions {
   mappings: readonly PortMapping[];
   /** What carries the traffic to them. */
   proxy: (typeof dataPlanes)[number];
+  /** The runtime API of the HAProxy that does. */
+  proxySocket: string | undefined;
   /** Without traffic for so long a connection is closed; 0 for never. */
   proxyIdleMs: number;
   /** By which containers are told whom a connection is from. */

@@ -5,11 +5,14 @@ import type { ContainerOptions } from "../containers/container-options.ts";
 import type { Observe } from "../event.ts";
 import { openBuiltIn } from "./built-in.ts";
 import type { DataPlane } from "./data-plane.ts";
+import { openHaproxy } from "./haproxy.ts";
 import { openNoDataPlane } from "./none.ts";
 import { reported } from "./reported.ts";
 
 export interface DataPlaneOptions {
   proxy: ContainerOptions["proxy"];
+  /** Said with `haproxy`, and with nothing else. */
+  proxySocket: string | undefined;
   proxyIdleMs: number;
   proxyProtocol: ContainerOptions["proxyProtocol"];
   maximumConnections: number | undefined;
@@ -40,6 +43,10 @@ export async function openDataPlane(
       const own = { directory, ports, idleMs, maximumConnections, version };
       const asked = { ...own, proxyProtocol: proxyProtocol !== undefined };
       return reported(await openBuiltIn(asked, parts, call), parts);
+    }
+    case "haproxy": {
+      const { ports, proxySocket: socket = "" } = options;
+      return reported(await openHaproxy({ socket, ports }, parts, call), parts);
     }
     case "none":
       return openNoDataPlane();

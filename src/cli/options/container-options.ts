@@ -78,8 +78,18 @@ export const containerOptions = {
     fallbackHelp: { en: "built-in", ja: "built-in" },
     only: "container",
     help: {
-      en: "what carries the traffic to them: built-in, or none",
-      ja: "トラフィックを運ぶもの: built-in または none",
+      en: "what carries the traffic to them: built-in, haproxy, or none",
+      ja: "トラフィックを運ぶもの: built-in、haproxy または none",
+    },
+  },
+  proxySocket: {
+    group: "container",
+    value: "PATH",
+    kind: kind.file,
+    only: "container",
+    help: {
+      en: "the runtime API of the HAProxy that carries it",
+      ja: "トラフィックを運ぶ HAProxy のランタイム API のソケット",
     },
   },
   proxyIdleTimeout: {
@@ -106,7 +116,7 @@ export const containerOptions = {
   maxConnections: {
     group: "container",
     value: "N",
-    kind: kind.positive,
+    kind: kind.connections,
     only: "container",
     fallbackHelp: {
       en: "what the limit of open files allows",

@@ -20,17 +20,19 @@ export function containerOf(
   if (registry && !/^(img|docker|oci):\/\//i.test(registry)) {
     problems.push(`${at}dewy container runs images: write registry as img://host/repository`);
   }
-  for (const name of ["proxyProtocol", "maxConnections"] as const) {
-    if (proxy === "none" && values[name] !== undefined) {
-      problems.push(`${at}${dashed(name)} is for the built-in proxy, and there is none`);
-    }
-  }
+  problems.push(...proxyProblems(proxy, values).map((problem) => `${at}${problem}`));
   if (networkAlias !== undefined && network === undefined) {
     problems.push(`${at}network-alias is a name in a network: say which one by network`);
   }
   return {
     ...{ runtime: values.runtime, replicas: values.replicas, surge: values.surge },
-    ...{ proxy, proxyIdleMs: values.proxyIdleTimeout, network, networkAlias },
+    ...{
+      proxy,
+      proxySocket: values.proxySocket,
+      proxyIdleMs: values.proxyIdleTimeout,
+      network,
+      networkAlias,
+    },
     ...{ proxyProtocol: values.proxyProtocol, maximumConnections: values.maxConnections },
     mappings: mappingsOf(values),
     command: values.cmd ?? [],
@@ -38,6 +40,17 @@ export function containerOf(
     baseName: run.name ?? source.name ?? values.name ?? appNameOf(registry, source.directory),
     stopOnExit: values.stopOnExit,
   };
+}
+
+function proxyProblems(proxy: ContainerOptions["proxy"], values: OptionValues): string[] {
+  const ofBuiltIn = (["proxyProtocol", "maxConnections"] as const)
+    .filter((name) => proxy !== "built-in" && values[name] !== undefined)
+    .map((name) => `${dashed(name)} is for proxy built-in, not for ${proxy}`);
+  if (proxy === "haproxy" && values.proxySocket === undefined) {
+    return [...ofBuiltIn, "proxy haproxy: say where its runtime API is by proxy-socket"];
+  }
+  if (proxy === "haproxy" || values.proxySocket === undefined) return ofBuiltIn;
+  return [...ofBuiltIn, "proxy-socket is for proxy haproxy"];
 }
 
 function mappingsOf({ port = [], containerPort }: OptionValues): PortMapping[] {

@@ -196,19 +196,23 @@ export const port = kind(
   { type: "integer", minimum: 0, maximum: 65_535 },
 );
 
-const count = "write a number from 1 to 1000";
+const upTo = (most: number) => {
+  const sentence = `write a number from 1 to ${most}`;
+  return kind(
+    v.pipe(
+      v.union([v.string(), v.number()], sentence),
+      v.transform(String),
+      v.regex(/^\d{1,7}$/, sentence),
+      v.transform(Number),
+      v.minValue(1, sentence),
+      v.maxValue(most, sentence),
+    ),
+    { type: "integer", minimum: 1, maximum: most },
+  );
+};
 
-export const positive = kind(
-  v.pipe(
-    v.union([v.string(), v.number()], count),
-    v.transform(String),
-    v.regex(/^\d{1,4}$/, count),
-    v.transform(Number),
-    v.minValue(1, count),
-    v.maxValue(1_000, count),
-  ),
-  { type: "integer", minimum: 1, maximum: 1_000 },
-);
+export const positive = upTo(1_000);
+export const connections = upTo(1_000_000);
 
 const statuses = "write status codes such as 200, 200-399 or 200,204";
 
