@@ -49,12 +49,18 @@ it.each([
   if (body === undefined) host.tamper(name);
   await vi.waitFor(async () => {
     for (const { name: each } of host.apps) {
-      expect((await host.ledger(each)).quarantined?.[0]?.tag).toBe("v1.1.0");
+      const { poll } = await situation(host, each);
+      expect(poll?.passedOver).toContainEqual({
+        tag: "v1.1.0",
+        reason: expect.stringContaining("in quarantine since"),
+      });
     }
   }, soon);
 
   expect(await host.active()).toEqual(three("v1.0.0"));
   expect(await host.current()).toEqual(three("v1.0.0"));
+  // What never came to the others, since it failed before, is held by the ledger of that one.
+  if (body === undefined) return;
   expect((await host.ledger("database")).quarantined?.[0]?.reason).toContain(
     `the group shop does not move to v1.1.0: ${name}: `,
   );
