@@ -11,6 +11,7 @@ import type { AppOptions, OnRestart, ProcessOptions } from "./app-options.ts";
 import { openCachePool } from "./cache-pool.ts";
 import type { ReplicasView } from "./containers/replicas-view.ts";
 import type { AgentEvent, AppIdentity, Observe } from "./event.ts";
+import { openGroups } from "./groups/group.ts";
 import { openHistory } from "./history/history.ts";
 import { openNotifiers } from "./notifiers/index.ts";
 import { openStatusBoard, type StatusBoard } from "./status-board.ts";
@@ -60,12 +61,14 @@ export async function openAgent(
   const systemd = openSystemdNotify(environment, parts);
   const stopping = () => systemd?.stopping();
   call.signal.addEventListener("abort", stopping, { once: true });
+  const groups = openGroups();
   const farewells: Promise<unknown>[] = [];
 
   return {
     async run(app, logger, each) {
       const identity: AppIdentity = { app: app.name, host: hostname(), mode: app.mode };
-      const own = { ...parts, logger, http, caches, identity, host: identity.host };
+      const group = groups.of(app.group, { ...parts, logger });
+      const own = { ...parts, logger, http, caches, identity, host: identity.host, group };
       const isLast = () => call.signal.aborted;
       const { directory } = app;
       const notifiers = await openNotifiers(app.notifiers, {

@@ -4,6 +4,7 @@ import type { Window } from "./choose/window.ts";
 import type { ContainerOptions } from "./containers/container-options.ts";
 import type { DiskRules } from "./deploy/disk-room.ts";
 import type { Mode } from "./event.ts";
+import type { GroupOptions } from "./groups/group.ts";
 import type { WatchRules } from "./ledger/watch.ts";
 import type { HealthOptions } from "./readiness/health.ts";
 import type { VerifyOptions } from "./verify/index.ts";
@@ -58,6 +59,8 @@ export interface AppOptions {
   windows?: readonly Window[] | undefined;
   /** How old a release has to be. */
   minimumAgeMs?: number | undefined;
+  /** The apps that run the same tag as this one, or none of them does. */
+  group?: GroupOptions | undefined;
   /** In which order the hosts of a fleet install it; all at once when there is none. */
   waves?: WaveAsked | undefined;
   /** What it may take of the disk. */

@@ -1,4 +1,4 @@
-import { type Call, isEchoOf } from "../base/call.ts";
+import type { Call } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { HttpClient } from "../base/http-client.ts";
@@ -19,12 +19,14 @@ import { pinnedOnDisk } from "./choose/pinned-on-disk.ts";
 import { rulesOf } from "./choose/rules.ts";
 import { type ReplicasView, withReplicas } from "./containers/replicas-view.ts";
 import { type AppControl, openAppControl } from "./control/app-control.ts";
-import { type CrashWatch, openCrashWatch } from "./crash-watch.ts";
+import { type CrashWatch, type CrashWatchParts, openCrashWatch } from "./crash-watch.ts";
 import { type DeployParts, deploy } from "./deploy/deploy.ts";
 import { type HookParts, runHook } from "./deploy/hook.ts";
 import { recover } from "./deploy/recover.ts";
 import type { HookName, Observe } from "./event.ts";
 import { follow } from "./follow.ts";
+import type { Group } from "./groups/group.ts";
+import { findRelease, type Membership, membershipOf } from "./groups/membership.ts";
 import { thisHost } from "./host.ts";
 import { inPlace, type Kept, withKept } from "./kept.ts";
 import type { Phase } from "./ledger/ledger.ts";
@@ -33,6 +35,7 @@ import type { RunningMode } from "./modes/mode.ts";
 import { openReleaseRegistry } from "./registries/index.ts";
 import { type ReleaseRegistry, ReleaseRegistryError } from "./release.ts";
 import { onceUntold, type ReportParts, tellGoneBack, withReport } from "./report.ts";
+import { restartOf } from "./restart.ts";
 import type { openListeners } from "./supervisor/listeners.ts";
 import { openAdmission } from "./verify/admission.ts";
 import { openCoverage } from "./verify/coverage.ts";
@@ -55,6 +58,8 @@ export interface AppParts {
   host: string;
   /** Of Dewy. */
   version: string;
+  /** Where the app has one. */
+  group?: Group | undefined;
   /** Told what can be seen of the app's containers, once there can be some. */
   show?: (view: ReplicasView) => void;
   /** See `PhaseParts`. */
@@ -151,11 +156,14 @@ async function followed(
   const { directory, ports } = options;
   const activeTag = () => ledger.state.active?.tag;
   const { registry, store, shared } = cache;
+  const membership = parts.group && membershipOf(parts.group, options.name);
+  const isUrgent = membership?.isUrgent ?? control.isUrgent;
   /** A person who wants a release at once has it in spite of the others. */
   const chosenAmong = () =>
-    control.isUrgent() ? ledger.state : (waves?.holdsOn(ledger.state) ?? ledger.state);
+    isUrgent() ? ledger.state : (waves?.holdsOn(ledger.state) ?? ledger.state);
   const choosing: ChoiceParts = {
     ...{ clock, logger, warned: new Set<string>(), activeTag, holds: chosenAmong },
+    heldByGroup: membership?.heldByGroup,
     tellPassedOver: (releases) => observe({ type: "releases passed over", releases }),
   };
   const admission = openAdmission({ ...parts, registry, rules });
@@ -166,7 +174,7 @@ async function followed(
   const { start, prepare, prune: pruneOutside } = mode;
   const deployParts = {
     ...{ ...parts, registry, store, shared, admission, hooks, alone },
-    ...{ start, prepare, pruneOutside, disk: options.disk },
+    ...{ start, prepare, pruneOutside, disk: options.disk, join: membership?.join },
   };
   const reporting = { ...parts, registry, mode: options.mode };
 
@@ -176,6 +184,7 @@ async function followed(
   await recover(parts);
   await coverage.begin();
   const tellLeft = onceUntold(reporting);
+  const others = membership?.before(waves) ?? waves;
   const socket = await control.listen(async (state, each) => {
     let passedOver: readonly PassedOver[] = [];
     const tellPassedOver = (releases: readonly PassedOver[]) => {
@@ -183,9 +192,17 @@ async function followed(
     };
     const looking = { ...choosing, holds: () => state, tellPassedOver };
     return { choice: await choose(registry, rules, looking, each), passedOver };
-  }, waves);
-  const crashes = watchCrashes(options, { ...deployParts, mode, reporting }, call);
-  const forget = parts.onRestart(once(alone, () => restarted(mode, logger, call)));
+  }, others);
+  const back = backParts(mode, { ...deployParts, reporting, membership });
+  const crashes = watchCrashes(options, back, mode, call);
+  const leave = membership?.enter({
+    ...{ directory, ledger, isUrgent: control.isUrgent },
+    find: (tag, each) => findRelease(tag, { ...parts, admission, registry, rules }, each),
+    waitOf: async (choice, each) =>
+      (await control.waitOf(choice)) ?? (await waves?.peek(choice, each)),
+    wake: () => control.wake(call),
+  });
+  const forget = parts.onRestart(restartOf(mode, alone, logger, call));
   try {
     return await follow(
       {
@@ -193,13 +210,13 @@ async function followed(
         failureLimit: options.failureLimit,
         choose: async (each) => {
           const pinned = await pinnedOnDisk({ ...parts, admission });
-          if (pinned) return pinned;
+          if (pinned && !(await membership?.heldByGroup(pinned.tag, each))) return pinned;
           chosen = await choose(registry, rules, choosing, each);
           if (chosen) await control.seen(chosen);
           return chosen;
         },
-        ...{ isUrgent: control.isUrgent, decidedBy: control.decidedBy },
-        waits: (choice, each) => control.waits(choice, waves, each),
+        ...{ isUrgent, decidedBy: control.decidedBy },
+        waits: (choice, each) => control.waits(choice, others, each),
         async rest(ms, each) {
           await coverage.check(chosen, each);
           await waves?.look(each);
@@ -209,6 +226,7 @@ async function followed(
         deploy: (choice, each) =>
           withReport(choice, reporting, () => deploy(choice, deployParts, each), each),
         async keepRunning(each) {
+          await membership?.returnWithGroup(back, each);
           await alone(() => mode.keepRunning(each));
           await tellLeft(each);
           crashes?.tellLeft();
@@ -218,57 +236,47 @@ async function followed(
     );
   } finally {
     forget();
+    leave?.();
     waves?.close();
     await crashes?.settled();
     await socket.close();
   }
 }
 
+function backParts(
+  mode: RunningMode,
+  {
+    reporting,
+    membership,
+    ...parts
+  }: DeployParts & { reporting: ReportParts; membership: Membership | undefined },
+): CrashWatchParts {
+  return {
+    ...parts,
+    goBack(tag, each) {
+      membership?.wakeOthers();
+      return mode.goBack(tag, each);
+    },
+    lastWords: () => mode.lastWords(),
+    rollbackHook: parts.hooks.rollback,
+    tell: (gone, each) => tellGoneBack(gone, reporting, each),
+  };
+}
+
 function watchCrashes(
   { crashes }: AppOptions,
-  { mode, reporting, ...parts }: DeployParts & { mode: RunningMode; reporting: ReportParts },
+  parts: CrashWatchParts,
+  mode: RunningMode,
   call: Call,
 ): CrashWatch | undefined {
   if (!crashes) return undefined;
-  const watch = openCrashWatch(
-    crashes,
-    {
-      ...parts,
-      goBack: (tag, each) => mode.goBack(tag, each),
-      lastWords: () => mode.lastWords(),
-      rollbackHook: parts.hooks.rollback,
-      tell: (gone, each) => tellGoneBack(gone, reporting, each),
-    },
-    call,
-  );
+  const watch = openCrashWatch(crashes, parts, call);
   mode.onDeath(watch.died);
   return watch;
 }
 
 function asError(outage: Outage | undefined): ReleaseRegistryError | undefined {
   return outage && new ReleaseRegistryError(outage.code, outage.message);
-}
-
-/** Asked several times before its turn has come, the work is done once. */
-function once(alone: InTurn, work: () => Promise<void>): () => void {
-  let isAsked = false;
-  return () => {
-    if (isAsked) return;
-    isAsked = true;
-    void alone(() => {
-      isAsked = false;
-      return work();
-    });
-  };
-}
-
-async function restarted(mode: RunningMode, logger: Logger, call: Call): Promise<void> {
-  try {
-    await mode.restart(call);
-  } catch (error) {
-    if (isEchoOf(call.signal, error)) return;
-    logger.error("the app could not be restarted, and runs on as it was", { error });
-  }
 }
 
 function hooksOf(options: AppOptions, parts: HookParts): DeployParts["hooks"] {

@@ -1,40 +1,23 @@
 import { type Call, isEchoOf } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
-import type { Logger } from "../base/logger.ts";
 import { type InTurn, openTurns } from "../base/turns.ts";
-import { afterwards } from "./deploy/afterwards.ts";
-import type { RunHook } from "./deploy/hook.ts";
-import type { Releases } from "./deploy/releases.ts";
-import type { Observe } from "./event.ts";
 import { phraseOf } from "./ledger/holds.ts";
-import type { DeployedRelease, Ledger, UntoldReturn } from "./ledger/ledger.ts";
+import type { DeployedRelease, UntoldReturn } from "./ledger/ledger.ts";
 import {
-  forgetReturn,
   goodReleases,
   noteDeath,
-  takeBack,
-  undoTakeBack,
   type Verdict,
   verdictOf,
   type WatchRules,
 } from "./ledger/watch.ts";
-import type { GoneBack } from "./report.ts";
+import { observeReturn, type TakeBackParts, takeReleaseBack, tellTakenBack } from "./take-back.ts";
 
-export interface CrashWatchParts {
-  ledger: Ledger;
-  releases: Releases;
+export interface CrashWatchParts extends TakeBackParts {
   clock: Clock;
-  logger: Logger;
   /** See `DeployParts`. */
   alone: InTurn;
-  /** Puts what `current` names in place of what is in service; never fails for good. */
-  goBack(tag: string, call: Call): Promise<void>;
-  /** What the app has written before it died; never rejects. */
+  /** What the app has written before it died. */
   lastWords(): Promise<readonly string[]>;
-  rollbackHook: RunHook | undefined;
-  observe: Observe;
-  /** The registry is told last. */
-  tell(gone: GoneBack, call: Call): Promise<void>;
 }
 
 export interface CrashWatch {
@@ -80,7 +63,7 @@ export function openCrashWatch(rules: WatchRules, parts: CrashWatchParts, call: 
     await ledger.update((state) => noteDeath(state, rules, clock.now()));
     if (!verdictOf(ledger.state, rules, clock.now())) return;
     const gone = await alone(() => goneBack(death, rules, parts, call));
-    if (gone) await finish(gone, parts, call);
+    if (gone) await tellTakenBack(gone, parts, call);
   }
 }
 
@@ -97,7 +80,7 @@ async function goneBack(
   call: Call,
 ): Promise<UntoldReturn | undefined> {
   call.signal.throwIfAborted();
-  const { ledger, clock, logger, releases } = parts;
+  const { ledger, clock, logger } = parts;
   const verdict = verdictOf(ledger.state, rules, clock.now());
   if (!verdict) return undefined;
   const { bad, deaths } = verdict;
@@ -108,28 +91,7 @@ async function goneBack(
     ...{ tag: bad.tag, to: good.tag, deaths, reason },
   });
   const about = { ...verdict, reason, logTail: await lastWords };
-  const before = ledger.state;
-  await ledger.update((state) => takeBack(state, good, about, clock.now()));
-  try {
-    await releases.switchTo(good.directory);
-  } catch (error) {
-    await ledger.update((state) => undoTakeBack(state, before));
-    throw error;
-  }
-  const gone = { bad, good, reason, deaths, at: clock.now().toISOString() };
-  observeReturn(gone, parts);
-  await parts.goBack(good.tag, call);
-  return gone;
-}
-
-function observeReturn({ bad, good, reason, deaths }: UntoldReturn, parts: CrashWatchParts): void {
-  const { tag, identity } = bad;
-  const { quarantined = [] } = parts.ledger.state;
-  const held = quarantined.find((one) => one.tag === tag && one.identity === identity);
-  const logTail = held?.logTail ?? [];
-  parts.observe({ type: "rolled back", tag, to: good.tag, reason, deaths });
-  const by = { kind: "crashes" } as const;
-  parts.observe({ type: "release quarantined", tag, reason, failures: deaths, logTail, by });
+  return takeReleaseBack(good, about, parts, call);
 }
 
 /** Who was told just before the kill may hear of it twice. */
@@ -139,7 +101,7 @@ async function tellReturn(gone: UntoldReturn, parts: CrashWatchParts, call: Call
     ...{ tag: bad.tag, to: good.tag, at },
   });
   observeReturn(gone, parts);
-  await finish(gone, parts, call);
+  await tellTakenBack(gone, parts, call);
 }
 
 async function placeToGo(
@@ -168,15 +130,4 @@ function reasonOf(
   const seconds = from === undefined ? 0 : (now.getTime() - new Date(from).getTime()) / 1_000;
   const times = deaths === 1 ? "died" : `died ${deaths} times`;
   return `${tag} ${times} within ${Math.max(0, Math.round(seconds))} s after its deployment, and at last ${how}`;
-}
-
-/** What is cut off here is done again by the next agent. */
-async function finish(gone: UntoldReturn, parts: CrashWatchParts, call: Call): Promise<void> {
-  const { rollbackHook: hook, logger } = parts;
-  const { bad, good, reason, at } = gone;
-  const by = { kind: "crashes" } as const;
-  const facts = { tag: bad.tag, previousTag: good.tag, releaseDirectory: bad.directory, by };
-  await afterwards("rollback", facts, { hooks: { rollback: hook }, logger }, call);
-  await parts.tell({ bad, good, reason, at: new Date(at) }, call);
-  await parts.ledger.update(forgetReturn);
 }

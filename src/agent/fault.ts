@@ -3,6 +3,7 @@ import { ContainerError } from "./containers/runtime.ts";
 import { ArchiveError } from "./deploy/archives/archive.ts";
 import { FetchError } from "./deploy/fetch-error.ts";
 import { HookError } from "./deploy/hook.ts";
+import { GroupError } from "./groups/group-error.ts";
 import { ProbeError } from "./readiness/probe-error.ts";
 import { SupervisorError } from "./supervisor/supervisor-error.ts";
 import { VerifyError } from "./verify/verify-error.ts";
@@ -22,17 +23,20 @@ const faults: readonly [abstract new (...values: never[]) => DewyError, readonly
  * not by that of a registry, a network or a disk, which may be well again tomorrow.
  */
 export function isReleaseFault(error: unknown): boolean {
+  if (error instanceof GroupError) return isReleaseFault(error.cause);
   if (!(error instanceof DewyError)) return false;
   return faults.some(([kind, codes]) => error instanceof kind && codes.includes(error.code));
 }
 
 /** Whether the release has failed while it had the traffic: that is not tried a second time. */
 export function isFinalFault(error: unknown): boolean {
+  if (error instanceof GroupError) return isFinalFault(error.cause);
   return error instanceof ProbeError && error.code === "UNHEALTHY";
 }
 
 /** What was written last before it failed, as far as the error brings it along. */
 export function logTailOf(error: unknown): string[] {
+  if (error instanceof GroupError) return logTailOf(error.cause);
   const speaks =
     error instanceof HookError ||
     error instanceof SupervisorError ||

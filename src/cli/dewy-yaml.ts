@@ -26,6 +26,8 @@ const ownEntries = {
 const App = v.strictObject({
   ...entriesOf(([name, { shared }]) => !shared && name !== "name"),
   ...ownEntries,
+  group: v.optional(kind.name.schema),
+  after: v.optional(kind.words.schema),
 });
 
 const DewyYaml = v.strictObject({
@@ -45,6 +47,9 @@ type Mapping = Readonly<Record<string, unknown>>;
 export interface Section {
   mode: Mode | undefined;
   command: readonly string[] | undefined;
+  /** Of an app below `apps` alone: what it moves together with, and after which of these. */
+  group: string | undefined;
+  after: readonly string[] | undefined;
   layer: Layer;
   /** `dewy.yaml:3:7: apps.web.interval` for `interval`; of the section itself without a key. */
   placeOf(key?: string): string;
@@ -119,9 +124,11 @@ function sectionOf(
   directory: string,
   placeOf: (path: Path) => string,
 ): Section {
-  const { mode, command } = mapping as Pick<Section, "mode" | "command">;
+  const { mode, command, group, after } = mapping as Partial<
+    Pick<Section, "mode" | "command" | "group"> & { after: string | string[] }
+  >;
   return {
-    ...{ mode, command },
+    ...{ mode, command, group, after: after === undefined ? undefined : [after].flat() },
     placeOf: (key) => placeOf(key === undefined ? path : [...path, key]),
     layer(name) {
       const key = dashed(name);

@@ -3,6 +3,7 @@ import type { AppOptions } from "../agent/app-options.ts";
 import { ConfigError } from "../base/errors.ts";
 import type { CommandContext, Plan, PlanSource } from "./command.ts";
 import { type DewyYaml, findDewyYaml, readDewyYaml, type Section } from "./dewy-yaml.ts";
+import { withGroups } from "./groups.ts";
 import { type AppSource, appOf, processOf, surroundingsOf } from "./options/app.ts";
 import { type Layer, valuesOf, variables } from "./options/layer.ts";
 
@@ -51,12 +52,13 @@ function appsOf(
     const source = sourceOf(top, top, { layers: shared, directory });
     return [appOf(source, surroundings, problems)];
   }
-  return [...apps].map(([name, own]) => {
+  const all = [...apps].map(([name, own]) => {
     const isPlaced = own.layer("directory") !== undefined;
     const layers = [own.layer, ...shared.map((layer) => (isPlaced ? layer : below(layer, name)))];
     const source = sourceOf(own, top, { layers, directory: join(directory, name), name });
     return appOf(source, surroundings, problems);
   });
+  return withGroups(all, apps, problems);
 }
 
 /** A directory that is said of all apps holds one for each. */

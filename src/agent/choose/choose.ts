@@ -51,6 +51,8 @@ export interface ChoiceParts {
   activeTag?: () => string | undefined;
   /** What is held: pinned, skipped, in quarantine. */
   holds?: () => Readonly<LedgerState>;
+  /** Why the app's group does not let it take this release, which nothing else holds. */
+  heldByGroup?: ((tag: string, call: Call) => Promise<string | undefined>) | undefined;
   /** Told each time what was passed over, and why, whatever comes of it. */
   tellPassedOver?: (passedOver: readonly PassedOver[]) => void;
 }
@@ -98,7 +100,8 @@ async function chosen(
     const { tag } = version;
     const release = await registry.release(tag, call);
     const artifact = release && artifactFor(release, rules);
-    const hold = artifact && holdOn(tag, artifact, parts);
+    const hold =
+      artifact && (holdOn(tag, artifact, parts) ?? (await parts.heldByGroup?.(tag, call)));
     if (hold !== undefined) {
       passedOver.push({ tag, reason: hold });
       continue;

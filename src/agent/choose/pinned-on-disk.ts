@@ -9,22 +9,28 @@ import type { Choice } from "./choose.ts";
  * The release that is pinned and not in service, where its directory is still there: a way back must
  * not depend on a registry. In service, it is followed like any other.
  */
-export async function pinnedOnDisk({
-  ledger,
-  releases,
-  clock,
-  admission,
-}: {
+export async function pinnedOnDisk(parts: DiskChoiceParts): Promise<Choice | undefined> {
+  const { state } = parts.ledger;
+  const pin = pinAt(state, parts.clock.now());
+  if (!pin || state.active?.tag === pin.tag) return undefined;
+  return choiceOnDisk(pin, parts);
+}
+
+export interface DiskChoiceParts {
   ledger: Ledger;
   releases: Releases;
   clock: Clock;
   admission: Pick<Admission, "covers">;
-}): Promise<Choice | undefined> {
-  const { state } = ledger;
-  const pin = pinAt(state, clock.now());
-  if (!pin || state.active?.tag === pin.tag) return undefined;
-  for (const { tag, identity, digest, artifact: name, directory, evidence } of state.releases) {
-    if (tag !== pin.tag || (pin.identity ?? identity) !== identity) continue;
+}
+
+/** The release of this tag that has its directory. */
+export async function choiceOnDisk(
+  { tag: wanted, identity: bytes }: { tag: string; identity?: string | undefined },
+  { ledger, releases, admission }: DiskChoiceParts,
+): Promise<Choice | undefined> {
+  const known = ledger.state.releases;
+  for (const { tag, identity, digest, artifact: name, directory, evidence } of known) {
+    if (tag !== wanted || (bytes ?? identity) !== identity) continue;
     if (!(await releases.isComplete(directory))) continue;
     // Its signature is in the registry: that is asked, where the policy has changed since.
     if (!admission.covers(evidence)) continue;

@@ -6,6 +6,8 @@ import { type Wait, waitFor } from "../choose/wait.ts";
 import type { Window } from "../choose/window.ts";
 import type { ReplicasView } from "../containers/replicas-view.ts";
 import type { Mode, Observe } from "../event.ts";
+import type { Group } from "../groups/group.ts";
+import { sharedLedger } from "../groups/membership.ts";
 import { notePinned, pinAt } from "../ledger/holds.ts";
 import type { DecidedBy, Ledger } from "../ledger/ledger.ts";
 import { type Asking, controlOf, type Look } from "./commands.ts";
@@ -30,6 +32,8 @@ export interface AppControlParts {
   clock: Clock;
   logger: Logger;
   version: string;
+  /** The group of the app, where it has one: decisions are about all of it. */
+  group?: Group | undefined;
 }
 
 /** What lets somebody in another terminal ask about one app, and decide about it. */
@@ -46,6 +50,10 @@ export interface AppControl {
   decidedBy(choice: Choice): DecidedBy;
   /** Whether somebody wants a release at once, whatever else was decided. */
   isUrgent(): boolean;
+  /** The same of windows and age alone. */
+  waitOf(choice: Choice): Promise<Wait | undefined>;
+  /** Has the app looked after once more, whatever it does now. */
+  wake(call: Call): void;
   /** What can be seen of the app's containers. */
   show(view: ReplicasView): void;
   listen(look: Look, others: OtherWaits | undefined): Promise<ControlSocket>;
@@ -67,11 +75,11 @@ export function openAppControl(
     windows = [],
     minimumAgeMs = 0,
   }: AppControlOptions,
-  { ledger, observe, clock, logger, version }: AppControlParts,
+  { ledger, observe, clock, logger, version, group }: AppControlParts,
 ): AppControl {
   const rhythm = openRhythm(clock);
   const board = openSituationBoard({
-    ...{ app, mode, directory, registry, version, clock },
+    ...{ app, mode, directory, registry, version, clock, group: group?.options },
     state: () => ledger.state,
     nextPollAt: () => rhythm.nextAt,
   });
@@ -89,6 +97,8 @@ export function openAppControl(
       view = shown;
     },
     isUrgent: () => [...asking].some(({ urgent }) => urgent),
+    waitOf: async (choice) => waitOf(choice),
+    wake: (call) => void rhythm.pass(call).catch(() => {}),
     decidedBy,
     async seen({ tag, artifact: { identity } }) {
       const { pinned } = ledger.state;
@@ -104,7 +114,7 @@ export function openAppControl(
     },
     listen(look, others) {
       const parts = {
-        ledger,
+        ledger: sharedLedger(ledger, group, app),
         clock,
         logger,
         rhythm,

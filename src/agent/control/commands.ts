@@ -3,7 +3,14 @@ import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Choice, PassedOver } from "../choose/choose.ts";
 import type { Wait } from "../choose/wait.ts";
-import { pauseAt, phraseOf, pinRelease, releaseHolds, unpinRelease } from "../ledger/holds.ts";
+import {
+  identityKnownAs,
+  pauseAt,
+  phraseOf,
+  pinRelease,
+  releaseHolds,
+  unpinRelease,
+} from "../ledger/holds.ts";
 import type { Ledger, LedgerState } from "../ledger/ledger.ts";
 import { ControlError } from "./control-error.ts";
 import type { Control, Outcome, Plan } from "./control-request.ts";
@@ -61,9 +68,9 @@ export function controlOf(parts: CommandParts): Control {
     },
 
     async retry(asked, call) {
-      const { state, said } = decideRetry(ledger.state, asked);
+      const { said } = decideRetry(ledger.state, asked);
       logger.info("Told to try again", { said, by: asked.by });
-      await ledger.update(() => state);
+      await ledger.update((state) => decideRetry(state, asked).state);
       const { by = "somebody" } = asked;
       await parts.asked({ by }, () => rhythm.pass(call));
       return { said: `${said} ${afterPass(undefined, parts).said}` };
@@ -87,9 +94,10 @@ export function controlOf(parts: CommandParts): Control {
 
     async rollback(asked, call) {
       const before = ledger.state;
-      const { tag, state, said } = decideRollback(before, asked, clock.now());
+      const { tag, said } = decideRollback(before, asked, clock.now());
       logger.warn("Told to roll back", { to: tag, by: asked.by });
-      await ledger.update(() => state);
+      const decision = { ...asked, tag };
+      await ledger.update((state) => decideRollback(state, decision, clock.now()).state);
       const { by, reason } = asked;
       const asking = { by, reason, urgent: true };
       const outcome = await orAsBefore(before, () => passed(tag, asking, call));
@@ -132,7 +140,11 @@ export function controlOf(parts: CommandParts): Control {
     try {
       return await work();
     } catch (error) {
-      await ledger.update((state) => ({ ...unpinRelease(state), ...(pinned && { pinned }) }));
+      await ledger.update((state) => {
+        if (!pinned) return unpinRelease(state);
+        const identity = identityKnownAs(state, pinned.tag) ?? pinned.identity;
+        return { ...state, pinned: { ...pinned, ...(identity !== undefined && { identity }) } };
+      });
       throw error;
     }
   }

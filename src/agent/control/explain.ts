@@ -9,6 +9,7 @@ export function explain(situation: Situation, show: ShowTime): string[] {
     inService(situation, show),
     ...replicated(situation, show),
     ...vouchedFor(situation),
+    ...together(situation),
     ...decided(situation, show),
     ...attempted(situation, show),
     ...waiting(situation, show),
@@ -56,6 +57,12 @@ function vouchedFor({ active, uncovered }: Situation): string[] {
   const { tag, verified } = active;
   if (uncovered) return [`${tag} is not covered by the policy of verification: ${uncovered}.`];
   return verified ? [`${tag} was verified by ${verified}.`] : [];
+}
+
+function together({ app, group }: Situation): string[] {
+  if (!group) return [];
+  const others = group.apps.filter((other) => other !== app).join(", ");
+  return [`It moves together with ${others}: they are the group ${group.name}.`];
 }
 
 function decided({ pinned, paused }: Situation, show: ShowTime): string[] {

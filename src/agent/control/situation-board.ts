@@ -17,6 +17,8 @@ export interface SituationParts {
   clock: Clock;
   state: () => Readonly<LedgerState>;
   nextPollAt: () => Date | undefined;
+  /** What it is part of, where it is. */
+  group?: { name: string; apps: readonly string[] } | undefined;
 }
 
 /** What the events of an app and its ledger come to. */
@@ -28,7 +30,7 @@ export interface SituationBoard {
 }
 
 export function openSituationBoard(parts: SituationParts): SituationBoard {
-  const { clock, version, app, mode, directory, registry } = parts;
+  const { clock, version, app, mode, directory, registry, group } = parts;
   const known = { app, mode, directory, registry };
   const since = clock.now().toISOString();
   let running: Situation["running"];
@@ -57,6 +59,7 @@ export function openSituationBoard(parts: SituationParts): SituationBoard {
       const nextPollAt = parts.nextPollAt()?.toISOString();
       return {
         ...recorded(known, parts.state(), clock.now()),
+        ...(group && { group: { name: group.name, apps: [...group.apps] } }),
         agent: { pid: process.pid, version, since },
         ...(running && { running }),
         ...(poll && { poll }),

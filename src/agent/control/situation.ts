@@ -48,6 +48,8 @@ export const Situation = v.object({
   registry: v.optional(v.string()),
   /** `undefined` when no agent runs, and this is what the last one left in its ledger. */
   agent: v.optional(v.object({ pid: v.number(), version: v.string(), since: Time })),
+  /** The apps that it moves together with, in the order in which they do. */
+  group: v.optional(v.object({ name: v.string(), apps: v.array(v.string()) })),
   active: v.optional(Tagged),
   /** Why the policy of today would not let in what is active. */
   uncovered: v.optional(v.string()),

@@ -2,7 +2,7 @@ import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Observe } from "../event.ts";
-import { commitDeployment } from "../ledger/attempt.ts";
+import { commitDeployment, noteVote } from "../ledger/attempt.ts";
 import type { DeployedRelease, Ledger } from "../ledger/ledger.ts";
 import type { PhaseTrack } from "./phases.ts";
 import type { Releases } from "./releases.ts";
@@ -12,6 +12,8 @@ export interface Started {
   /** Of the process, where there is one. */
   readonly pid?: number;
   readonly generation?: number;
+  /** Settles when it has died by itself, with what there is to say; else when it was decided about. */
+  readonly failed?: Promise<Error | undefined>;
   /** Watches it while it has the traffic, and the one before it is still there. @throws when it fails */
   bake?(call: Call): Promise<void>;
   /** Takes the rest into service, where it was a part that was watched. @throws when it fails */
@@ -25,7 +27,19 @@ export interface Started {
 /** Starts what `current` leads to, the release `tag`, beside what is in service, until it is ready. */
 export type Start = (call: Call & { tag: string }) => Promise<Started>;
 
+/** What the apps of a group have to come to before any of them commits. */
+export interface Agreement {
+  readonly journal: string;
+  proved(
+    directory: string,
+    failed: Promise<Error | undefined> | undefined,
+    call: Call,
+  ): Promise<void>;
+  noted(): Promise<void>;
+}
+
 export interface ActivateParts {
+  agreement?: Agreement | undefined;
   ledger: Ledger;
   releases: Releases;
   start: Start;
@@ -60,6 +74,7 @@ export async function activate(
     if (before !== undefined) await started.bake?.(call);
     await started.complete?.(call);
 
+    await agree(release, started, parts, call);
     await phases.enter("commit");
     await commit(release, started, parts);
     const { pid, generation } = started;
@@ -72,6 +87,19 @@ export async function activate(
     await started?.undo();
     throw error;
   }
+}
+
+/** The vote first: after a kill, the ledger says where the decision is. */
+async function agree(
+  release: DeployedRelease,
+  { failed }: Started,
+  { agreement, ledger }: ActivateParts,
+  call: Call,
+): Promise<void> {
+  if (!agreement) return;
+  const { journal } = agreement;
+  await ledger.update((state) => noteVote(state, { journal, release }));
+  await agreement.proved(release.directory, failed, call);
 }
 
 /** The directory that `current` is to name when this deployment fails. */
@@ -99,11 +127,12 @@ async function putBack(
 async function commit(
   release: DeployedRelease,
   started: Started,
-  { ledger, clock }: ActivateParts,
+  { ledger, clock, agreement }: ActivateParts,
 ): Promise<void> {
   const before = ledger.state;
   await ledger.update((state) => commitDeployment(state, release, clock.now()));
   try {
+    await agreement?.noted();
     started.commit();
   } catch (error) {
     await ledger.update(() => before);

@@ -3,6 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Choice } from "../choose/choose.ts";
 import type { HookName } from "../event.ts";
+import type { Participant } from "../groups/round.ts";
 import type { DeployedRelease } from "../ledger/ledger.ts";
 import type { ReleaseRegistry } from "../release.ts";
 import type { Admission } from "../verify/admission.ts";
@@ -27,6 +28,8 @@ export interface DeployParts extends PhaseParts, PruneParts, ActivateParts {
   shared: SharedArtifacts | undefined;
   /** Those that were asked for: before anything changes, after the commit, after an undoing. */
   hooks: Partial<Record<HookName, RunHook>>;
+  /** Takes part in the move of the app's group, where it has one. */
+  join?: ((tag: string, call: Call) => Promise<Participant>) | undefined;
   /** See `RunningMode`. */
   prepare?: Prepare | undefined;
   pruneOutside?: (() => Promise<void>) | undefined;
@@ -63,6 +66,23 @@ export async function deploy(
   parts: DeployParts,
   call: Call,
 ): Promise<DeployedRelease> {
+  const participant = await parts.join?.(choice.tag, call);
+  try {
+    return await deployWith(participant, choice, parts, call);
+  } catch (error) {
+    await participant?.fail(error);
+    throw error;
+  } finally {
+    participant?.leave();
+  }
+}
+
+async function deployWith(
+  participant: Participant | undefined,
+  choice: Choice,
+  parts: DeployParts,
+  call: Call,
+): Promise<DeployedRelease> {
   const phases = trackPhases(choice.tag, parts);
   try {
     const refusal = parts.admission.refusal(choice);
@@ -76,11 +96,14 @@ export async function deploy(
     const release = before ?? (await prepareWith(choice, phases, parts, call));
     const facts = { tag: release.tag, previousTag, releaseDirectory: release.directory, by };
     try {
-      await takeIntoService(release, facts, phases, parts, call);
+      await participant?.prepared(call);
+      await participant?.turn(call);
+      await takeIntoService(release, facts, phases, { ...parts, agreement: participant }, call);
     } catch (error) {
       if (!before) await discard(release.directory, parts);
       throw error;
     }
+    participant?.leave();
     phases.end();
     await afterwards("after-deploy", facts, parts, call);
     await phases.enter("prune");

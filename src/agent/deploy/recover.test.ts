@@ -138,7 +138,7 @@ async function hostWith(disk: { releases: string[]; current: string }) {
       const logger = new FakeLogger();
       const releases = await openReleases(root, systemClock);
       const ledger = fakeLedger({ version: 1, releases: [], ...state });
-      await recover({ ledger, releases, logger });
+      await recover({ ledger, releases, logger, clock: systemClock });
       return {
         current: await readlink(join(root, "current")).catch(() => undefined),
         releases: (await readdir(join(root, "releases"))).sort(),

@@ -1,10 +1,13 @@
+import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
-import { keepReleases } from "../ledger/attempt.ts";
+import { isDecided } from "../groups/journal.ts";
+import { commitDeployment, keepReleases } from "../ledger/attempt.ts";
 import type { DeployedRelease, Ledger } from "../ledger/ledger.ts";
 import type { Releases } from "./releases.ts";
 import { removeTree } from "./removal.ts";
 
 interface RecoverParts {
+  clock: Clock;
   ledger: Ledger;
   releases: Releases;
   logger: Logger;
@@ -25,6 +28,7 @@ interface RecoverParts {
 export async function recover(parts: RecoverParts): Promise<void> {
   const { ledger, releases, logger } = parts;
   await releases.sweep();
+  await heedDecision(parts);
   const { active, lastGood } = ledger.state;
   const onDisk = await releases.list();
   const good = [active, lastGood].find((release) => release && onDisk.includes(release.directory));
@@ -39,6 +43,17 @@ export async function recover(parts: RecoverParts): Promise<void> {
   }
   await removeUncommitted(parts);
   if (active && !onDisk.includes(active.directory)) await noteLoss(active, onDisk, parts);
+}
+
+/** Commits what the group had decided on when the agent was killed: the others have done so, or will. */
+async function heedDecision({ ledger, releases, clock, logger }: RecoverParts): Promise<void> {
+  const { vote } = ledger.state.attempt ?? {};
+  if (!vote) return;
+  const { journal, release } = vote;
+  if (!(await isDecided(journal, release.directory, logger))) return;
+  if (!(await releases.isComplete(release.directory))) return;
+  await ledger.update((state) => commitDeployment(state, release, clock.now()));
+  logger.warn("committed what the group had decided on", { tag: release.tag });
 }
 
 /** A full disk keeps the note from being written, and must not keep the app from being started. */

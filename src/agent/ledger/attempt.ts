@@ -1,6 +1,6 @@
 import { messageOf } from "../../base/errors.ts";
 import { type Backoff, backoffMs } from "../../base/retry.ts";
-import type { Attempt, DecidedBy, DeployedRelease, LedgerState, Phase } from "./ledger.ts";
+import type { Attempt, DecidedBy, DeployedRelease, LedgerState, Phase, Vote } from "./ledger.ts";
 import { noteSigned } from "./signed.ts";
 import { beginWatch, isUnsteady } from "./watch.ts";
 
@@ -39,6 +39,11 @@ export function advanceAttempt(
   return { ...state, attempt: { ...state.attempt, phase, ...place } };
 }
 
+/** Notes that the release has proved itself, and where its group will decide about it. */
+export function noteVote(state: Readonly<LedgerState>, vote: Vote): LedgerState {
+  return state.attempt ? { ...state, attempt: { ...state.attempt, vote } } : state;
+}
+
 export interface FailureDetails {
   /** The least time until it may be tried again. */
   waitMs?: number;
@@ -54,12 +59,13 @@ export function failAttempt(
   { waitMs = 0, isFault = false }: FailureDetails = {},
 ): LedgerState {
   if (!state.attempt) return state;
-  const failures = state.attempt.failures + 1;
+  const { vote: _over, ...tried } = state.attempt;
+  const failures = tried.failures + 1;
   const pauseMs = Math.max(waitMs, backoffMs(betweenFailures, failures));
   const attempt = {
-    ...state.attempt,
+    ...tried,
     failures,
-    ...(isFault && { faults: (state.attempt.faults ?? 0) + 1 }),
+    ...(isFault && { faults: (tried.faults ?? 0) + 1 }),
     error: messageOf(error).slice(0, longestErrorText),
     retryAt: new Date(now.getTime() + pauseMs).toISOString(),
   };

@@ -35,6 +35,8 @@ const Phase = v.picklist(phases);
 
 const Count = v.pipe(v.number(), v.integer(), v.minValue(0));
 
+/** That a release has proved itself, and stands as soon as the journal of its group says so. */
+const Vote = v.object({ journal: v.string(), release: DeployedRelease });
 /** What made the agent do it. */
 const DecidedBy = v.object({
   /**
@@ -59,6 +61,7 @@ const Attempt = v.object({
   faults: v.optional(Count),
   error: v.optional(v.string()),
   retryAt: v.optional(Time),
+  vote: v.optional(Vote),
   /** Ledgers of earlier versions do not tell. */
   by: v.optional(DecidedBy),
 });
@@ -148,6 +151,7 @@ export type Attempt = v.InferOutput<typeof Attempt>;
 export type Phase = v.InferOutput<typeof Phase>;
 /** What a kill leaves to the next agent to tell. */
 export type Untold = v.InferOutput<typeof Untold>;
+export type Vote = v.InferOutput<typeof Vote>;
 export type UntoldReturn = v.InferOutput<typeof UntoldReturn>;
 export type SignedMark = v.InferOutput<typeof SignedMark>;
 export type Decision = v.InferOutput<typeof Decision>;

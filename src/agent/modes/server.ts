@@ -145,7 +145,7 @@ export async function openServerMode(
       .catch(withLastWords);
     const { pid, generation, failed } = replacement;
     return {
-      ...{ pid, generation },
+      ...{ pid, generation, failed },
       bake: (own) => proving.bake(about(replacement), failed, own).catch(withLastWords),
       commit: () => replacement.commit(),
       undo: () => replacement.undo(),

@@ -1,4 +1,5 @@
 import { modes } from "../../agent/event.ts";
+import { name, words } from "./kind.ts";
 import { dashed, type Option } from "./option.ts";
 import { optionEntries } from "./table.ts";
 
@@ -14,6 +15,17 @@ const ownProperties = {
     description: "run a command, place files, or run containers",
     enum: modes,
     default: "server",
+  },
+};
+
+const groupProperties = {
+  group: {
+    description: "apps that name the same group run the same tag, or none of them does",
+    ...name.json,
+  },
+  after: {
+    description: "the apps of its group that move before it",
+    ...words.json,
   },
 };
 
@@ -38,7 +50,7 @@ export function jsonSchema(): object {
         additionalProperties: {
           type: "object",
           additionalProperties: false,
-          properties: { ...propertiesOf(ofApps), ...ownProperties },
+          properties: { ...propertiesOf(ofApps), ...ownProperties, ...groupProperties },
         },
       },
     },
