@@ -28,6 +28,10 @@ describe("documents", () => {
     expect(broken).toEqual([]);
   });
 
+  it.each(documents)("%s has no two versions of a passage, as a merge leaves them", (name) => {
+    expect(read(name)).not.toMatch(/^(<{7}|>{7}) /m);
+  });
+
   it.each(documents)("%s links only to headings that exist", (name) => {
     const links = [...read(name).matchAll(/\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)/g)];
 
