@@ -60,7 +60,8 @@ it.each([
     expect((await host.history())[5]?.logTail?.length).toBeGreaterThan(0);
     expect((await host.history())[4]).toMatchObject({ previousTag: "v2.0.0", by: "crashes" });
     for (let time = 0; time < 20; time++) expect(await ask(host.port())).toBe("v1.0.0");
-    expect(await readFile(join(host.directory, "back"), "utf8")).toBe("v2.0.0 v1.0.0\n");
+    const hookWrote = () => readFile(join(host.directory, "back"), "utf8").catch(() => "");
+    await until(async () => (await hookWrote()) === "v2.0.0 v1.0.0\n");
 
     const before = host.polls();
     await until(() => host.polls() > before + manyPolls);

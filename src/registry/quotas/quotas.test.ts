@@ -111,8 +111,7 @@ it("says to its log that it could not count", async () => {
   const logger = new FakeLogger();
   const failing: StorageDriver = {
     ...storage,
-    // biome-ignore lint/correctness/useYield: it fails before that
-    async *list() {
+    async names() {
       throw new Error("the disk failed");
     },
   };
