@@ -1,15 +1,8 @@
 import * as v from "valibot";
 import { modes } from "../event.ts";
+import { Decision, DecisionAboutRelease } from "../ledger/ledger.ts";
 
 const Time = v.pipe(v.string(), v.isoTimestamp());
-
-const Decision = v.object({
-  by: v.string(),
-  at: Time,
-  reason: v.optional(v.string()),
-  until: v.optional(Time),
-});
-const DecisionAboutRelease = v.object({ ...Decision.entries, tag: v.string() });
 
 const Tagged = v.object({
   ...{ tag: v.string(), since: Time, directory: v.string() },

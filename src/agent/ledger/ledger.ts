@@ -96,13 +96,13 @@ const SignedMark = v.object({
 });
 
 /** What a person has decided: who, when, why, and until when it holds where it does not for ever. */
-const Decision = v.object({
+export const Decision = v.object({
   by: v.string(),
   at: Time,
   reason: v.optional(v.string()),
   until: v.optional(Time),
 });
-const DecisionAboutRelease = v.object({ ...Decision.entries, tag: v.string() });
+export const DecisionAboutRelease = v.object({ ...Decision.entries, tag: v.string() });
 /** With the bytes that were meant by the tag, as soon as these are known. */
 const PinnedRelease = v.object({
   ...DecisionAboutRelease.entries,
