@@ -23,6 +23,8 @@ interface Dialect {
   name: "docker" | "podman";
   eventFormat: string;
   version: readonly string[];
+  /** Asks for what tells of an engine without root, by the word `rootless` or `true`. */
+  security: readonly string[];
   /** What names the file with the credentials of one pull. */
   signedIn(directory: string): { global: string[]; pull: string[] };
   plainHttp: readonly string[];
@@ -33,6 +35,7 @@ const dialects: Record<"docker" | "podman", Dialect> = {
     name: "docker",
     eventFormat: "{{json .}}",
     version: ["version", "--format", "{{.Server.Version}}"],
+    security: ["info", "--format", "{{.SecurityOptions}}"],
     signedIn: (directory) => ({ global: ["--config", directory], pull: [] }),
     plainHttp: [], // dockerd knows by its own configuration
   },
@@ -40,6 +43,7 @@ const dialects: Record<"docker" | "podman", Dialect> = {
     name: "podman",
     eventFormat: "json",
     version: ["version", "--format", "{{.Client.Version}}"],
+    security: ["info", "--format", "{{.Host.Security.Rootless}}"],
     signedIn: (directory) => ({
       global: [],
       pull: ["--authfile", join(directory, "config.json")],
@@ -74,6 +78,9 @@ export function openContainerRuntime({
   return {
     name: runtime,
     version: async (call) => (await run(dialect.version, { what: "version" }, call)).trim(),
+
+    isRootless: async (call) =>
+      /\b(rootless|true)\b/.test(await run(dialect.security, { what: "info" }, call)),
 
     async pull(reference, options, call) {
       const pulling = { what: `pull ${reference}` };

@@ -111,6 +111,8 @@ export interface ContainerRuntime {
   readonly name: "docker" | "podman";
   /** Of the engine; also how one asks whether it answers. */
   version(call: Call): Promise<string>;
+  /** Whether the engine runs without root: then this host has no way to its containers' addresses. */
+  isRootless(call: Call): Promise<boolean>;
   pull(reference: string, options: PullOptions, call: Call): Promise<void>;
   image(reference: string, call: Call): Promise<Image | undefined>;
   /** Starts a container in the background. @returns its id */
