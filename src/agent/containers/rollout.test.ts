@@ -1,102 +1,75 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { FakeLogger } from "../../base/logger.fake.ts";
+import type { Digest } from "../../oci/digest.ts";
 import type { Fleet } from "./fleet.ts";
-import type { ReleaseImage } from "./release-image.ts";
 import { labelKeys } from "./replica.ts";
 import { openRollout } from "./rollout.ts";
-import type { Container } from "./runtime.ts";
+import { type Container, ContainerError } from "./runtime.ts";
 
 const call = { signal: new AbortController().signal };
-const image = {
-  tag: "v2",
-  reference: "r/app@sha256:2",
-  digest: "sha256:2",
-} as unknown as ReleaseImage;
+const image = { tag: "v2", reference: "host/app@sha256:2", digest: "sha256:2" as Digest };
 
-it("takes no old one out of service while one of the new ones is lost", async () => {
-  const { rollout, serving, least, lose } = underWay({ replicas: 3, old: ["a", "b", "c"] });
+describe("a rollout that is undone", () => {
+  it("puts the old ones back before the new ones end", async () => {
+    const { fleet, serving, least } = playing();
+    const rollout = await halfDone(fleet);
 
-  await rollout.begin(call);
-  lose("v2-0 #1");
-  await rollout.complete(call);
+    await rollout.undo(call);
 
-  expect(least()).toBe(3);
-  expect([...serving].sort()).toEqual(["v2-0 #2", "v2-1 #3", "v2-2 #4"]);
-});
-
-it("brings up a new one first when an old one is lost", async () => {
-  const { rollout, serving, least, lose } = underWay({ replicas: 2, old: ["a", "b"] });
-
-  await rollout.begin(call);
-  lose("a");
-  expect(serving.size).toBe(2);
-  await rollout.complete(call);
-  await rollout.commit(call);
-
-  expect(least()).toBe(2);
-  expect([...serving].sort()).toEqual(["v2-0 #1", "v2-1 #2"]);
-});
-
-it("fails when new ones are lost again and again", async () => {
-  const { rollout, lose, serving } = underWay({
-    ...{ replicas: 2, old: ["a", "b"] },
-    started: (id) => setImmediate(() => lose(id)),
+    expect([...serving].sort()).toEqual(["old-0", "old-1"]);
+    expect(least()).toBe(2);
   });
 
-  await expect(rollout.begin(call).then(() => rollout.complete(call))).rejects.toThrow(
-    "3 of its replicas were lost after they had served",
-  );
-  await rollout.undo(call);
+  it("leaves a new one in the traffic for each old one that the engine cannot bring back", async () => {
+    const { fleet, serving, least, lose } = playing();
+    const rollout = await halfDone(fleet);
+    lose();
 
-  expect([...serving].sort()).toEqual(["a", "b"]);
+    await rollout.undo(call);
+
+    expect([...serving].sort()).toEqual(["new-0", "old-1"]);
+    expect(least()).toBe(2);
+  });
 });
 
-interface Play {
-  replicas: number;
-  old: readonly string[];
-  started?: (id: string) => void;
+/** One of two old ones is exchanged, and the engine refuses to start the next new one. */
+async function halfDone(fleet: Fleet) {
+  const old = ["old-0", "old-1"].map((id) => ({ container: { id } as Container, image }));
+  const options = { image, replicas: 2, surge: 1, old };
+  const rollout = openRollout(options, fleet, { logger: new FakeLogger() });
+  await rollout.begin(call);
+  await expect(rollout.complete(call)).rejects.toThrow("no more");
+  return rollout;
 }
 
-/** `least` is the fewest that have served once all the old ones did, but for those that were lost. */
-function underWay({ replicas, old, started = () => {} }: Play) {
-  const serving = new Set(old);
-  const lost = new Set<string>();
+/** A fleet that is nothing but a list of what serves. */
+function playing() {
+  const serving = new Set(["old-0", "old-1"]);
   let least = serving.size;
-  let count = 0;
+  let isGone = false;
+  const leave = async ({ id }: Container) => {
+    serving.delete(id);
+    least = Math.min(least, serving.size);
+    if (isGone) throw new ContainerError("UNAVAILABLE", "the engine is gone");
+  };
   const fleet = {
-    async bringUp(_: ReleaseImage, index: number) {
-      await turn();
-      const id = `v2-${index} #${++count}`;
-      serving.add(id);
-      started(id);
-      return containerOf(id, index);
-    },
-    async retire({ id }: Container) {
-      serving.delete(id);
-      if (!lost.has(id)) least = Math.min(least, serving.size);
-      await turn();
+    async bringUp(_: unknown, index: number) {
+      if (index > 0) throw new ContainerError("NOT_STARTED", "no more");
+      serving.add(`new-${index}`);
+      const labels = { [labelKeys.replica]: String(index) };
+      return { id: `new-${index}`, labels } as unknown as Container;
     },
     async revive({ id }: Container) {
+      if (isGone) throw new ContainerError("UNAVAILABLE", "the engine is gone");
       serving.add(id);
     },
-    async remove({ id }: Container) {
-      serving.delete(id);
+    ...{ retire: leave, remove: leave },
+  } as Partial<Fleet> as Fleet;
+  return {
+    ...{ fleet, serving },
+    least: () => least,
+    lose: () => {
+      isGone = true;
     },
-  } as unknown as Fleet;
-  const replaced = old.map((id, index) => ({ container: containerOf(id, index), image }));
-  const rollout = openRollout({ image, replicas, surge: 1, old: replaced }, fleet, {
-    logger: new FakeLogger(),
-  });
-  const lose = (id: string) => {
-    lost.add(id);
-    serving.delete(id);
-    rollout.lost(id);
   };
-  return { rollout, serving, least: () => least, lose };
-}
-
-const turn = () => new Promise((resolve) => setImmediate(resolve));
-
-function containerOf(id: string, index: number): Container {
-  return { id, name: id, labels: { [labelKeys.replica]: String(index) } } as unknown as Container;
 }

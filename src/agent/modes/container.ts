@@ -79,6 +79,7 @@ export function openContainerMode(
   let lastWords: readonly string[] = [];
   let isNudged = false;
   let isTroubled = false;
+  let wasEngineGone = false;
   let underWay: { tag: string; rollout: Rollout } | undefined;
   const watch = openReplicaWatch(
     { everyMs: asked.healthEveryMs, timeoutMs: health.timeoutMs },
@@ -99,7 +100,11 @@ export function openContainerMode(
   const watching = watchEvents(
     runtime,
     { [labelKeys.directory]: directory },
-    { tell: ({ id, action }) => onEvent(id, action), missed: nudge },
+    {
+      tell: ({ id, action }) => onEvent(id, action),
+      lost: () => (wasEngineGone = true),
+      missed: nudge,
+    },
     parts,
     always,
   );
@@ -162,9 +167,10 @@ export function openContainerMode(
       await ensureImage(image, each);
       const reconciling = {
         ...{ ...parts, fleet, traffic, watch, restarts, leaving, crashed },
-        ...{ behind: goOn, died, exchanging },
+        ...{ behind: goOn, died, exchanging, wasEngineGone: () => wasEngineGone },
       };
       await reconcile(image, { replicas, surge }, reconciling, each);
+      wasEngineGone = false;
       if (isTroubled) logger.info("All replicas can be looked after again");
       isTroubled = false;
     } catch (error) {
