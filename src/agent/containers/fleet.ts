@@ -10,7 +10,7 @@ import type { ContainerOptions } from "./container-options.ts";
 import { type ContainerProbeOptions, deathOf, untilContainerReady } from "./container-probe.ts";
 import { type ExposedPorts, onlyExposed } from "./exposed-ports.ts";
 import type { ReleaseImage } from "./release-image.ts";
-import { type App, configOf, hasLabels, labelsOf, replicaLabels } from "./replica.ts";
+import { type App, configOf, hasLabels, isReplicaOf, labelsOf, replicaLabels } from "./replica.ts";
 import { type Container, ContainerError, type ContainerRuntime, type Image } from "./runtime.ts";
 import { addressOf, type Traffic, type TrafficPort } from "./traffic.ts";
 
@@ -34,8 +34,8 @@ export interface FleetParts {
 
 /** How one container of the app is started, proved, let into the traffic, and taken out of it. */
 export interface Fleet {
-  /** See `configOf`. */
-  readonly config: string;
+  /** Whether a container is as one of this release would be started now. */
+  isReplicaOf(image: ReleaseImage, container: Container): boolean;
   /** All containers of the app, whatever their state. */
   list(call: Call): Promise<Container[]>;
   /** One more replica, ready, and in the traffic. What fails leaves no container behind. */
@@ -65,7 +65,7 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
   let saidOf: string | undefined;
   let lastSecond = 0;
   return {
-    config,
+    isReplicaOf: (image, container) => isReplicaOf(container, app, image, config),
     list: (call) => runtime.list(labelsOf(app), call),
     bringUp,
     admit,

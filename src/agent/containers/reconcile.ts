@@ -6,7 +6,7 @@ import type { Digest } from "../../oci/digest.ts";
 import { isReleaseFault } from "../fault.ts";
 import { type Fleet, orLog } from "./fleet.ts";
 import type { ReleaseImage } from "./release-image.ts";
-import { indexOf, isReplicaOf, labelKeys } from "./replica.ts";
+import { indexOf, labelKeys } from "./replica.ts";
 import type { Restarts } from "./restarts.ts";
 import { openRollout } from "./rollout.ts";
 import type { Container, ContainerRuntime } from "./runtime.ts";
@@ -23,6 +23,8 @@ export interface ReconcileParts {
   behind(work: Promise<unknown>): void;
   /** Those that have left the traffic by themselves. */
   crashed: Set<string>;
+  /** Whether the engine has been gone since the last look: what has ended then is not to blame for it. */
+  wasEngineGone(): boolean;
   /** Told of each replica that has ended by itself, how, and what it wrote last. */
   died(how: string, logTail: readonly string[]): void;
   /** Those that drain by somebody else's will, and are none of ours until they have. */
@@ -48,7 +50,7 @@ export async function reconcile(
   const running = all.filter(({ state }) => state === "running");
   await forgetGone(running, parts, call);
   await removeEnded(all, parts, call);
-  const ours = running.filter((one) => isReplicaOf(one, image, fleet.config));
+  const ours = running.filter((one) => fleet.isReplicaOf(image, one));
   const others = running.filter((one) => !ours.includes(one));
   if (ours.length === 0 && others.length > 0) {
     return replaceAll(others, { image, replicas, surge }, parts, call);
@@ -81,7 +83,7 @@ async function forgetGone(
 
 async function removeEnded(
   all: readonly Container[],
-  { fleet, runtime, restarts, crashed, died, clock, logger }: ReconcileParts,
+  { fleet, runtime, restarts, crashed, wasEngineGone, died, clock, logger }: ReconcileParts,
   call: Call,
 ): Promise<void> {
   for (const container of all) {
@@ -89,7 +91,7 @@ async function removeEnded(
     if (container.state === "paused") continue;
     const { name, exitCode, oomKilled, startedAt } = container;
     logger.warn("A replica has ended", { container: name, exitCode, oomKilled });
-    if (crashed.delete(container.id)) {
+    if (crashed.delete(container.id) && !wasEngineGone()) {
       const uptimeMs = startedAt ? clock.now().getTime() - startedAt.getTime() : 0;
       restarts.note(uptimeMs, indexOf(container));
       const how = oomKilled ? "was killed for its memory" : `ended with status ${exitCode}`;

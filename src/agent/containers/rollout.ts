@@ -77,11 +77,14 @@ export function openRollout(
     );
   }
 
-  /** The old ones first: at no moment do fewer serve than did before. */
+  /**
+   * The old ones first: at no moment do fewer serve than did before. For each that cannot be put back,
+   * as with an engine that is gone, a new one stays until somebody looks after them again.
+   */
   async function undo(call: Call): Promise<void> {
     for (const one of retired) one.abort();
     await Promise.all(retired.map(({ ended }) => ended));
-    await Promise.all(
+    const back = await Promise.all(
       retired.map(({ container, image: before }) =>
         orLog(
           fleet.revive(container, before, call),
@@ -91,8 +94,9 @@ export function openRollout(
         ),
       ),
     );
+    const needed = back.filter((isBack) => !isBack).length;
     await Promise.all(
-      fresh.map(async (container) => {
+      fresh.slice(needed).map(async (container) => {
         await orLog(
           fleet.retire(container, call),
           "a new container was not stopped",

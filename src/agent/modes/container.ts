@@ -81,6 +81,7 @@ export function openContainerMode(
   let lastWords: readonly string[] = [];
   let isNudged = false;
   let isTroubled = false;
+  let wasEngineGone = false;
   let underWay: { tag: string; fresh: readonly Container[] } | undefined;
   const view = openReplicasView(asked, {
     ...{ list: fleet.list, traffic, restarts, clock },
@@ -89,7 +90,11 @@ export function openContainerMode(
   const watching = watchEvents(
     runtime,
     { [labelKeys.directory]: directory },
-    { tell: ({ id, action }) => onEvent(id, action), missed: nudge },
+    {
+      tell: ({ id, action }) => onEvent(id, action),
+      lost: () => (wasEngineGone = true),
+      missed: nudge,
+    },
     parts,
     always,
   );
@@ -152,9 +157,10 @@ export function openContainerMode(
       await ensureImage(image, each);
       const reconciling = {
         ...{ ...parts, fleet, traffic, restarts, leaving, crashed },
-        ...{ behind: goOn, died },
+        ...{ behind: goOn, died, wasEngineGone: () => wasEngineGone },
       };
       await reconcile(image, { replicas, surge }, reconciling, each);
+      wasEngineGone = false;
       if (isTroubled) logger.info("All replicas can be looked after again");
       isTroubled = false;
     } catch (error) {
