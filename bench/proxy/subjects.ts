@@ -70,7 +70,7 @@ export async function openSubjects(
     };
     const program = built("src/proxy-main.js");
     const child = await started([process.execPath, program, JSON.stringify(settings)]);
-    const request = { do: "declare", routes: [routeTo(port, backend)] } as const;
+    const request = { do: "declare" as const, routes: [routeTo(port, backend)] };
     const call = { signal: AbortSignal.timeout(10_000) };
     await askProxy(join(directory, proxySocket), request, call);
     return { name: "dewy", host: place.host, port, pid: child.pid };

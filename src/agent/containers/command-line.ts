@@ -149,7 +149,12 @@ function failureFrom(program: string, errors: string, { what, secrets = [] }: In
     .filter(
       (line) => line !== "" && !/^see '.*--help'\.?$/i.test(line) && !/level=warn/.test(line),
     );
-  const text = concealedIn(said.slice(-3).join(" ") || "it gave no reason", secrets);
+  const words = said
+    .slice(-3)
+    .join(" ")
+    .replace(/^(docker|Error): /, "")
+    .replace(/\?\.$/, "?");
+  const text = concealedIn(words || "it gave no reason", secrets);
   const [, code = "REFUSED", hint] = meanings.find(([pattern]) => pattern.test(text)) ?? [];
   return new ContainerError(
     code,
