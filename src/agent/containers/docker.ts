@@ -7,12 +7,13 @@ import type { Call } from "../../base/call.ts";
 import type { Environment } from "../../base/environment.ts";
 import type { Credential } from "../../oci/credential.ts";
 import { dockerHub, isDockerHub } from "../../oci/docker-hub.ts";
-import { openCommandLine } from "./command-line.ts";
+import { openCommandLine, type SpokenLine } from "./command-line.ts";
 import { containersIn, imageIn } from "./described.ts";
 import {
   ContainerError,
   type ContainerEvent,
   type ContainerRuntime,
+  type LogLine,
   type PullOptions,
   type RunSpecification,
   type StoredImage,
@@ -73,7 +74,7 @@ export function openContainerRuntime({
   directory,
 }: RuntimeOptions): ContainerRuntime {
   const dialect = dialects[runtime];
-  const { run, lines } = openCommandLine(runtime, environment);
+  const { run, lines, spoken } = openCommandLine(runtime, environment);
 
   return {
     name: runtime,
@@ -126,6 +127,17 @@ export function openContainerRuntime({
       const args = ["rm", "--volumes", ...(force ? ["--force"] : []), id];
       const removing = { what: "rm", limitMs: slowLimitMs };
       await run(args, removing, call).catch(unless("NO_CONTAINER"));
+    },
+
+    async *logs(id, { tail, since, follow }, call) {
+      const args = [
+        ...["logs", "--timestamps"],
+        ...(tail === undefined ? [] : ["--tail", String(tail)]),
+        ...(since === undefined ? [] : ["--since", since]),
+        ...(follow ? ["--follow"] : []),
+        id,
+      ];
+      for await (const line of spoken(args, { what: "logs" }, call)) yield* logLine(line);
     },
 
     async logTail(id, count, call) {
@@ -255,6 +267,16 @@ function eventIn(line: string): ContainerEvent | undefined {
   if (!success) return undefined;
   const [id, action] = [output.id ?? output.ID, output.Action ?? output.Status];
   return id && action ? { id, action } : undefined;
+}
+
+const stamped = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d) ?(.*)$/s;
+
+/** What has no time is the engine's own word. */
+function logLine({ stream, text: line }: SpokenLine): LogLine[] {
+  const [, time, fraction = "", zone, text = ""] = stamped.exec(line) ?? [];
+  if (time === undefined) return [];
+  const second = new Date(`${time}${zone}`).toISOString().slice(0, 19);
+  return [{ at: `${second}.${fraction.padEnd(9, "0")}Z`, stream, text }];
 }
 
 function storedImage(line: string): StoredImage[] {
