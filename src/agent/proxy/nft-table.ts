@@ -116,9 +116,11 @@ function elementsOf({ ports, gone, opened }: TableContent): string[] {
   ];
 }
 
-function rulesOf({ serving, leaving, networks }: TableContent, open: readonly number[]): string[] {
+function rulesOf(content: TableContent, open: readonly number[]): string[] {
+  const { serving, leaving, networks, opened } = content;
   const ours = "ct status dnat meta l4proto tcp ct original proto-dst @ports";
-  const interfaces = [...new Set(networks.map((one) => quoted(one.interface)))].join(", ");
+  const near = [...networks.map((one) => one.interface), ...opened];
+  const guarded = [...new Set(near)].map(quoted).join(", ");
   return [
     "arriving fib daddr type local goto choose",
     // The kernel does not send from ::1 to anybody else.
@@ -136,7 +138,7 @@ function rulesOf({ serving, leaving, networks }: TableContent, open: readonly nu
     ),
     ...[...serving, ...leaving].flatMap(translationOf),
     ...returnRules(serving, networks).map((rule) => `leaving ${ours} ${rule} masquerade`),
-    ...(interfaces ? [`guard iifname { ${interfaces} } ip daddr 127.0.0.0/8 drop`] : []),
+    ...(guarded ? [`guard iifname { ${guarded} } ip daddr 127.0.0.0/8 drop`] : []),
     ...["passing", "sent", "received"].map((chain) => `${chain} ct status dnat goto cut`),
     // Those that the rules after it send pass here too.
     "cut tcp flags & rst == rst accept",
