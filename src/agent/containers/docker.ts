@@ -100,7 +100,7 @@ export function openContainerRuntime({
     },
 
     async run(specification, call) {
-      const secrets = specification.options.flatMap((word) => word.split("=").slice(1).join("="));
+      const secrets = specification.options.flatMap(valuesIn);
       const what = `run ${specification.name}`;
       const limitMs = slowLimitMs;
       const output = await run(runArguments(specification), { what, secrets, limitMs }, call);
@@ -230,6 +230,12 @@ function entryFor(credential: Credential): object {
   if (credential.kind === "identity-token") return { identitytoken: credential.token.reveal() };
   const pair = `${credential.username}:${credential.password.reveal()}`;
   return { auth: Buffer.from(pair).toString("base64") };
+}
+
+/** Of `--env=KEY=VALUE` both `KEY=VALUE` and `VALUE`: the engine may repeat either. */
+function valuesIn(word: string): string[] {
+  const parts = word.split("=");
+  return parts.map((_, place) => parts.slice(place + 1).join("="));
 }
 
 function runArguments(specification: RunSpecification): string[] {
