@@ -20,7 +20,13 @@ await runApp(
     ...{ environment: process.env, userAgent: "dewy/test" },
     container: {
       ...{ runtime: "docker", replicas: 2, surge: 1, baseName: "app", stopOnExit: false },
-      ...{ proxy: "built-in", proxySocket: undefined, proxyIdleMs: 0, proxyProtocol: undefined },
+      ...{
+        proxy: "built-in",
+        proxySocket: undefined,
+        proxyIdleMs: 0,
+        healthEveryMs: 2_000,
+        proxyProtocol: undefined,
+      },
       ...{ network: undefined, networkAlias: undefined, maximumConnections: undefined },
       ...{ mappings: [{ port: Number(port), containerPort: 8080 }], command: [], runOptions: [] },
     },

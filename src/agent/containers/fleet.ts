@@ -7,10 +7,16 @@ import type { Observe } from "../event.ts";
 import type { DataPlane } from "../proxy/data-plane.ts";
 import type { HealthOptions } from "../readiness/health.ts";
 import type { ContainerOptions } from "./container-options.ts";
-import { type ContainerProbeOptions, deathOf, untilContainerReady } from "./container-probe.ts";
+import {
+  type ContainerProbeOptions,
+  deathOf,
+  namedProbe,
+  untilContainerReady,
+} from "./container-probe.ts";
 import { type ExposedPorts, onlyExposed } from "./exposed-ports.ts";
 import type { ReleaseImage } from "./release-image.ts";
 import { type App, configOf, hasLabels, isReplicaOf, labelsOf, replicaLabels } from "./replica.ts";
+import type { ReplicaWatch } from "./replica-watch.ts";
 import { type Container, ContainerError, type ContainerRuntime, type Image } from "./runtime.ts";
 import { addressOf, type Traffic, type TrafficPort } from "./traffic.ts";
 
@@ -27,6 +33,7 @@ export interface FleetParts {
   runtime: ContainerRuntime;
   plane: DataPlane;
   traffic: Traffic;
+  watch: ReplicaWatch;
   clock: Clock;
   logger: Logger;
   observe: Observe;
@@ -58,8 +65,9 @@ const discardLimitMs = 30_000;
 
 export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
   const { app, container: asked, health, drainMs, environment } = options;
-  const { runtime, plane, traffic, clock, logger } = parts;
-  const config = configOf(asked, plane.reach === "published");
+  const { runtime, plane, traffic, watch, clock, logger } = parts;
+  const isPublished = plane.reach !== "inside";
+  const config = configOf(asked, isPublished);
   /** By their references: what has a digest does not change. */
   const images = new Map<string, Image>();
   let saidOf: string | undefined;
@@ -72,6 +80,7 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
     probeOf,
 
     async retire(container, call) {
+      watch.end(container.id);
       await traffic.withdraw([container.id], call);
       const left = await traffic.drain(container.id, drainMs, call);
       if (left > 0) {
@@ -95,6 +104,7 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
     },
 
     async remove(container, call) {
+      watch.end(container.id);
       await traffic.withdraw([container.id], call);
       await runtime.stop(container.id, failedStopGraceMs, call);
       await runtime.remove(container.id, { force: true }, call);
@@ -108,8 +118,7 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
     const specification = {
       ...{ name, image: image.reference, command: asked.command, options: asked.runOptions },
       labels,
-      publish:
-        plane.reach === "published" ? unique(on.map(({ containerPort }) => containerPort)) : [],
+      publish: isPublished ? unique(on.map(({ containerPort }) => containerPort)) : [],
       network: asked.network,
     };
     logger.info("Starting new container", {
@@ -135,7 +144,12 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
       await runtime.rename(container.id, network, networkAlias, call);
     }
     const now = (await runtime.inspect(container.id, call)) ?? container;
-    await traffic.admit([now], await portsOf(image, call), call);
+    const ports = await portsOf(image, call);
+    await traffic.admit([now], ports, call);
+    watch.begin({
+      ...{ container: now, tag: image.tag, probe: namedProbe(probe) },
+      admit: (each) => traffic.admit([now], ports, each),
+    });
   }
 
   async function probeOf(container: Container, image: ReleaseImage, call: Call) {

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { FakeLogger } from "../../base/logger.fake.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Fleet } from "./fleet.ts";
+import { labelKeys } from "./replica.ts";
 import { openRollout } from "./rollout.ts";
 import { type Container, ContainerError } from "./runtime.ts";
 
@@ -55,7 +56,8 @@ function playing() {
     async bringUp(_: unknown, index: number) {
       if (index > 0) throw new ContainerError("NOT_STARTED", "no more");
       serving.add(`new-${index}`);
-      return { id: `new-${index}` } as Container;
+      const labels = { [labelKeys.replica]: String(index) };
+      return { id: `new-${index}`, labels } as unknown as Container;
     },
     async revive({ id }: Container) {
       if (isGone) throw new ContainerError("UNAVAILABLE", "the engine is gone");

@@ -62,7 +62,7 @@ export async function untilReady(
     const message = `it was not ready within ${timeoutMs / 1000} s: ${messageOf(last)}`;
     throw new ProbeError("NOT_READY", message, {
       cause: last,
-      hint: "look at what it wrote to its standard error, or give it more time by --health-timeout",
+      hint: "dewy logs shows what it wrote; --health-timeout gives it more time",
     });
   }
 }
@@ -97,7 +97,8 @@ export async function watchOver(
   }
 }
 
-async function failureOf(
+/** Asks once, for five seconds at the most. @returns why the answer was bad, if it was */
+export async function failureOf(
   probe: Probe,
   target: ProbeTarget,
   timeoutMs: number,
