@@ -27,13 +27,15 @@ export interface BakeParts {
  */
 export async function bakeReplicas(
   image: ReleaseImage,
-  { fresh, old }: { fresh: readonly Container[]; old: readonly Container[] },
+  replicas: { fresh: readonly Container[]; old: readonly Container[] },
   health: HealthOptions,
   { fleet, runtime, traffic, logger }: BakeParts,
   call: Call,
 ): Promise<void> {
   if (health.bakeMs === 0) return;
   const { tag } = image;
+  const { old } = replicas;
+  const fresh = [...replicas.fresh]; // also those that a rollout counts as lost meanwhile
   logger.info("Bake: watching the first new replicas beside the old ones", {
     ...{ tag, bakeMs: health.bakeMs, replicas: fresh.length },
   });
