@@ -12,6 +12,7 @@ import type { Http } from "./config-http.ts";
 import type { Tls } from "./config-tls.ts";
 import { limitConnections } from "./server-connections.ts";
 import { openHttp2 } from "./server-http2.ts";
+import { partInOrder } from "./server-parting.ts";
 import {
   clientVerification,
   followCertificates,
@@ -64,8 +65,9 @@ export async function openServer(
 ): Promise<RegistryServer> {
   if (tls === undefined) {
     const server = createServer(options);
-    server.on("connection", expectRequest);
-    return { ...common(server, parts), sessions: new Set(), release: async () => {} };
+    const { speaksHttp1, ...first } = common(server, parts);
+    server.on("connection", speaksHttp1);
+    return { ...first, sessions: new Set(), release: async () => {} };
   }
   const { server, following } = await openTls(tls, parts, {
     ...options,
@@ -73,6 +75,7 @@ export async function openServer(
     ALPNProtocols: http2.disabled ? ["http/1.1"] : ["h2", "http/1.1"],
     handshakeTimeout: headersTimeoutMs,
   });
+  const { speaksHttp1, ...first } = common(server, parts);
   const second = openHttp2({ idleConnectionMs, idleRequestMs });
   const [speakHttp1] = server.rawListeners("secureConnection");
   server.removeAllListeners("secureConnection");
@@ -81,10 +84,9 @@ export async function openServer(
     else if (socket.alpnProtocol === "h2") second.speak(socket);
     else {
       speakHttp1?.call(server, socket);
-      expectRequest(socket);
+      speaksHttp1(socket);
     }
   });
-  const first = common(server, parts);
   return {
     ...first,
     sessions: second.sessions,
@@ -111,11 +113,6 @@ async function openTls(tls: Tls, parts: ServerParts, how: TlsOptions) {
   return { server, following };
 }
 
-/** Node gives a connection that never says anything the time of a request. */
-function expectRequest(socket: Socket): void {
-  socket.setTimeout(headersTimeoutMs);
-}
-
 function common(server: HttpServer | HttpsServer, parts: Pick<ServerParts, "clock" | "logger">) {
   server.setTimeout(idleRequestMs);
   server.on("request", ({ socket }) => socket.setTimeout(idleRequestMs));
@@ -127,8 +124,16 @@ function common(server: HttpServer | HttpsServer, parts: Pick<ServerParts, "cloc
     socket.once("close", () => sockets.delete(socket));
   });
   limitConnections({ server, sockets, most: mostConnections() }, parts);
-  const prependListener = (listener: RequestListener) => {
-    server.prependListener("request", listener);
+  const parting = partInOrder(server, parts.clock);
+  const speaksHttp1 = (socket: Socket) => {
+    parting(socket);
+    socket.setTimeout(headersTimeoutMs); // or Node gives one that says nothing the time of a request
   };
-  return { server, sockets, prependListener };
+  const prependListener = (listener: RequestListener) => {
+    server.prependListener("request", (request, response) => {
+      // Behind the last answer nothing is served (RFC 9112, section 9.6).
+      if (!request.socket.writableEnded) listener(request, response);
+    });
+  };
+  return { server, sockets, prependListener, speaksHttp1 };
 }
