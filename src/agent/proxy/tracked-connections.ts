@@ -89,6 +89,11 @@ export function translation(port: number, host: string, inner: number): Translat
   return `${port} ${plainAddress(host)} ${inner}`;
 }
 
+/** `host port` of those who have any. */
+export function endsIn(counts: Counts): Set<string> {
+  return new Set([...counts.keys()].map((key) => key.slice(key.indexOf(" ") + 1)));
+}
+
 /** An IPv6 address in one form, however it was written. */
 function plainAddress(host: string): string {
   return host.includes(":") ? new URL(`http://[${host}]/`).hostname.slice(1, -1) : host;
