@@ -116,9 +116,10 @@ function elementsOf({ ports, gone, opened }: TableContent): string[] {
   ];
 }
 
+const ours = "ct status dnat meta l4proto tcp ct original proto-dst @ports";
+
 function rulesOf(content: TableContent, open: readonly number[]): string[] {
-  const { serving, leaving, networks, opened } = content;
-  const ours = "ct status dnat meta l4proto tcp ct original proto-dst @ports";
+  const { serving, leaving, networks, opened, gone } = content;
   const near = [...networks.map((one) => one.interface), ...opened];
   const guarded = [...new Set(near)].map(quoted).join(", ");
   return [
@@ -138,7 +139,14 @@ function rulesOf(content: TableContent, open: readonly number[]): string[] {
     ),
     ...[...serving, ...leaving].flatMap(translationOf),
     ...returnRules(serving, networks).map((rule) => `leaving ${ours} ${rule} masquerade`),
-    ...(guarded ? [`guard iifname { ${guarded} } ip daddr 127.0.0.0/8 drop`] : []),
+    ...(guarded ? [`guard ip daddr 127.0.0.0/8 iifname { ${guarded} } drop`] : []),
+    ...(gone.length > 0 ? cuttingRules() : []),
+  ];
+}
+
+/** Of each packet, and so only while they are needed. */
+function cuttingRules(): string[] {
+  return [
     ...["passing", "sent", "received"].map((chain) => `${chain} ct status dnat goto cut`),
     // Those that the rules after it send pass here too.
     "cut tcp flags & rst == rst accept",
