@@ -7,7 +7,9 @@ import type { ReleaseImage } from "./release-image.ts";
 import type { Container } from "./runtime.ts";
 
 const call = { signal: new AbortController().signal };
-const image = { tag: "v2", reference: "r/app@sha256:2", digest: "sha256:2" } as ReleaseImage;
+const image = {
+  ...{ tag: "v2", reference: "r/app@sha256:2", digest: "sha256:2" },
+} as unknown as ReleaseImage;
 
 it("fails by a new replica that has lost the traffic meanwhile, and is none of the rollout's any more", async () => {
   const health = { command: "exit 1", timeoutMs: 30_000, bakeMs: 1 } as HealthOptions;

@@ -2,14 +2,16 @@ import { tmpdir } from "node:os";
 import { expect, it } from "vitest";
 import { FakeClock } from "../../base/clock.fake.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
-import type { DataPlane } from "../proxy/data-plane.ts";
+import type { DataPlane, Route } from "../proxy/data-plane.ts";
 import { type FleetOptions, type FleetParts, openFleet } from "./fleet.ts";
 import type { ReleaseImage } from "./release-image.ts";
 import type { Container, ContainerRuntime, RunSpecification } from "./runtime.ts";
 import { openTraffic } from "./traffic.ts";
 
 const call = { signal: new AbortController().signal };
-const image = { tag: "v2", reference: "r/app@sha256:2", digest: "sha256:2" } as ReleaseImage;
+const image = {
+  ...{ tag: "v2", reference: "r/app@sha256:2", digest: "sha256:2" },
+} as unknown as ReleaseImage;
 
 it("does not count one that ends while it is let into the traffic", async () => {
   const { fleet, traffic, watched, runtime, declared } = fleetOf({ endsAfterDeclarations: 1 });
@@ -41,11 +43,11 @@ function fleetOf({ endsAfterDeclarations }: { endsAfterDeclarations: number }) {
   const watched: string[] = [];
   const plane = {
     ...{ name: "built-in", reach: "published" },
-    async declare(routes) {
+    async declare(routes: readonly Route[]) {
       declarations.push(routes.length);
       if (declarations.length >= endsAfterDeclarations) runtime.isRunning = false;
     },
-  } as DataPlane;
+  } as unknown as DataPlane;
   const traffic = openTraffic(plane, { clock, logger });
   const watch = {
     begin: ({ container }: { container: Container }) => void watched.push(container.id),
