@@ -99,16 +99,20 @@ describe("documents", () => {
     expect(shape("README.ja.md")).toEqual(shape("README.md"));
   });
 
-  it("writes the glossary in order", () => {
-    const words = [...read("docs/glossary.md").matchAll(/^\| ([a-z ]+) \|/gm)]
-      .map((match) => match[1] ?? "")
-      .filter((word) => word !== "word");
+  it("writes the glossary in order, and of the same words in both languages", () => {
+    const words = wordsOf("docs/glossary.md");
 
     expect(words).toEqual(words.toSorted());
+    expect(wordsOf("docs/ja/glossary.md")).toEqual(words);
   });
 });
 
 const read = (name: string): string => readFileSync(join(root, name), "utf8");
+
+const wordsOf = (glossary: string): string[] =>
+  [...read(glossary).matchAll(/^\| ([a-z -]+) \|/gm)]
+    .map(([, word = ""]) => word)
+    .filter((word) => word !== "word");
 
 /** As GitHub makes them of headings. */
 const anchorsIn = (text: string): string[] =>

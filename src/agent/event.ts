@@ -95,6 +95,9 @@ export type AgentEvent =
   /** A generation is in service; `tag` is unknown where the ledger was lost. */
   | { type: "app started"; reason: StartReason; tag: string | undefined; pid: number }
   | { type: "app died"; how: string }
+  /** A container that serves answers badly; `isServing` when it has the traffic all the same. */
+  | { type: "replica unwell"; replica: string; tag: string; reason: string; isServing: boolean }
+  | { type: "replica well again"; replica: string; tag: string }
   /** All that each port has carried so far, told every few seconds. */
   | { type: "traffic carried"; ports: readonly PortStatistics[] }
   /** After failed polls or deployments all is well again. */

@@ -8,6 +8,7 @@ import type { Logger } from "../base/logger.ts";
 import { mostConnections } from "../base/open-files.ts";
 import type { Http } from "./config-http.ts";
 import { limitConnections } from "./server-connections.ts";
+import { partInOrder } from "./server-parting.ts";
 
 /** A server that is not listening yet, with all it speaks. */
 export interface RegistryServer {
@@ -53,28 +54,24 @@ export async function openServer(
 ): Promise<RegistryServer> {
   if (tls === undefined) {
     const server = createServer(options);
-    server.on("connection", expectRequest);
-    return { ...common(server, parts), sessions: new Set(), release: async () => {} };
+    const { speaksHttp1, ...first } = common(server, parts);
+    server.on("connection", speaksHttp1);
+    return { ...first, sessions: new Set(), release: async () => {} };
   }
-  const { openSecureServer } = await import("./server-secure.ts");
+  const { openTlsServer, speakBoth } = await import("./server-secure.ts");
   const how = { ...options, handshakeTimeout: headersTimeoutMs };
-  const times = { idleConnectionMs, idleRequestMs };
-  const secure = await openSecureServer({ tls, http2, how, times, expectRequest }, parts);
-  const first = common(secure.server, parts);
+  const { server, following } = await openTlsServer({ tls, http2, how }, parts);
+  const { speaksHttp1, ...first } = common(server, parts);
+  const second = speakBoth({ server, tls, speaksHttp1, idleConnectionMs, idleRequestMs });
   return {
     ...first,
-    sessions: secure.sessions,
+    sessions: second.sessions,
     prependListener(listener) {
       first.prependListener(listener);
-      secure.prependListener(listener);
+      second.prependListener(listener);
     },
-    release: secure.release,
+    release: following.stop,
   };
-}
-
-/** Node gives a connection that never says anything the time of a request. */
-function expectRequest(socket: Socket): void {
-  socket.setTimeout(headersTimeoutMs);
 }
 
 function common(server: HttpServer | HttpsServer, parts: Pick<ServerParts, "clock" | "logger">) {
@@ -88,8 +85,16 @@ function common(server: HttpServer | HttpsServer, parts: Pick<ServerParts, "cloc
     socket.once("close", () => sockets.delete(socket));
   });
   limitConnections({ server, sockets, most: mostConnections() }, parts);
-  const prependListener = (listener: RequestListener) => {
-    server.prependListener("request", listener);
+  const parting = partInOrder(server, parts.clock);
+  const speaksHttp1 = (socket: Socket) => {
+    parting(socket);
+    socket.setTimeout(headersTimeoutMs); // or Node gives one that says nothing the time of a request
   };
-  return { server, sockets, prependListener };
+  const prependListener = (listener: RequestListener) => {
+    server.prependListener("request", (request, response) => {
+      // Behind the last answer nothing is served (RFC 9112, section 9.6).
+      if (!request.socket.writableEnded) listener(request, response);
+    });
+  };
+  return { server, sockets, prependListener, speaksHttp1 };
 }

@@ -54,7 +54,7 @@ echo "$VERSION $(hostname) $(id -u)" > /www/index.html
 httpd -f -p "\${PORT:-8080}" -h /www & wait
 `,
   "www/cgi-bin/health": `#!/bin/sh
-if [ -n "$SICK" ]; then printf 'HTTP/1.1 500 Sick\\r\\nConnection: close\\r\\n\\r\\nsick\\n'
+if [ -n "$SICK" ] || [ -e /tmp/sick ]; then printf 'HTTP/1.1 500 Sick\\r\\nConnection: close\\r\\n\\r\\nsick\\n'
 else printf 'Content-Type: text/plain\\r\\n\\r\\n%s\\n' "$VERSION"; fi
 `,
   "www/cgi-bin/slow": `#!/bin/sh

@@ -76,6 +76,21 @@ describe("the agent of containers", { timeout: 300_000 }, () => {
       await stage.runs("v1.0.0", 2);
     });
 
+    it("exchanges replicas that were started when the app had another name", async () => {
+      const stage = await bed.stage();
+      const agent = await stage.deployed(["--name", "before"]);
+      const load = stage.load();
+      await agent.stop();
+
+      stage.start([...two, "--name", "after"]);
+
+      await until("all of them have the new name", async () => {
+        const all = await stage.containers();
+        return all.length === 2 && all.every(({ name }) => name.startsWith("after-"));
+      });
+      await load.stop();
+    });
+
     it("exchanges replicas that were started with other options", async () => {
       const stage = await bed.stage();
       const agent = await stage.deployed();

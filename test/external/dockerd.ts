@@ -21,9 +21,8 @@ export interface BridgedDocker {
   /** For `DOCKER_HOST`. */
   host: string;
   docker: Docker;
-  daemon: Daemon;
-  /** Once more, after `daemon.stop()`. */
-  startAgain(): Promise<Daemon>;
+  /** It ends, and is there again. */
+  restart(): Promise<void>;
 }
 
 /** As `startDockerd`, with a network: containers have addresses that this host reaches. */
@@ -35,9 +34,12 @@ export async function startBridgedDockerd(
   const { bridge, pool } = await addBridge(atEnd);
   const networking = [`--bridge=${bridge}`, `--default-address-pool=base=${pool},size=28`];
   const start = () => daemonIn(directory, [...networking, ...options], atEnd);
-  const daemon = await start();
-  const docker = dockerOf(directory);
-  return { host: socketOf(directory), docker, daemon, startAgain: start };
+  let daemon = await start();
+  const restart = async () => {
+    await daemon.stop();
+    daemon = await start();
+  };
+  return { host: socketOf(directory), docker: dockerOf(directory), restart };
 }
 
 const socketOf = (directory: string) => `unix://${join(directory, "docker.sock")}`;

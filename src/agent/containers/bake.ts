@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Call } from "../../base/call.ts";
 import type { Logger } from "../../base/logger.ts";
+import { isReleaseFault } from "../fault.ts";
 import type { HealthOptions } from "../readiness/health.ts";
 import { watchOver } from "../readiness/probe.ts";
 import { ProbeError } from "../readiness/probe-error.ts";
@@ -60,6 +61,7 @@ export async function bakeReplicas(
 
 function asUnhealthy(death: Promise<never>): Promise<never> {
   return death.catch((cause) => {
+    if (!isReleaseFault(cause)) throw cause;
     throw new ProbeError("UNHEALTHY", `it got the traffic, and then ${cause.message}`, { cause });
   });
 }

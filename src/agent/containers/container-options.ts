@@ -1,6 +1,6 @@
 import type { PortMapping } from "./port-mapping.ts";
 
-export const dataPlanes = ["built-in", "haproxy", "none"] as const;
+export const dataPlanes = ["built-in", "nftables", "haproxy", "none"] as const;
 
 /** What is said of an app of containers beyond what is said of any app. */
 export interface ContainerOptions {
@@ -20,6 +20,8 @@ export interface ContainerOptions {
   proxyProtocol: "v2" | undefined;
   /** At a time, over all ports; without it, what the limit of open files allows. */
   maximumConnections: number | undefined;
+  /** How often one that serves is asked again how it is; 0 for never. */
+  healthEveryMs: number;
   /** A network they are in, and what they are called there once they are ready. */
   network: string | undefined;
   networkAlias: string | undefined;

@@ -68,6 +68,12 @@ export async function untilContainerReady(
   }
 }
 
+/** What `health` asks for by name, as that is meant to be asked often; `undefined` without a word of it. */
+export function namedProbe({ health, place, addresses }: ContainerProbeOptions): Probe | undefined {
+  const [first] = addresses;
+  return allOf(probesFor(health, first && ((_, call) => connectionTo(first, call)), place));
+}
+
 /** Asks one time whether it works. @throws {ProbeError} */
 export async function askContainer(
   container: Container,

@@ -7,10 +7,16 @@ import type { Observe } from "../event.ts";
 import type { DataPlane } from "../proxy/data-plane.ts";
 import type { HealthOptions } from "../readiness/health.ts";
 import type { ContainerOptions } from "./container-options.ts";
-import { type ContainerProbeOptions, deathOf, untilContainerReady } from "./container-probe.ts";
+import {
+  type ContainerProbeOptions,
+  deathOf,
+  namedProbe,
+  untilContainerReady,
+} from "./container-probe.ts";
 import { type ExposedPorts, onlyExposed } from "./exposed-ports.ts";
 import type { ReleaseImage } from "./release-image.ts";
-import { type App, configOf, hasLabels, labelsOf, replicaLabels } from "./replica.ts";
+import { type App, configOf, hasLabels, isReplicaOf, labelsOf, replicaLabels } from "./replica.ts";
+import type { ReplicaWatch } from "./replica-watch.ts";
 import { type Container, ContainerError, type ContainerRuntime, type Image } from "./runtime.ts";
 import { addressOf, type Traffic, type TrafficPort } from "./traffic.ts";
 
@@ -27,6 +33,7 @@ export interface FleetParts {
   runtime: ContainerRuntime;
   plane: DataPlane;
   traffic: Traffic;
+  watch: ReplicaWatch;
   clock: Clock;
   logger: Logger;
   observe: Observe;
@@ -34,8 +41,8 @@ export interface FleetParts {
 
 /** How one container of the app is started, proved, let into the traffic, and taken out of it. */
 export interface Fleet {
-  /** See `configOf`. */
-  readonly config: string;
+  /** Whether a container is as one of this release would be started now. */
+  isReplicaOf(image: ReleaseImage, container: Container): boolean;
   /** All containers of the app, whatever their state. */
   list(call: Call): Promise<Container[]>;
   /** One more replica, ready, and in the traffic. What fails leaves no container behind. */
@@ -58,20 +65,22 @@ const discardLimitMs = 30_000;
 
 export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
   const { app, container: asked, health, drainMs, environment } = options;
-  const { runtime, plane, traffic, clock, logger } = parts;
-  const config = configOf(asked, plane.reach === "published");
+  const { runtime, plane, traffic, watch, clock, logger } = parts;
+  const isPublished = plane.reach !== "inside";
+  const config = configOf(asked, isPublished);
   /** By their references: what has a digest does not change. */
   const images = new Map<string, Image>();
   let saidOf: string | undefined;
   let lastSecond = 0;
   return {
-    config,
+    isReplicaOf: (image, container) => isReplicaOf(container, app, image, config),
     list: (call) => runtime.list(labelsOf(app), call),
     bringUp,
     admit,
     probeOf,
 
     async retire(container, call) {
+      watch.end(container.id);
       await traffic.withdraw([container.id], call);
       const left = await traffic.drain(container.id, drainMs, call);
       if (left > 0) {
@@ -95,6 +104,7 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
     },
 
     async remove(container, call) {
+      watch.end(container.id);
       await traffic.withdraw([container.id], call);
       await runtime.stop(container.id, failedStopGraceMs, call);
       await runtime.remove(container.id, { force: true }, call);
@@ -108,8 +118,7 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
     const specification = {
       ...{ name, image: image.reference, command: asked.command, options: asked.runOptions },
       labels,
-      publish:
-        plane.reach === "published" ? unique(on.map(({ containerPort }) => containerPort)) : [],
+      publish: isPublished ? unique(on.map(({ containerPort }) => containerPort)) : [],
       network: asked.network,
     };
     logger.info("Starting new container", {
@@ -135,7 +144,12 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
       await runtime.rename(container.id, network, networkAlias, call);
     }
     const now = (await runtime.inspect(container.id, call)) ?? container;
-    await traffic.admit([now], await portsOf(image, call), call);
+    const ports = await portsOf(image, call);
+    await traffic.admit([now], ports, call);
+    watch.begin({
+      ...{ container: now, tag: image.tag, probe: namedProbe(probe) },
+      admit: (each) => traffic.admit([now], ports, each),
+    });
   }
 
   async function probeOf(container: Container, image: ReleaseImage, call: Call) {

@@ -6,15 +6,17 @@ import type { Digest } from "../../oci/digest.ts";
 import { isReleaseFault } from "../fault.ts";
 import { type Fleet, orLog } from "./fleet.ts";
 import type { ReleaseImage } from "./release-image.ts";
-import { indexOf, isReplicaOf, labelKeys } from "./replica.ts";
+import { indexOf, labelKeys } from "./replica.ts";
+import type { ReplicaWatch } from "./replica-watch.ts";
 import type { Restarts } from "./restarts.ts";
-import { openRollout } from "./rollout.ts";
+import { openRollout, type Rollout } from "./rollout.ts";
 import type { Container, ContainerRuntime } from "./runtime.ts";
 import type { Traffic } from "./traffic.ts";
 
 export interface ReconcileParts {
   fleet: Fleet;
   traffic: Traffic;
+  watch: ReplicaWatch;
   runtime: ContainerRuntime;
   restarts: Restarts;
   clock: Clock;
@@ -23,8 +25,12 @@ export interface ReconcileParts {
   behind(work: Promise<unknown>): void;
   /** Those that have left the traffic by themselves. */
   crashed: Set<string>;
+  /** Whether the engine has been gone since the last look: what has ended then is not to blame for it. */
+  wasEngineGone(): boolean;
   /** Told of each replica that has ended by itself, how, and what it wrote last. */
   died(how: string, logTail: readonly string[]): void;
+  /** A rollout has begun, or is over. */
+  exchanging(rollout: { tag: string; rollout: Rollout } | undefined): void;
   /** Those that drain by somebody else's will, and are none of ours until they have. */
   leaving: Set<string>;
 }
@@ -35,7 +41,7 @@ const logTailLines = 50;
  * Makes what runs what should run: `replicas` of `image`, ready and in the traffic, and nothing else.
  *
  * Replicas that are there already are adopted. Those that have ended are removed and replaced, later
- * and later. Those of another release, or started with other options, are replaced one by one.
+ * and later; those that are unwell for too long, once another one serves in their place. Those of another release, or started with other options, are replaced one by one.
  */
 export async function reconcile(
   image: ReleaseImage,
@@ -43,12 +49,12 @@ export async function reconcile(
   parts: ReconcileParts,
   call: Call,
 ): Promise<void> {
-  const { fleet, traffic, logger, leaving } = parts;
+  const { fleet, traffic, watch, logger, leaving } = parts;
   const all = (await fleet.list(call)).filter(({ id }) => !leaving.has(id));
   const running = all.filter(({ state }) => state === "running");
   await forgetGone(running, parts, call);
   await removeEnded(all, parts, call);
-  const ours = running.filter((one) => isReplicaOf(one, image, fleet.config));
+  const ours = running.filter((one) => fleet.isReplicaOf(image, one));
   const others = running.filter((one) => !ours.includes(one));
   if (ours.length === 0 && others.length > 0) {
     return replaceAll(others, { image, replicas, surge }, parts, call);
@@ -56,8 +62,14 @@ export async function reconcile(
   await adopt(ours, parts, call);
   // Half exchanged by an agent that was killed: those before them serve until all are there.
   if (ours.length < replicas) await adopt(thoseBefore(ours, others), parts, call);
-  const serving = ours.filter(({ id }) => traffic.serving.has(id)).sort(byIndex);
+  const isKnown = ({ id }: Container) => traffic.serving.has(id) || watch.unwell(id) !== undefined;
+  const overdue = ours.filter(({ id }) => watch.isOverdue(id));
+  const serving = ours
+    .filter((one) => isKnown(one) && !overdue.includes(one))
+    .sort(byIndex)
+    .sort((a, b) => Number(!!watch.unwell(a.id)) - Number(!!watch.unwell(b.id)));
   await addMissing(serving, image, replicas, parts, call);
+  if (serving.length >= replicas) await replaceOverdue(overdue, parts, call);
   for (const surplus of serving.slice(replicas)) letGo(surplus, parts, call);
   if (others.length === 0 || serving.length < replicas) return;
   logger.info("Containers of another release or with other options are let go", {
@@ -68,20 +80,23 @@ export async function reconcile(
 
 async function forgetGone(
   running: readonly Container[],
-  { traffic, crashed, logger }: ReconcileParts,
+  { traffic, watch, crashed, logger }: ReconcileParts,
   call: Call,
 ): Promise<void> {
   const ids = new Set(running.map(({ id }) => id));
-  const gone = [...traffic.serving].filter((id) => !ids.has(id));
+  const gone = [...new Set([...traffic.serving, ...watch.ids])].filter((id) => !ids.has(id));
   if (gone.length === 0) return;
   logger.warn("Replicas are gone, and leave the traffic", { count: gone.length });
-  for (const id of gone) crashed.add(id);
+  for (const id of gone) {
+    crashed.add(id);
+    watch.end(id);
+  }
   await traffic.withdraw(gone, call);
 }
 
 async function removeEnded(
   all: readonly Container[],
-  { fleet, runtime, restarts, crashed, died, clock, logger }: ReconcileParts,
+  { fleet, runtime, restarts, crashed, wasEngineGone, died, clock, logger }: ReconcileParts,
   call: Call,
 ): Promise<void> {
   for (const container of all) {
@@ -89,7 +104,7 @@ async function removeEnded(
     if (container.state === "paused") continue;
     const { name, exitCode, oomKilled, startedAt } = container;
     logger.warn("A replica has ended", { container: name, exitCode, oomKilled });
-    if (crashed.delete(container.id)) {
+    if (crashed.delete(container.id) && !wasEngineGone()) {
       const uptimeMs = startedAt ? clock.now().getTime() - startedAt.getTime() : 0;
       restarts.note(uptimeMs, indexOf(container));
       const how = oomKilled ? "was killed for its memory" : `ended with status ${exitCode}`;
@@ -104,8 +119,10 @@ async function removeEnded(
  * slow has as long as a new one, and only one that fails is removed, not one the engine cannot tell of.
  */
 async function adopt(ours: readonly Container[], parts: ReconcileParts, call: Call): Promise<void> {
-  const { traffic } = parts;
-  const strangers = ours.filter((one) => !traffic.serving.has(one.id) || !traffic.reaches(one));
+  const { traffic, watch } = parts;
+  const strangers = ours.filter(
+    (one) => !watch.unwell(one.id) && (!traffic.serving.has(one.id) || !traffic.reaches(one)),
+  );
   const ends = await Promise.allSettled(strangers.map((one) => adoptOne(one, parts, call)));
   for (const end of ends) if (end.status === "rejected") throw end.reason;
 }
@@ -158,6 +175,30 @@ async function addMissing(
   }
 }
 
+/** Those whose places are taken by others; each counts as one that has ended. */
+async function replaceOverdue(
+  overdue: readonly Container[],
+  parts: ReconcileParts,
+  call: Call,
+): Promise<void> {
+  const { runtime, restarts, watch, died, clock, logger } = parts;
+  for (const container of overdue) {
+    const { id, name, startedAt } = container;
+    const { reason, since } = watch.unwell(id) ?? {};
+    // It may be well again since it was looked at; the one that was started for it is a surplus.
+    if (since === undefined) continue;
+    const now = clock.now().getTime();
+    const unwellMs = now - since.getTime();
+    logger.warn("A replica is unwell for too long, and is replaced", {
+      ...{ container: name, unwellMs, reason },
+    });
+    restarts.note(startedAt ? now - startedAt.getTime() : 0, indexOf(container));
+    const how = `was unwell for ${Math.round(unwellMs / 1000)} s: ${reason}`;
+    died(how, await runtime.logTail(id, logTailLines, call).catch(() => []));
+    letGo(container, parts, call);
+  }
+}
+
 /** As for a deployment, and undone like one: what runs is better than nothing. */
 async function replaceAll(
   others: readonly Container[],
@@ -165,7 +206,7 @@ async function replaceAll(
   parts: ReconcileParts,
   call: Call,
 ): Promise<void> {
-  const { fleet, traffic, restarts, logger, behind } = parts;
+  const { fleet, traffic, restarts, logger, behind, exchanging } = parts;
   await adopt(others, parts, call);
   if (restarts.leftMs() > 0) return;
   const old = others
@@ -175,6 +216,7 @@ async function replaceAll(
     containers: old.map(({ container }) => container.name).join(", "),
   });
   const rollout = openRollout({ image, old, ...counts }, fleet, parts);
+  exchanging({ tag: image.tag, rollout });
   try {
     await rollout.begin(call);
     await rollout.complete(call);
@@ -184,6 +226,8 @@ async function replaceAll(
     restarts.note(0);
     logger.error("Replicas could not be replaced, and those before them stay", { error });
     await rollout.undo(call);
+  } finally {
+    exchanging(undefined);
   }
 }
 

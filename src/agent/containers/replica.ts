@@ -21,13 +21,9 @@ export interface App {
   directory: string;
 }
 
-/** What the app's containers carry, all of them. */
-export function labelsOf({ name, directory }: App): Record<string, string> {
-  return {
-    [labelKeys.managed]: "true",
-    [labelKeys.app]: name,
-    [labelKeys.directory]: directory,
-  };
+/** What the app's containers carry, all of them, whatever it was called when they were started. */
+export function labelsOf({ directory }: Pick<App, "directory">): Record<string, string> {
+  return { [labelKeys.managed]: "true", [labelKeys.directory]: directory };
 }
 
 /** What one replica of a release carries. */
@@ -39,6 +35,7 @@ export function replicaLabels(
 ): Record<string, string> {
   return {
     ...labelsOf(app),
+    [labelKeys.app]: app.name,
     [labelKeys.version]: image.tag,
     [labelKeys.digest]: image.digest,
     [labelKeys.config]: config,
@@ -57,9 +54,15 @@ export function configOf(
   return createHash("sha256").update(content).digest("hex").slice(0, 16);
 }
 
-/** Whether it is a replica of this release, started with these options. */
-export function isReplicaOf({ labels }: Container, image: ReleaseImage, config: string): boolean {
+/** Whether it is a replica of this release, started for `app` with these options. */
+export function isReplicaOf(
+  { labels }: Container,
+  app: App,
+  image: ReleaseImage,
+  config: string,
+): boolean {
   return (
+    labels[labelKeys.app] === app.name &&
     labels[labelKeys.version] === image.tag &&
     labels[labelKeys.digest] === image.digest &&
     labels[labelKeys.config] === config

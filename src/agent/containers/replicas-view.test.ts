@@ -42,7 +42,14 @@ it("knows who serves, with how many connections, and how often those in its plac
     nextStartAt: expect.any(Date),
   });
   expect(await view.look(call)).toMatchObject([
-    { index: 0, isServing: true, connections: 3, crashes: 0, address: "127.0.0.1:49153" },
+    {
+      index: 0,
+      isServing: true,
+      unwell: { reason: "it says 500" },
+      connections: 3,
+      crashes: 0,
+      address: "127.0.0.1:49153",
+    },
     { index: 1, isServing: false, connections: 0, crashes: 1 },
   ]);
 });
@@ -93,7 +100,10 @@ function openView(list?: () => Promise<Container[]>) {
   const view = openReplicasView(
     { replicas: 2, mappings: [{ port: 80, containerPort: 8080 }] },
     {
-      ...{ traffic, restarts, clock, rollout: () => ({ tag: "v2", fresh: ["one"] }) },
+      ...{ traffic, restarts, clock, rollout: () => ({ tag: "v2", ready: 1 }) },
+      watch: {
+        unwell: (id) => (id === "a" ? { since: new Date(0), reason: "it says 500" } : undefined),
+      },
       list: () => {
         asked++;
         return list?.() ?? Promise.resolve([containerOf("b", 1), containerOf("a", 0)]);

@@ -4,6 +4,7 @@ import type { Observe } from "../event.ts";
 import type { BackendLoad } from "../proxy/data-plane.ts";
 import type { ContainerOptions } from "./container-options.ts";
 import { indexOf, labelKeys } from "./replica.ts";
+import type { ReplicaWatch, Unwell } from "./replica-watch.ts";
 import type { Restarts } from "./restarts.ts";
 import type { Container } from "./runtime.ts";
 import type { Traffic } from "./traffic.ts";
@@ -16,6 +17,8 @@ export interface SeenReplica extends Container {
   index: number;
   /** Whether new connections go to it. */
   isServing: boolean;
+  /** Since when it answers badly, and how. */
+  unwell: Unwell | undefined;
   /** Those that are open now. */
   connections: number;
   /** How often one in its place has ended by itself, or could not be started, since the release began. */
@@ -47,8 +50,9 @@ export interface ViewParts {
   list(call: Call): Promise<Container[]>;
   traffic: Traffic;
   restarts: Restarts;
+  watch: Pick<ReplicaWatch, "unwell">;
   /** The one that is under way. */
-  rollout(): { tag: string; fresh: readonly unknown[] } | undefined;
+  rollout(): ReplicaCounts["rollout"];
   clock: Clock;
 }
 
@@ -58,7 +62,7 @@ const longestLookMs = 2_000;
 
 export function openReplicasView(
   { replicas: asked, mappings }: Pick<ContainerOptions, "replicas" | "mappings">,
-  { list, traffic, restarts, rollout, clock }: ViewParts,
+  { list, traffic, restarts, watch, rollout, clock }: ViewParts,
 ): ReplicasView & { /** Something has happened to them. */ forget(): void } {
   let last: { at: number; found: Promise<Container[]> } | undefined;
 
@@ -72,7 +76,7 @@ export function openReplicasView(
       const leftMs = restarts.leftMs();
       return {
         ...{ serving: traffic.serving.size, asked, crashes: restarts.countOf() },
-        ...(now && { rollout: { tag: now.tag, ready: now.fresh.length } }),
+        ...(now && { rollout: now }),
         ...(leftMs > 0 && { nextStartAt: new Date(clock.now().getTime() + leftMs) }),
       };
     },
@@ -95,7 +99,7 @@ export function openReplicasView(
       return {
         ...container,
         ...{ index, tag: labels[labelKeys.version] ?? "", crashes: restarts.countOf(index) },
-        isServing: traffic.serving.has(id),
+        ...{ isServing: traffic.serving.has(id), unwell: watch.unwell(id) },
         connections: loads.get(id)?.open ?? 0,
         deployedAt: labels[labelKeys.deployedAt] ?? "",
         address: addressIn(container),

@@ -2,7 +2,8 @@ import type { Call } from "../../base/call.ts";
 import type { Logger } from "../../base/logger.ts";
 import { type Fleet, orLog } from "./fleet.ts";
 import type { ReleaseImage } from "./release-image.ts";
-import type { Container } from "./runtime.ts";
+import { indexOf } from "./replica.ts";
+import { type Container, ContainerError } from "./runtime.ts";
 
 export interface RolloutOptions {
   image: ReleaseImage;
@@ -29,6 +30,8 @@ export interface Rollout {
   commit(call: Call): Promise<void>;
   /** The old ones serve again, all of them, and then the new ones end. */
   undo(call: Call): Promise<void>;
+  /** One has lost the traffic by itself: no old one is taken out until another one serves instead. */
+  lost(id: string): void;
 }
 
 interface Retired extends OldReplica {
@@ -46,18 +49,24 @@ export function openRollout(
   const fresh: Container[] = [];
   /** Old ones that do not serve, and have not ended yet. */
   const draining = new Set<Promise<unknown>>();
-  return { fresh, begin, complete, commit, undo };
+  let losses = 0;
+  let wake = () => {};
+  let last: Call = { signal: AbortSignal.abort() };
+  return { fresh, begin, complete, commit, undo, lost };
 
   async function begin(call: Call): Promise<void> {
+    last = call;
     await add(waiting.length === 0 ? replicas : Math.min(surge, replicas), call);
   }
 
   async function complete(call: Call): Promise<void> {
+    last = call;
     for (;;) {
+      if (losses > replicas) throw failedAfterwards(losses);
       const surplus = fresh.length === replicas ? waiting.length : countAll() - replicas;
       for (const next of waiting.splice(0, Math.max(0, surplus))) retire(next, call);
       if (fresh.length === replicas) return;
-      if (roomLeft() < 1 && draining.size > 0) await Promise.race(draining);
+      while (roomLeft() < 1 && draining.size > 0) await Promise.race([...draining, anotherLoss()]);
       call.signal.throwIfAborted();
       await add(Math.min(Math.max(1, roomLeft()), replicas - fresh.length), call);
     }
@@ -77,11 +86,14 @@ export function openRollout(
     );
   }
 
-  /** The old ones first: at no moment do fewer serve than did before. */
+  /**
+   * The old ones first: at no moment do fewer serve than did before. For each that cannot be put back,
+   * as with an engine that is gone, a new one stays until somebody looks after them again.
+   */
   async function undo(call: Call): Promise<void> {
     for (const one of retired) one.abort();
     await Promise.all(retired.map(({ ended }) => ended));
-    await Promise.all(
+    const back = await Promise.all(
       retired.map(({ container, image: before }) =>
         orLog(
           fleet.revive(container, before, call),
@@ -91,8 +103,9 @@ export function openRollout(
         ),
       ),
     );
+    const needed = back.filter((isBack) => !isBack).length;
     await Promise.all(
-      fresh.map(async (container) => {
+      fresh.slice(needed).map(async (container) => {
         await orLog(
           fleet.retire(container, call),
           "a new container was not stopped",
@@ -110,10 +123,32 @@ export function openRollout(
     fresh.length = 0;
   }
 
+  function lost(id: string): void {
+    const [before] = waiting.filter(({ container }) => container.id === id);
+    const [ours] = fresh.filter((container) => container.id === id);
+    if (before) {
+      waiting.splice(waiting.indexOf(before), 1);
+      retire(before, last);
+    } else if (ours) {
+      fresh.splice(fresh.indexOf(ours), 1);
+      losses++;
+    }
+    wake();
+  }
+
+  function anotherLoss(): Promise<void> {
+    return new Promise((resolve) => {
+      wake = resolve;
+    });
+  }
+
   async function add(count: number, call: Call): Promise<void> {
-    const first = fresh.length;
-    const started = Array.from({ length: count }, async (_, place) => {
-      fresh.push(await fleet.bringUp(image, first + place, call));
+    const taken = new Set(fresh.map(indexOf));
+    const free = Array.from({ length: replicas }, (_, index) => index).filter(
+      (index) => !taken.has(index),
+    );
+    const started = free.slice(0, count).map(async (index) => {
+      fresh.push(await fleet.bringUp(image, index, call));
     });
     const outcomes = await Promise.allSettled(started);
     for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
@@ -139,4 +174,14 @@ export function openRollout(
   function roomLeft(): number {
     return replicas + surge - countAll() - draining.size;
   }
+}
+
+function failedAfterwards(count: number): ContainerError {
+  return new ContainerError(
+    "NOT_STARTED",
+    `${count} of its replicas were lost after they had served`,
+    {
+      hint: "look at what they wrote, or watch them longer before they count, by --bake",
+    },
+  );
 }

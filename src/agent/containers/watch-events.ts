@@ -4,6 +4,13 @@ import type { Logger } from "../../base/logger.ts";
 import { backoffMs } from "../../base/retry.ts";
 import type { ContainerEvent, ContainerRuntime } from "./runtime.ts";
 
+export interface Listener {
+  tell(event: ContainerEvent): void;
+  /** From now on nothing is told. */
+  lost(): void;
+  missed(): void;
+}
+
 const backoff = { firstMs: 500, maximumMs: 15_000 };
 
 /**
@@ -13,7 +20,7 @@ const backoff = { firstMs: 500, maximumMs: 15_000 };
 export async function watchEvents(
   runtime: ContainerRuntime,
   labels: Readonly<Record<string, string>>,
-  { tell, missed }: { tell(event: ContainerEvent): void; missed(): void },
+  { tell, lost, missed }: Listener,
   { clock, logger }: { clock: Clock; logger: Logger },
   call: Call,
 ): Promise<void> {
@@ -27,6 +34,7 @@ export async function watchEvents(
     } catch (error) {
       if (call.signal.aborted || isEchoOf(call.signal, error)) return;
       failures++;
+      lost();
       const level = failures === 1 ? "warn" : "debug";
       logger[level]("The engine's events have ended, and are asked for again", { error });
     }

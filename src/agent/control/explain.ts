@@ -37,7 +37,7 @@ function inService(
 
 function replicated({ replicas, mode }: Situation, show: ShowTime): string[] {
   if (mode !== "container" || !replicas) return [];
-  const { serving, asked, rollout, crashes = 0, nextStartAt, error } = replicas;
+  const { serving, asked, rollout, crashes = 0, nextStartAt, containers, error } = replicas;
   const times = crashes === 1 ? "One" : `${crashes}`;
   const next = nextStartAt ? `; none is started before ${show(nextStartAt)}` : "";
   return [
@@ -48,6 +48,13 @@ function replicated({ replicas, mode }: Situation, show: ShowTime): string[] {
     ...(crashes > 0
       ? [`${times} ended by itself or did not start since the release began${next}.`]
       : []),
+    ...containers.flatMap(({ name, unwell, isServing }) => {
+      if (!unwell) return [];
+      const traffic = isServing
+        ? "it keeps the traffic, since no other one is well"
+        : "new connections go to the others";
+      return [`${name} is unwell since ${show(unwell.since)} (${unwell.reason}): ${traffic}.`];
+    }),
     ...(error ? [`The engine does not tell what runs (${error}).`] : []),
   ];
 }

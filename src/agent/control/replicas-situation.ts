@@ -23,6 +23,11 @@ export async function replicasOf(view: ReplicasView, call: Call): Promise<Replic
 
 function toldOf(replica: SeenReplica): Replicas["containers"][number] {
   const { id, name, index, tag, state, isServing, connections, crashes, startedAt } = replica;
+  const { since: unwellSince, reason } = replica.unwell ?? {};
   const since = startedAt && { since: startedAt.toISOString() };
-  return { id, name, index, tag, state, isServing, connections, crashes, ...since };
+  const unwell =
+    unwellSince && reason !== undefined
+      ? { unwell: { since: unwellSince.toISOString(), reason } }
+      : {};
+  return { id, name, index, tag, state, isServing, connections, crashes, ...since, ...unwell };
 }

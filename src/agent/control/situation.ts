@@ -25,6 +25,8 @@ const Replicas = v.object({
       /** Of those in its place, since the release began. */
       crashes: v.number(),
       since: v.optional(Time),
+      /** It answers badly. */
+      unwell: v.optional(v.object({ since: Time, reason: v.string() })),
     }),
   ),
   /** Why the engine does not tell. */

@@ -12,6 +12,7 @@ import { pruneImages } from "../containers/prune-images.ts";
 import { imageOf, reconcile } from "../containers/reconcile.ts";
 import { type ReleaseImage, readReleaseImage } from "../containers/release-image.ts";
 import { labelKeys } from "../containers/replica.ts";
+import { openReplicaWatch } from "../containers/replica-watch.ts";
 import { openReplicasView } from "../containers/replicas-view.ts";
 import { openRestarts } from "../containers/restarts.ts";
 import { openRollout, type Rollout } from "../containers/rollout.ts";
@@ -54,6 +55,7 @@ interface Begun {
 
 const endings = /^(die|died|destroy|remove|pause)/;
 const beginnings = /^(start|unpause|health_status)/;
+const healthStatus = /^health_status: (healthy|unhealthy)$/;
 /** Beyond what the drains and the readiness of a return may take. */
 const undoReserveMs = 60_000;
 
@@ -67,10 +69,6 @@ export function openContainerMode(
   const { runtime, plane, clock, logger, alone } = parts;
   const { replicas, surge } = asked;
   const traffic = openTraffic(plane, parts);
-  const fleet = openFleet(
-    { app: { name, directory }, container: asked, health, drainMs, environment },
-    { ...parts, traffic },
-  );
   const restarts = openRestarts();
   const leaving = new Set<string>();
   const crashed = new Set<string>();
@@ -81,15 +79,32 @@ export function openContainerMode(
   let lastWords: readonly string[] = [];
   let isNudged = false;
   let isTroubled = false;
-  let underWay: { tag: string; fresh: readonly Container[] } | undefined;
+  let wasEngineGone = false;
+  let underWay: { tag: string; rollout: Rollout } | undefined;
+  const watch = openReplicaWatch(
+    { everyMs: asked.healthEveryMs, timeoutMs: health.timeoutMs },
+    { ...parts, traffic, withdrawn, overdue: nudge, behind: goOn },
+    always,
+  );
+  const fleet = openFleet(
+    { app: { name, directory }, container: asked, health, drainMs, environment },
+    { ...parts, traffic, watch },
+  );
   const view = openReplicasView(asked, {
     ...{ list: fleet.list, traffic, restarts, clock },
-    rollout: () => underWay,
+    ...{
+      watch,
+      rollout: () => underWay && { tag: underWay.tag, ready: underWay.rollout.fresh.length },
+    },
   });
   const watching = watchEvents(
     runtime,
     { [labelKeys.directory]: directory },
-    { tell: ({ id, action }) => onEvent(id, action), missed: nudge },
+    {
+      tell: ({ id, action }) => onEvent(id, action),
+      lost: () => (wasEngineGone = true),
+      missed: nudge,
+    },
     parts,
     always,
   );
@@ -151,10 +166,11 @@ export function openContainerMode(
       if (!image) return;
       await ensureImage(image, each);
       const reconciling = {
-        ...{ ...parts, fleet, traffic, restarts, leaving, crashed },
-        ...{ behind: goOn, died },
+        ...{ ...parts, fleet, traffic, watch, restarts, leaving, crashed },
+        ...{ behind: goOn, died, exchanging, wasEngineGone: () => wasEngineGone },
       };
       await reconcile(image, { replicas, surge }, reconciling, each);
+      wasEngineGone = false;
       if (isTroubled) logger.info("All replicas can be looked after again");
       isTroubled = false;
     } catch (error) {
@@ -195,7 +211,7 @@ export function openContainerMode(
     const old = (await fleet.list(each)).filter(({ id }) => traffic.serving.has(id));
     const replaced = old.map((container) => ({ container, image: imageOf(container) }));
     const rollout = openRollout({ image, replicas, surge, old: replaced }, fleet, parts);
-    underWay = { tag: image.tag, fresh: rollout.fresh };
+    exchanging({ tag: image.tag, rollout });
     try {
       await rollout.begin(each);
     } catch (error) {
@@ -209,13 +225,12 @@ export function openContainerMode(
   async function undo(rollout: Rollout): Promise<void> {
     logger.warn("Rolling back containers", { replicas: rollout.fresh.length });
     const limitMs = health.timeoutMs + drainMs + undoReserveMs;
-    await rollout.undo({ signal: AbortSignal.timeout(limitMs) }).finally(() => {
-      underWay = undefined;
-    });
+    exchanging(undefined);
+    await rollout.undo({ signal: AbortSignal.timeout(limitMs) });
   }
 
   function letGo({ rollout, old }: Begun): void {
-    underWay = undefined;
+    exchanging(undefined);
     for (const { id } of old) leaving.add(id);
     const gone = rollout.commit(always);
     goOn(gone.finally(() => old.map(({ id }) => leaving.delete(id))));
@@ -227,13 +242,28 @@ export function openContainerMode(
     tellDeath(how);
   }
 
+  function exchanging(rollout: typeof underWay): void {
+    underWay = rollout;
+  }
+
+  function withdrawn(id: string): void {
+    view.forget();
+    underWay?.rollout.lost(id);
+  }
+
   function onEvent(id: string, action: string): void {
     view.forget();
-    if (endings.test(action) && traffic.serving.has(id)) {
+    if (endings.test(action) && (traffic.serving.has(id) || watch.ids.has(id))) {
       logger.warn("A replica has left the traffic", { container: id.slice(0, 12), action });
       crashed.add(id);
+      watch.end(id);
       goOn(traffic.withdraw([id], always).then(nudge));
-    } else if (beginnings.test(action)) nudge();
+      withdrawn(id);
+      return;
+    }
+    const [, word] = healthStatus.exec(action) ?? [];
+    if (word) watch.told(id, word === "healthy");
+    if (beginnings.test(action)) nudge();
   }
 
   function nudge(): void {

@@ -49,6 +49,7 @@ function openTexts({
   const secrets = secretsIn(environment);
   const errors = openErrorLimit();
   const deaths = openDeaths(clock);
+  const illnesses = openDeaths(clock);
   const repeated = openRepetition();
   let suffix = "";
 
@@ -81,6 +82,10 @@ function openTexts({
         return appStarted(event, suffix, deaths.areTold());
       case "app died":
         return died(deaths.next(), redacted(event.how, secrets));
+      case "replica unwell":
+        return unwell(illnesses.next(), event, redacted(event.reason, secrets));
+      case "replica well again":
+        return illnesses.areTold() ? normal(`\`${event.replica}\` is well again`) : undefined;
       case "recovered":
         repeated.forget();
         return recovered(errors.reset());
@@ -183,6 +188,20 @@ function died(death: CountedError | undefined, how: string): Told {
   return { kind: "error", text: death.isLast ? `${lastDeathNote}\n\n${line}` : line };
 }
 
+function unwell(
+  illness: CountedError | undefined,
+  { replica, tag, isServing }: EventOf<"replica unwell">,
+  why: string,
+): Told {
+  if (illness === undefined) return undefined;
+  const traffic = isServing
+    ? "keeps the traffic, since no other one is well"
+    : "leaves the traffic";
+  const line = `\`${replica}\` of \`${tag}\` is unwell, and ${traffic}: ${why}`;
+  return { kind: "error", text: illness.isLast ? `${lastIllnessNote}\n\n${line}` : line };
+}
+
+const lastIllnessNote = `⚠️ No more of this will be told until all replicas have been well for ${calmMs / 60_000} minutes.`;
 const lastDeathNote = `⚠️ No more deaths of the app will be told until it has stayed up for ${calmMs / 60_000} minutes.`;
 
 /** By what was counted here: the event also counts each poll that had to wait for another try. */

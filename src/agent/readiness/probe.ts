@@ -97,7 +97,8 @@ export async function watchOver(
   }
 }
 
-async function failureOf(
+/** Asks once, for five seconds at the most. @returns why the answer was bad, if it was */
+export async function failureOf(
   probe: Probe,
   target: ProbeTarget,
   timeoutMs: number,

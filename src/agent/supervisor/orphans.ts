@@ -4,6 +4,7 @@ import { messageOf, systemCodeOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { identityOf } from "../../base/process-identity.ts";
 import { endGroup, type GroupEnding, signalGroup } from "./process-group.ts";
+import { hasLeft } from "./worker-mark.ts";
 import type { RecordedWorker, WorkerRecord } from "./worker-record.ts";
 
 export interface OrphansOptions {
@@ -26,8 +27,9 @@ const pollMs = 100;
 
 /**
  * Tells the workers that an earlier agent left behind to end, and returns without waiting for it:
- * they let go of their ports as soon as they stop listening. A process is signalled only when it is
- * provably the one that was recorded, and not a later one with its number.
+ * they let go of their ports as soon as they stop listening. What a worker that has ended left in its
+ * group is ended as well. A process is signalled only when it is provably the one that was recorded or
+ * of its group, and not a later one with its number.
  *
  * When `call` ends first, those still alive stay in the record for the next agent.
  */
@@ -39,7 +41,7 @@ export async function endOrphans(
   const alive = new Set<number>();
   const watches: Promise<void>[] = [];
   for (const worker of workers) {
-    if (await isStill(worker)) {
+    if ((await isStill(worker)) || (await hasLeft(worker))) {
       alive.add(worker.pid);
       watches.push(end(worker, options, call).finally(() => alive.delete(worker.pid)));
     } else {
@@ -76,7 +78,7 @@ async function endingOf(
   call: Call,
 ): Promise<GroupEnding> {
   const { drainMs, clock = systemClock } = options;
-  if (!worker.ending) {
+  if (!worker.ending && (await isStill(worker))) {
     tell(worker.pid);
     await note(worker, "markEnding", options);
   }

@@ -52,15 +52,17 @@ async function groupLives(group: number): Promise<boolean> {
   } catch (error) {
     return systemCodeOf(error) === "EPERM";
   }
-  return process.platform === "linux" ? hasRunningMember(group) : true;
+  return process.platform === "linux" ? (await runningMembers(group)).length > 0 : true;
 }
 
-async function hasRunningMember(group: number): Promise<boolean> {
-  const names = await readdir("/proc");
-  for (const name of names.filter((candidate) => /^\d+$/.test(candidate))) {
-    if (isRunningIn(group, await statOf(name))) return true;
+/** The processes of `group` that still run, on Linux; elsewhere nobody tells. */
+export async function runningMembers(group: number): Promise<number[]> {
+  if (process.platform !== "linux") return [];
+  const members: number[] = [];
+  for (const name of await readdir("/proc")) {
+    if (/^\d+$/.test(name) && isRunningIn(group, await statOf(name))) members.push(Number(name));
   }
-  return false;
+  return members;
 }
 
 /** proc(5): state, parent and group follow the name, which may hold spaces and parentheses. */

@@ -7,6 +7,7 @@ import { FakeLogger } from "../../base/logger.fake.ts";
 import { identityOf } from "../../base/process-identity.ts";
 import { openListeners } from "./listeners.ts";
 import { endOrphans } from "./orphans.ts";
+import { runningMembers } from "./process-group.ts";
 import { ask, directoryWithApp, FakeRecord, until, writeScript } from "./sample-app.fake.ts";
 import { takeOver } from "./takeover.ts";
 
@@ -100,6 +101,51 @@ describe("an agent that comes after one that was killed", () => {
     expect(logger.lines).toEqual([]);
   });
 
+  it.runIf(process.platform === "linux")(
+    "ends what a worker that has ended left in its group, and tells nobody twice",
+    async ({ signal }) => {
+      const directory = await directoryWithApp();
+      const children = "sh -c 'trap \"\" TERM; sleep 61; sleep 62' & sleep 63 & echo ready; wait";
+      await writeScript(directory, "app", children);
+      const worker = await spawned(join(directory, "app"), [], { directory, environment: marked });
+      const record = await recordOf(worker);
+      worker.kill("SIGKILL");
+      await once(worker, "exit");
+      const logger = new FakeLogger();
+
+      const orphans = await endOrphans({ record, drainMs: 300, logger }, { signal });
+
+      expect(orphans.alive).toEqual([worker.pid]);
+      await orphans.drained;
+      expect(await runningMembers(worker.pid ?? 0)).toEqual([]);
+      expect(record.workers).toEqual([]);
+      expect(logger.messages("warn")).toEqual([
+        "Ending a worker that an earlier run left behind",
+        "Worker of an earlier run did not end by itself",
+      ]);
+    },
+  );
+
+  it.each([
+    ["has no mark", {}],
+    ["has the mark of another", { DEWY_WORKER: "2/2026-01-01T00:00:00.000Z" }],
+  ])("leaves a group alone that only has its number, and %s", async (_what, environment) => {
+    const directory = await directoryWithApp();
+    await writeScript(directory, "app", "sleep 60 & echo ready; wait");
+    const bystander = await spawned(join(directory, "app"), [], { directory, environment });
+    const record = await recordOf(bystander);
+    bystander.kill("SIGKILL");
+    await once(bystander, "exit");
+    const before = await runningMembers(bystander.pid ?? 0);
+
+    await (
+      await endOrphans({ record, drainMs: 100, logger: new FakeLogger() }, new AbortController())
+    ).drained;
+
+    expect(await runningMembers(bystander.pid ?? 0)).toEqual(before);
+    expect(record.workers).toEqual([]);
+  });
+
   it("leaves those that still drain in the record, when it is itself stopped", async () => {
     const directory = await directoryWithApp();
     await writeScript(directory, "app", 'trap "" TERM; echo ready; sleep 60');
@@ -116,6 +162,9 @@ describe("an agent that comes after one that was killed", () => {
     expect(logger.messages("error")).toEqual([]);
   });
 });
+
+/** As `recordOf` writes it down. */
+const marked = { DEWY_WORKER: "1/2026-01-01T00:00:00.000Z" };
 
 /** The sample app, as an agent leaves it that was killed: recorded, and serving on its own. */
 async function servingOrphan(signal: AbortSignal) {

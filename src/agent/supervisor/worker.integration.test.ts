@@ -45,6 +45,7 @@ describe("a worker", () => {
       PWD: expect.any(String),
       SERVER_STARTER_PORT: "",
       SERVER_STARTER_GENERATION: "7",
+      DEWY_WORKER: expect.stringMatching(/^7\/.*Z$/),
     });
   });
 

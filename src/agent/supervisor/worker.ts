@@ -14,6 +14,7 @@ import { endGroup, type GroupEnding, killLimitMs, signalGroup } from "./process-
 import { SupervisorError } from "./supervisor-error.ts";
 import { workerEnvironment } from "./worker-environment.ts";
 import type { WorkerExit } from "./worker-exit.ts";
+import { markOf, markVariable } from "./worker-mark.ts";
 import type { WorkerRecord } from "./worker-record.ts";
 
 /** What each generation is started from. */
@@ -81,7 +82,11 @@ export async function startWorker(
   const { command, directory, listeners, logger } = plan;
   const { PATH: searchPath } = plan.environment;
   const program = await findCommand(command[0], { directory, searchPath });
-  const environment = workerEnvironment(plan.environment, listeners.sockets, generation);
+  const since = plan.clock.now();
+  const environment = {
+    ...workerEnvironment(plan.environment, listeners.sockets, generation),
+    [markVariable]: markOf({ generation, startedAt: since.toISOString() }),
+  };
   const { shell, script } = await launcherFor(environment, logger);
   signal.throwIfAborted();
   const output = await plan.output?.(generation, { signal });
@@ -103,7 +108,7 @@ export async function startWorker(
       output?.given();
       notification?.given();
     });
-  const worker = new ChildWorker(child, pid, generation, plan, notification);
+  const worker = new ChildWorker(child, { pid, generation, since }, plan, notification);
   await worker.enroll();
   if (signal.aborted) {
     await worker.stop();
@@ -173,8 +178,7 @@ class ChildWorker implements Worker {
 
   constructor(
     child: ChildProcess,
-    pid: number,
-    generation: number,
+    { pid, generation, since }: Pick<Worker, "pid" | "generation" | "since">,
     plan: WorkerPlan,
     notification: Notification | undefined,
   ) {
@@ -183,7 +187,7 @@ class ChildWorker implements Worker {
     this.#plan = plan;
     this.pid = pid;
     this.generation = generation;
-    this.since = plan.clock.now();
+    this.since = since;
     this.exited = new Promise((resolve) => {
       child.once("exit", (status, signal) => resolve({ status, signal }));
     });

@@ -29,6 +29,7 @@ function measure(replica: SeenReplica, app: string, gauges: ReturnType<typeof op
   const { name, index, state, restarts, crashes, startedAt, exitCode, oomKilled } = replica;
   const labels = { app, container: name, replica: String(index) };
   gauges.restarts.set(labels, restarts + crashes);
+  gauges.unwell.set(labels, Number(replica.unwell !== undefined));
   for (const one of toldStates) gauges.status.set({ ...labels, state: one }, Number(one === state));
   gauges.info.set({ ...labels, image: replica.image, version: replica.tag }, 1);
   if (startedAt) gauges.started.set(labels, startedAt.getTime() / 1000);
@@ -46,6 +47,7 @@ const openGauges = () => ({
     "How often a replica was started again: by the engine, and in its place by dewy since the release began.",
   ),
   status: gauge("dewy.container.status", "1 for the state that the container is in, else 0."),
+  unwell: gauge("dewy.container.unwell", "1 for a container that runs and answers badly, else 0."),
   exitCode: gauge(
     "dewy.container.last_terminated.exit_code",
     "The status that a container has ended with.",

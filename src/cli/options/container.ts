@@ -34,6 +34,7 @@ export function containerOf(
       networkAlias,
     },
     ...{ proxyProtocol: values.proxyProtocol, maximumConnections: values.maxConnections },
+    healthEveryMs: values.healthInterval,
     mappings: mappingsOf(values),
     command: values.cmd ?? [],
     runOptions: run.options,

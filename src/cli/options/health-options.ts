@@ -71,6 +71,17 @@ export const healthOptions = {
       ja: "この時間内に準備完了にならなければ、元のリリースのままにする",
     },
   },
+  healthInterval: {
+    group: "health",
+    value: "TIME",
+    kind: kind.rhythm,
+    fallback: "2",
+    only: "container",
+    help: {
+      en: "ask a container that serves again so often; 0 for never",
+      ja: "稼働中のコンテナをこの間隔で再び確認する。0 なら確認しない",
+    },
+  },
   minUptime: {
     group: "health",
     value: "TIME",
@@ -97,7 +108,7 @@ export const healthOptions = {
     value: "TIME",
     kind: kind.age,
     fallback: "1h",
-    only: "server",
+    only: ["server", "container"],
     help: {
       en: "count the crashes of a release for so long after its deployment; 0 for not at all",
       ja: "デプロイ後この時間、リリースのクラッシュを数える。0 なら数えない",
@@ -108,7 +119,7 @@ export const healthOptions = {
     value: "N",
     kind: kind.positive,
     fallback: "3",
-    only: "server",
+    only: ["server", "container"],
     help: {
       en: "so many of them, and the last good release is put back by itself",
       ja: "この回数クラッシュしたら、最後の正常なリリースに自動で戻す",

@@ -106,6 +106,15 @@ export const healthTime = kind(
   jsonTime(0.1),
 );
 export const shortTime = kind(v.pipe(Time, v.maxValue(3_600_000, "write 1h or less")), jsonTime(0));
+/** How often something is done that may be left. */
+export const rhythm = kind(
+  v.pipe(
+    Time,
+    v.maxValue(3_600_000, "write 1h or less"),
+    v.check((ms) => ms === 0 || ms >= 100, "write 0.1 or more, or 0 for never"),
+  ),
+  jsonTime(0),
+);
 const longestAgeMs = 366 * 86_400_000;
 
 /** A time that may take many days. */

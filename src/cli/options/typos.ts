@@ -23,4 +23,5 @@ const ownVariables = [
   "DEWY_PREVIOUS_TAG",
   "DEWY_RELEASE_DIR",
   "DEWY_PID",
+  "DEWY_WORKER",
 ];

@@ -47,6 +47,30 @@ describe("the registry, with clients that do not behave", () => {
     expect(await statusesOf(base, [head, smuggled, next])).toEqual(["400"]);
   });
 
+  it.each([
+    ["of a method that is none", "FROB /v2/ HTTP/1.1\r\nHost: a", ["400"]],
+    ["with a head that is too long", `GET /v2/ HTTP/1.1\r\nX: ${"x".repeat(17_000)}`, ["431"]],
+    ["for a tunnel", "CONNECT a:1 HTTP/1.1\r\nHost: a", ["405"]],
+    ["that is the last one", "GET /v2/ HTTP/1.1\r\nHost: a\r\nConnection: close", ["200"]],
+  ])("answers a request %s while its client still sends", async (_what, head, statuses) => {
+    const body = Array.from({ length: 20 }, () => Buffer.alloc(large / 20));
+    const parts = [`${head}\r\nContent-Length: ${large}\r\n\r\n`, ...body];
+
+    for (let turn = 0; turn < 5; turn++) expect(await statusesOf(base, parts)).toEqual(statuses);
+  });
+
+  it("answers what came whole before it refuses what is no request", async () => {
+    const parts = ["GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n", "no request\r\n\r\n", next];
+
+    expect(await statusesOf(base, [parts.join("")])).toEqual(["200", "400"]);
+  });
+
+  it("serves nothing behind the last answer", async () => {
+    const begun = "POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+
+    expect(await statusesOf(base, [`${next}${begun}`])).toEqual(["200"]);
+  });
+
   it("goes by an upload's own file, whatever is said of its state, and by its repository", async () => {
     const { pathname, searchParams } = new URL(await begin(base, "a"));
     const id = searchParams.get("_state") ?? "";

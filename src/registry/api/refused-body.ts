@@ -3,8 +3,8 @@ import type { Clock } from "../../base/clock.ts";
 import { http2StreamOf } from "./http2-request.ts";
 
 const lookEveryMs = 10_000;
-/** A kilobyte a second: less is nobody who wants to be done with it. */
-const leastBytes = 10_240;
+/** Less is nobody who wants to be done with it. */
+const leastBytesPerSecond = 1_024;
 
 /**
  * Takes what is still to come of a body after the answer: many clients only listen once they have
@@ -19,10 +19,18 @@ export async function discardRest(request: IncomingMessage, clock: Clock): Promi
     received += chunk.length;
   });
   request.once("close", () => ended.abort());
-  for (let before = 0; ; before = received) {
-    await clock.sleep(lookEveryMs, ended).catch(() => {});
+  await untilSlow(() => received, { everyMs: lookEveryMs, ended, clock });
+  if (!ended.signal.aborted) (http2StreamOf(request) ?? request).destroy();
+}
+
+/** Waits as long as bytes come at a pace, or until `ended` is aborted. */
+export async function untilSlow(
+  received: () => number,
+  { everyMs, ended, clock }: { everyMs: number; ended: AbortController; clock: Clock },
+): Promise<void> {
+  for (let before = received(); ; before = received()) {
+    await clock.sleep(everyMs, ended).catch(() => {});
     if (ended.signal.aborted) return;
-    if (received - before < leastBytes) break;
+    if (received() - before < (leastBytesPerSecond * everyMs) / 1_000) return;
   }
-  (http2StreamOf(request) ?? request).destroy();
 }

@@ -1,0 +1,246 @@
+import { type Call, isEchoOf } from "../../base/call.ts";
+import type { Clock } from "../../base/clock.ts";
+import { messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { Observe } from "../event.ts";
+import type { Probe } from "../readiness/health-probes.ts";
+import { failureOf } from "../readiness/probe.ts";
+import type { Container } from "./runtime.ts";
+import type { Traffic } from "./traffic.ts";
+
+export interface WatchOptions {
+  /** How often each is asked; 0 for never. */
+  everyMs: number;
+  /** For how long one may be unwell before it is to be replaced. */
+  timeoutMs: number;
+}
+
+export interface WatchParts {
+  traffic: Traffic;
+  clock: Clock;
+  logger: Logger;
+  observe: Observe;
+  /** One has lost the traffic. */
+  withdrawn(id: string): void;
+  /** One has been unwell for too long. */
+  overdue(): void;
+  /** Keeps `work` going behind what called for it. */
+  behind(work: Promise<unknown>): void;
+}
+
+/** One that serves. */
+export interface Watched {
+  container: Container;
+  tag: string;
+  /** `undefined` where nothing is asked of it, and the engine alone may tell. */
+  probe: Probe | undefined;
+  /** Lets it into the traffic again. */
+  admit(call: Call): Promise<void>;
+}
+
+export interface Unwell {
+  since: Date;
+  reason: string;
+}
+
+/**
+ * Asks replicas that serve how they are. One that is unwell loses the traffic while another one is
+ * well, so never the last one; it gets it back when it is well again.
+ */
+export interface ReplicaWatch {
+  /** From now on, as one that is well. */
+  begin(watched: Watched): void;
+  /** Whatever it does from now on is meant to be. */
+  end(id: string): void;
+  /** The ids of all that are watched. */
+  readonly ids: ReadonlySet<string>;
+  /** What the image's own HEALTHCHECK says now. */
+  told(id: string, isWell: boolean): void;
+  /** `undefined` for one that is well, or not watched. */
+  unwell(id: string): Unwell | undefined;
+  isOverdue(id: string): boolean;
+}
+
+const badAnswersAllowed = 2;
+/** One good answer may be chance, too. */
+const goodAnswersNeeded = 2;
+const betweenLooksMs = 2_000;
+
+interface Entry extends Watched {
+  over: AbortController;
+  bad: number;
+  good: number;
+  engineSaysUnwell: boolean;
+  reason: string;
+  unwellSince: Date | undefined;
+  isToldOverdue: boolean;
+  isJudged: boolean;
+}
+
+export function openReplicaWatch(
+  { everyMs, timeoutMs }: WatchOptions,
+  parts: WatchParts,
+  call: Call,
+): ReplicaWatch {
+  const { traffic, clock, logger, observe } = parts;
+  const entries = new Map<string, Entry>();
+  call.signal.addEventListener("abort", endAll, { once: true });
+
+  return {
+    begin,
+    end,
+    get ids() {
+      return new Set(entries.keys());
+    },
+
+    told(id, isWell) {
+      const entry = entries.get(id);
+      if (!entry || entry.engineSaysUnwell === !isWell) return;
+      entry.engineSaysUnwell = !isWell;
+      if (!isWell) entry.reason = engineReason;
+      parts.behind(judge(entry));
+    },
+
+    unwell(id) {
+      const { unwellSince: since, reason } = entries.get(id) ?? {};
+      return since && reason !== undefined ? { since, reason } : undefined;
+    },
+
+    isOverdue(id) {
+      const entry = entries.get(id);
+      return entry !== undefined && isOverdue(entry);
+    },
+  };
+
+  function begin(watched: Watched): void {
+    const { id, health } = watched.container;
+    end(id);
+    if (call.signal.aborted) return;
+    const engineSaysUnwell = health === "unhealthy";
+    const entry: Entry = {
+      ...{ ...watched, over: new AbortController(), engineSaysUnwell },
+      ...{ bad: 0, good: 0, reason: engineSaysUnwell ? engineReason : "" },
+      ...{ unwellSince: undefined, isToldOverdue: false, isJudged: false },
+    };
+    entries.set(id, entry);
+    parts.behind(watch(entry));
+  }
+
+  function end(id: string): void {
+    entries.get(id)?.over.abort();
+    entries.delete(id);
+  }
+
+  function endAll(): void {
+    for (const id of [...entries.keys()]) end(id);
+  }
+
+  async function watch(entry: Entry): Promise<void> {
+    const { container, tag, probe, over } = entry;
+    const asked = everyMs > 0 ? probe : undefined;
+    try {
+      for (let tookMs = 0; ; ) {
+        await clock.sleep(Math.max(0, (everyMs || betweenLooksMs) - tookMs), over);
+        const begunAt = performance.now();
+        if (asked) {
+          const target = { tag, pid: container.pid };
+          const failure = await failureOf(asked, target, timeoutMs, over);
+          over.signal.throwIfAborted();
+          note(entry, failure);
+        }
+        await judge(entry);
+        tookMs = performance.now() - begunAt;
+      }
+    } catch (error) {
+      if (!isEchoOf(over.signal, error)) throw error;
+    }
+  }
+
+  function note(entry: Entry, failure: unknown): void {
+    if (failure === undefined) {
+      entry.bad = 0;
+      entry.good++;
+      return;
+    }
+    entry.good = 0;
+    entry.bad++;
+    entry.reason = messageOf(failure);
+  }
+
+  /** What the proxy refuses is tried again at the next look. */
+  async function judge(entry: Entry): Promise<void> {
+    if (entry.isJudged) return;
+    entry.isJudged = true;
+    try {
+      await act(entry);
+    } catch (error) {
+      if (isEchoOf(entry.over.signal, error)) return;
+      const { name: container } = entry.container;
+      logger.error("The traffic to a replica could not be changed", { container, error });
+    } finally {
+      entry.isJudged = false;
+    }
+  }
+
+  async function act(entry: Entry): Promise<void> {
+    const isBad = entry.engineSaysUnwell || entry.bad > badAnswersAllowed;
+    if (isBad && !entry.unwellSince) await becameUnwell(entry);
+    else if (entry.unwellSince && isWellAgain(entry)) await becameWell(entry);
+    else if (entry.unwellSince) await withdraw(entry);
+    if (!isOverdue(entry) || entry.isToldOverdue || entry.over.signal.aborted) return;
+    entry.isToldOverdue = true;
+    parts.overdue();
+  }
+
+  async function becameUnwell(entry: Entry): Promise<void> {
+    const { container, tag, reason } = entry;
+    entry.unwellSince = clock.now();
+    entry.good = 0;
+    await withdraw(entry);
+    const isServing = traffic.serving.has(container.id);
+    logger.warn(
+      isServing
+        ? "A replica is unwell, and keeps the traffic, since no other one is well"
+        : "A replica is unwell, and leaves the traffic",
+      { container: container.name, tag, reason },
+    );
+    observe({ type: "replica unwell", replica: container.name, tag, reason, isServing });
+  }
+
+  async function becameWell(entry: Entry): Promise<void> {
+    const { container, tag, over } = entry;
+    if (!traffic.serving.has(container.id)) await entry.admit(over);
+    entry.unwellSince = undefined;
+    entry.isToldOverdue = false;
+    logger.info("A replica is well again", { container: container.name, tag });
+    observe({ type: "replica well again", replica: container.name, tag });
+  }
+
+  /** Only while another one that has the traffic is well. */
+  async function withdraw({ container: { id }, over }: Entry): Promise<void> {
+    if (!traffic.serving.has(id) || ![...entries.values()].some(isWellWithout(id))) return;
+    const gone = traffic.withdraw([id], over);
+    parts.withdrawn(id);
+    await gone;
+  }
+
+  function isWellWithout(id: string) {
+    return ({ container, bad, engineSaysUnwell, unwellSince }: Entry): boolean =>
+      container.id !== id &&
+      traffic.serving.has(container.id) &&
+      !unwellSince &&
+      !engineSaysUnwell &&
+      bad === 0;
+  }
+
+  function isWellAgain({ engineSaysUnwell, bad, good, probe }: Entry): boolean {
+    if (engineSaysUnwell || bad > 0) return false;
+    return probe === undefined || everyMs === 0 || good >= goodAnswersNeeded;
+  }
+
+  function isOverdue({ unwellSince }: Entry): boolean {
+    return unwellSince !== undefined && clock.now().getTime() - unwellSince.getTime() >= timeoutMs;
+  }
+}
+
+const engineReason = "the image's HEALTHCHECK says unhealthy";
