@@ -36,6 +36,7 @@ export interface ServerParts {
 export const idleRequestMs = 600_000;
 const idleConnectionMs = 75_000;
 const headersTimeoutMs = 30_000;
+const silenceMs = 60_000;
 
 const options = {
   requestTimeout: 0, // an upload may take hours; one that stands still ends by `idleRequestMs`
@@ -62,7 +63,8 @@ export async function openServer(
   const how = { ...options, handshakeTimeout: headersTimeoutMs };
   const { server, following } = await openTlsServer({ tls, http2, how }, parts);
   const { speaksHttp1, ...first } = common(server, parts);
-  const second = speakBoth({ server, tls, speaksHttp1, idleConnectionMs, idleRequestMs });
+  const times = { idleConnectionMs, idleRequestMs, silenceMs };
+  const second = speakBoth({ server, tls, speaksHttp1, ...times });
   return {
     ...first,
     sessions: second.sessions,
