@@ -9,7 +9,7 @@ import { openDocker } from "./container-engine.ts";
 import { broken, openImages, serving } from "./container-images.ts";
 import { openContainerStage } from "./container-stage.ts";
 import { htpasswdFor, openGuarded } from "./guarded-registry.ts";
-import { freePort, temporaryDirectory } from "./program.ts";
+import { freePort, run, temporaryDirectory } from "./program.ts";
 
 describe("images of containers", { timeout: 300_000 }, () => {
   describeWith(...dockerPrograms)("on docker", () => {
@@ -40,9 +40,25 @@ describe("images of containers", { timeout: 300_000 }, () => {
         const auth = Buffer.from("alice:alice-pw").toString("base64");
         const config = { auths: { [host]: { auth } } };
         await writeFile(join(directory, "config.json"), JSON.stringify(config));
-        return { DOCKER_CONFIG: directory };
+        return { ...bed.engine.environment, DOCKER_CONFIG: directory };
       },
-      "the environment": async () => ({ DOCKER_USERNAME: "alice", DOCKER_PASSWORD: "alice-pw" }),
+      "the Docker config, by an engine that only a context of it names": async (host: string) => {
+        const directory = await temporaryDirectory("docker-config");
+        const auth = Buffer.from("alice:alice-pw").toString("base64");
+        const docker = (...args: string[]) =>
+          run("/usr/bin/docker", ["--config", directory, "context", ...args]);
+        await docker("create", "ours", "--docker", `host=${bed.engine.host}`);
+        await docker("use", "ours");
+        const config = { auths: { [host]: { auth } }, currentContext: "ours" };
+        await writeFile(join(directory, "config.json"), JSON.stringify(config));
+        const { DOCKER_HOST: _, ...environment } = bed.engine.environment;
+        return { ...environment, DOCKER_CONFIG: directory };
+      },
+      "the environment": async () => ({
+        ...bed.engine.environment,
+        DOCKER_USERNAME: "alice",
+        DOCKER_PASSWORD: "alice-pw",
+      }),
     };
     it.each(Object.entries(ways))(
       "of a private registry are listed and pulled with what is in %s",
@@ -54,10 +70,10 @@ describe("images of containers", { timeout: 300_000 }, () => {
         await bed.engine.run("login", "--username", "alice", "--password", "alice-pw", host);
         const images = await openImages(bed.engine, address, () => {}, authorization);
         await bed.engine.run("logout", host);
-        const stage = await openContainerStage(bed.engine, images);
+        const stage = await openContainerStage({ ...bed.engine, environment }, images);
         await stage.publish("v1.0.0");
 
-        const agent = stage.start([], environment);
+        const agent = stage.start();
 
         await stage.serves("v1.0.0");
         expect(agent.log()).not.toContain("alice-pw");
