@@ -54,6 +54,16 @@ describe("images of containers", { timeout: 300_000 }, () => {
         const { DOCKER_HOST: _, ...environment } = bed.engine.environment;
         return { ...environment, DOCKER_CONFIG: directory };
       },
+      "a credential helper": async (host: string) => {
+        const directory = await temporaryDirectory("docker-config");
+        const config = { credHelpers: { [host]: "ours" } };
+        await writeFile(join(directory, "config.json"), JSON.stringify(config));
+        const helper = join(directory, "docker-credential-ours");
+        const told = JSON.stringify({ Username: "alice", Secret: "alice-pw" });
+        await writeFile(helper, `#!/bin/sh\necho '${told}'\n`, { mode: 0o755 });
+        const { PATH, ...environment } = bed.engine.environment;
+        return { ...environment, PATH: `${directory}:${PATH}`, DOCKER_CONFIG: directory };
+      },
       "the environment": async () => ({
         ...bed.engine.environment,
         DOCKER_USERNAME: "alice",
