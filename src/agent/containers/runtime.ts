@@ -1,13 +1,13 @@
 import type { Call } from "../../base/call.ts";
-import { DewyError } from "../../base/errors.ts";
 import type { Credential } from "../../oci/credential.ts";
+import { LogTailError } from "../log-tail-error.ts";
 
 /**
  * `MISSING`: the program is not on PATH. `UNAVAILABLE`: its engine does not answer. `NO_IMAGE`,
  * `UNAUTHORIZED`: a pull was refused. `NO_CONTAINER`: it has been removed. `REFUSED`: anything else
  * the engine said no to. `NOT_STARTED`: the release's own fault, such as a container that ends.
  */
-export class ContainerError extends DewyError<
+export class ContainerError extends LogTailError<
   | "MISSING"
   | "UNAVAILABLE"
   | "NO_IMAGE"
@@ -15,10 +15,7 @@ export class ContainerError extends DewyError<
   | "NO_CONTAINER"
   | "REFUSED"
   | "NOT_STARTED"
-> {
-  /** The last lines the container has written, where it was one that failed. */
-  logTail: readonly string[] = [];
-}
+> {}
 
 export const containerStates = [
   "created",

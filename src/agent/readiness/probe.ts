@@ -62,7 +62,7 @@ export async function untilReady(
     const message = `it was not ready within ${timeoutMs / 1000} s: ${messageOf(last)}`;
     throw new ProbeError("NOT_READY", message, {
       cause: last,
-      hint: "look at what it wrote to its standard error, or give it more time by --health-timeout",
+      hint: "dewy logs shows what it wrote; --health-timeout gives it more time",
     });
   }
 }
