@@ -5,12 +5,12 @@ import type { Environment } from "../../base/environment.ts";
 import { openCommandLine, type SpokenLine } from "./command-line.ts";
 import { containersIn, imageIn } from "./described.ts";
 import { withCredential } from "./pull-credential.ts";
+import { runArguments } from "./run-arguments.ts";
 import {
   ContainerError,
   type ContainerEvent,
   type ContainerRuntime,
   type LogLine,
-  type RunSpecification,
   type StoredImage,
 } from "./runtime.ts";
 
@@ -21,6 +21,8 @@ interface Dialect {
   version: readonly string[];
   /** Asks for what tells of an engine without root, by the word `rootless` or `true`. */
   security: readonly string[];
+  /** The network that containers are in unless told, and what says that it has IPv6. */
+  network: { usual: string; ipv6: string };
   /** What names the file with the credentials of one pull. */
   signedIn(directory: string): { global: string[]; pull: string[] };
   plainHttp: readonly string[];
@@ -32,6 +34,7 @@ const dialects: Record<"docker" | "podman", Dialect> = {
     eventFormat: "{{json .}}",
     version: ["version", "--format", "{{.Server.Version}}"],
     security: ["info", "--format", "{{.SecurityOptions}}"],
+    network: { usual: "bridge", ipv6: "{{.EnableIPv6}}" },
     signedIn: (directory) => ({ global: ["--config", directory], pull: [] }),
     plainHttp: [], // dockerd knows by its own configuration
   },
@@ -40,6 +43,7 @@ const dialects: Record<"docker" | "podman", Dialect> = {
     eventFormat: "json",
     version: ["version", "--format", "{{.Client.Version}}"],
     security: ["info", "--format", "{{.Host.Security.Rootless}}"],
+    network: { usual: "podman", ipv6: "{{.IPv6Enabled}}" },
     signedIn: (directory) => ({
       global: [],
       pull: ["--authfile", join(directory, "config.json")],
@@ -75,6 +79,11 @@ export function openContainerRuntime({
 
     isRootless: async (call) =>
       /\b(rootless|true)\b/.test(await run(dialect.security, { what: "info" }, call)),
+
+    async hasIpv6(network = dialect.network.usual, call) {
+      const args = ["network", "inspect", network, "--format", dialect.network.ipv6];
+      return (await run(args, { what: "network inspect" }, call)).trim() === "true";
+    },
 
     async pull(reference, options, call) {
       const pulling = { what: `pull ${reference}` };
@@ -188,19 +197,6 @@ export function openContainerRuntime({
       return found.flatMap((json) => (json === undefined ? [] : containersIn(json, runtime)));
     }
   }
-}
-
-function runArguments(specification: RunSpecification): string[] {
-  const { name, image, labels, publish, network, options, command } = specification;
-  return [
-    ...["run", "--detach", "--name", name],
-    ...Object.entries(labels).flatMap(([key, value]) => ["--label", `${key}=${value}`]),
-    ...publish.flatMap((port) => ["--publish", `127.0.0.1::${port}`]),
-    ...(network === undefined ? [] : ["--network", network]),
-    ...options,
-    image,
-    ...command,
-  ];
 }
 
 function filtersFor(labels: Readonly<Record<string, string>>): string[] {
