@@ -25,7 +25,7 @@ export async function requests(
   const { stdout } = await promisify(execFile)("wrk", [
     ...["-t", "1", "-c", String(clients), "-d", String(seconds), "--latency"],
     ...(fresh ? ["-H", "Connection: close"] : []),
-    `http://127.0.0.1:${subject.port}/`,
+    `http://${subject.host}:${subject.port}/`,
   ]);
   const spent = (await cpuOf(subject)) - before;
   const found = (pattern: RegExp) => pattern.exec(stdout)?.slice(1) ?? [];
@@ -44,7 +44,7 @@ export async function requests(
 export async function stream(subject: Subject): Promise<{ rate: number; processor: number }> {
   const before = await cpuOf(subject);
   const begunAt = performance.now();
-  const url = `http://127.0.0.1:${subject.port}/stream`;
+  const url = `http://${subject.host}:${subject.port}/stream`;
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     get(url, { agent: false }, resolve).on("error", reject);
   });
@@ -59,7 +59,7 @@ export async function stream(subject: Subject): Promise<{ rate: number; processo
 
 /** What `count` connections that say nothing take of the memory of what stands between. */
 export async function idleMemory(
-  { port, pid }: Subject,
+  { host, port, pid }: Subject,
   count: number,
 ): Promise<{ beforeMb: number; withMb: number; open: number }> {
   if (pid === undefined) throw new Error("nothing stands between");
@@ -68,7 +68,7 @@ export async function idleMemory(
   try {
     while (sockets.length < count) {
       const some = Array.from({ length: Math.min(opensAtOnce, count - sockets.length) }, () =>
-        opened(port),
+        opened(port, host),
       );
       sockets.push(...(await Promise.all(some)));
     }
@@ -80,8 +80,8 @@ export async function idleMemory(
   }
 }
 
-async function opened(port: number): Promise<Socket> {
-  const socket = connect(port, "127.0.0.1");
+async function opened(port: number, host: string): Promise<Socket> {
+  const socket = connect(port, host);
   await once(socket, "connect");
   return socket.on("error", () => {}).resume();
 }

@@ -5,10 +5,11 @@ import { delimiter, join } from "node:path";
 import { connectionLimit } from "../../src/agent/proxy/own-host.ts";
 import { table } from "../table.ts";
 import { idleMemory, type Rate, requests, stream } from "./measures.ts";
+import { openLocalPlace, openWiredPlace } from "./place.ts";
 import { openSubjects, type Subject } from "./subjects.ts";
 
-const rounds = 3;
-const seconds = 3;
+const rounds = 5;
+const seconds = 2;
 const idleConnections = 10_000;
 /** Less than that where this machine allows fewer files; some are left for others. */
 const ownConnections = 100;
@@ -19,69 +20,107 @@ interface Figures {
   streams: { rate: number; processor: number }[];
 }
 
+type AllFigures = ReadonlyMap<Subject, Figures>;
+
 /**
- * Measures the proxy of `dewy container` before one backend: against none at all, and against
- * HAProxy where it is. They take turns, so that what else the machine does meets all of them.
+ * Measures what carries the traffic of `dewy container` before one backend: against nothing at all, and
+ * against HAProxy where it is. They take turns, so that what else the machine does meets all of them,
+ * and each turn is compared with that of `direct` beside it.
  */
 export async function run(print: (line: string) => void): Promise<void> {
   if (!isHere("wrk")) return print("wrk is not on this machine, which this bench loads with");
   const directory = await mkdtemp(join(tmpdir(), "dewy-bench-proxy-"));
   const mostConnections = Math.min(idleConnections, (await connectionLimit()) - ownConnections);
-  const { all, close } = await openSubjects(directory, {
-    ...{ withHaproxy: isHere("haproxy"), mostConnections },
-  });
+  const nftables = process.getuid?.() === 0 && isHere("nft") && isHere("ip");
+  if (!nftables) print("without root, nft and ip the kernel's rules are left out");
+  const place = nftables ? await openWiredPlace() : openLocalPlace();
+  const others = { haproxy: isHere("haproxy"), nftables };
   try {
-    const figures = new Map<Subject, Figures>(
-      all.map((subject) => [subject, { keepAlive: [], fresh: [], streams: [] }]),
-    );
-    for (const subject of all) await requests(subject, { fresh: false, seconds: 1 });
-    for (let round = 0; round < rounds; round++) {
-      for (const [subject, { keepAlive, fresh, streams }] of figures) {
-        keepAlive.push(await requests(subject, { fresh: false, seconds }));
-        fresh.push(await requests(subject, { fresh: true, seconds }));
-        streams.push(await stream(subject));
+    const { all, close } = await openSubjects(directory, place, { with: others, mostConnections });
+    try {
+      for (const line of report(await measured(all))) print(line);
+      for (const subject of all) {
+        if (subject.pid !== undefined) print(await memoryLine(subject, mostConnections));
       }
+    } finally {
+      await close();
     }
-    for (const line of report(figures)) print(line);
-    for (const subject of all.slice(1)) print(await memoryLine(subject, mostConnections));
   } finally {
-    close();
+    await place.leave();
     await rm(directory, { recursive: true, force: true });
   }
 }
 
-function report(figures: ReadonlyMap<Subject, Figures>): string[] {
+async function measured(all: readonly Subject[]): Promise<AllFigures> {
+  const figures = new Map<Subject, Figures>(
+    all.map((subject) => [subject, { keepAlive: [], fresh: [], streams: [] }]),
+  );
+  for (const subject of all) await requests(subject, { fresh: false, seconds: 1 });
+  for (let round = 0; round < rounds; round++) {
+    for (const [subject, { keepAlive }] of figures) {
+      keepAlive.push(await requests(subject, { fresh: false, seconds }));
+    }
+    for (const [subject, { fresh }] of figures) {
+      fresh.push(await requests(subject, { fresh: true, seconds }));
+    }
+    for (const [subject, { streams }] of figures) streams.push(await stream(subject));
+  }
+  return figures;
+}
+
+function report(figures: AllFigures): string[] {
   const [direct] = figures.values();
   if (!direct) return [];
   const requestRows = (of: "keepAlive" | "fresh", title: string) => [
     [title, "a second", "of direct", "p99 ms", "added", "processor µs"],
     ...[...figures].map(([{ name }, each]) => {
-      const rates = each[of];
-      const perSecond = median(rates.map((one) => one.perSecond));
-      const p99 = median(rates.map((one) => one.p99Ms));
+      const p99 = median(each[of].map((one) => one.p99Ms));
       return [
-        ...[name, perSecond.toFixed(0)],
-        percent(perSecond, median(direct[of].map((one) => one.perSecond))),
+        ...[name, median(perSecond(each[of])).toFixed(0)],
+        percent(share(perSecond(each[of]), perSecond(direct[of]))),
         ...[p99.toFixed(1), (p99 - median(direct[of].map((one) => one.p99Ms))).toFixed(1)],
-        median(rates.map((one) => one.processorMicroseconds)).toFixed(0),
+        median(each[of].map((one) => one.processorMicroseconds)).toFixed(0),
       ];
     }),
   ];
   const streamRows = [
     ["1 GiB", "MiB/s", "of direct", "processor s"],
-    ...[...figures].map(([{ name }, { streams }]) => {
-      const rate = median(streams.map((one) => one.rate));
-      return [
-        ...[name, rate.toFixed(0), percent(rate, median(direct.streams.map((one) => one.rate)))],
-        median(streams.map((one) => one.processor)).toFixed(2),
-      ];
-    }),
+    ...[...figures].map(([{ name }, { streams }]) => [
+      ...[name, median(rates(streams)).toFixed(0)],
+      percent(share(rates(streams), rates(direct.streams))),
+      median(streams.map((one) => one.processor)).toFixed(2),
+    ]),
   ];
   return [
     ...table(requestRows("keepAlive", "4 KiB, kept connections")),
     ...table(requestRows("fresh", "4 KiB, a connection each")),
     ...table(streamRows),
+    ...table(verdicts(figures, direct)),
   ];
+}
+
+function verdicts(figures: AllFigures, direct: Figures): string[][] {
+  const shares = ({ keepAlive, fresh, streams }: Figures) => [
+    share(perSecond(keepAlive), perSecond(direct.keepAlive)),
+    share(perSecond(fresh), perSecond(direct.fresh)),
+    share(rates(streams), rates(direct.streams)),
+  ];
+  return [
+    ["promised", "of direct", "kept", "a connection each", "1 GiB"],
+    ...[...figures].flatMap(([{ name, promise }, each]) => {
+      if (promise === undefined) return [];
+      const kept = shares(each).map((one) => (one >= promise ? "yes" : `no: ${percent(one)}`));
+      return [[name, percent(promise), ...kept]];
+    }),
+  ];
+}
+
+const perSecond = (of: readonly Rate[]) => of.map((one) => one.perSecond);
+const rates = (of: readonly { rate: number }[]) => of.map((one) => one.rate);
+
+/** What `values` are of `direct`, turn by turn. */
+function share(values: readonly number[], direct: readonly number[]): number {
+  return median(values.map((value, turn) => value / (direct[turn] ?? value)));
 }
 
 async function memoryLine(subject: Subject, count: number): Promise<string> {
@@ -91,7 +130,7 @@ async function memoryLine(subject: Subject, count: number): Promise<string> {
   return `${subject.name}: ${sizes} ${open} silent connections, ${each.toFixed(1)} KiB each`;
 }
 
-const percent = (value: number, of: number) => `${((value / of) * 100).toFixed(0)} %`;
+const percent = (value: number) => `${(value * 100).toFixed(0)} %`;
 
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;

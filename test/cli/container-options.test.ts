@@ -11,6 +11,10 @@ describe("dewy container", () => {
       "--proxy haproxy --proxy-socket /x --proxy-protocol v2",
       "proxy-protocol is for proxy built-in, not for haproxy",
     ],
+    [
+      "--proxy nftables --proxy-protocol v2",
+      "proxy-protocol is for proxy built-in, not for nftables",
+    ],
     ["--proxy-protocol v1", "--proxy-protocol: choose one of: v2"],
     ["--max-connections 0", "--max-connections: write a number from 1 to 1000000"],
   ])("refuses %s in one line", async (words, line) => {

@@ -1,13 +1,16 @@
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { runApp } from "../../src/agent/app.ts";
 import { openCachePool } from "../../src/agent/cache-pool.ts";
 import { systemClock } from "../../src/base/clock.ts";
+import { systemCodeOf } from "../../src/base/errors.ts";
 import { openHttpClient } from "../../src/base/http-client.ts";
 import { openLogger } from "../../src/base/pino-logger.ts";
 
 /**
  * `dewy server`, which kills itself with SIGKILL as it enters the given phase of a deployment, or as an
  * event of this type happens: `agent.program.js STEP REGISTRY PORT DIRECTORY COMMAND…`. With
- * `HANDOVER=true` its ports have a keeper.
+ * `HANDOVER=true` its ports have a keeper. With `FILL=PATH` it fills the disk of that file instead, as
+ * soon as it enters the phase that `PATH.step` names.
  */
 const [deadly, registry = "", port, directory = "", program = "", ...args] = process.argv.slice(2);
 
@@ -28,6 +31,8 @@ await runApp(
     notifiers: [],
     scrubEnvironment: false,
     failureLimit: 1,
+    crashes: { crashLimit: 1, watchMs: 3_600_000 },
+    rollbackHook: process.env.ROLLBACK_HOOK,
     environment: process.env,
     userAgent: "dewy/test",
   },
@@ -36,16 +41,36 @@ await runApp(
     caches: openCachePool({ http, clock: systemClock, environment: process.env }),
     version: "test",
     host: "test",
-    observe: ({ type }) => dieAt(type),
+    observe: ({ type }) => suffer(type),
     isLast: () => true,
     onRestart: () => () => {},
     clock: systemClock,
     logger: openLogger({ level: "info", format: "text" }),
-    entered: dieAt,
+    entered: suffer,
   },
   { signal: new AbortController().signal },
 );
 
-function dieAt(step: string): void {
+function suffer(step: string): void {
   if (step === deadly) process.kill(process.pid, "SIGKILL");
+  const { FILL } = process.env;
+  if (FILL && nameIn(`${FILL}.step`) === step) fill(FILL);
+}
+
+function nameIn(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, "utf8") : undefined;
+}
+
+/** The last page, too: what is smaller than one fits no more. */
+function fill(path: string): void {
+  rmSync(`${path}.step`);
+  const file = openSync(path, "a");
+  for (let size = 64 * 1024; size >= 1; size >>= 1) {
+    try {
+      for (;;) writeSync(file, Buffer.alloc(size));
+    } catch (error) {
+      if (systemCodeOf(error) !== "ENOSPC") throw error;
+    }
+  }
+  closeSync(file);
 }

@@ -23,6 +23,8 @@ interface Fault {
   hook?: string;
   isTampered?: boolean;
   verify?: VerifyOptions;
+  /** As the metric of verifications counts it. */
+  outcome?: string;
   /** What the release before it does, where that is to be more than to serve. */
   first?: string;
   /** The files beside the one that is deployed, in every release. */
@@ -98,6 +100,7 @@ const faults: Fault[] = [
   },
   {
     what: "has another checksum than its SHA256SUMS say",
+    outcome: "mismatch",
     body: serving,
     reason: /app: SHA256SUMS expects sha256:.*, received sha256:/,
     beside: (content, tag) => ({
@@ -106,6 +109,7 @@ const faults: Fault[] = [
   },
   {
     what: "has a signature of other bytes",
+    outcome: "mismatch",
     body: serving,
     reason: /app.minisig is no signature of this app by the key/,
     verify: signed,
@@ -113,6 +117,7 @@ const faults: Fault[] = [
   },
   {
     what: "is signed by a stranger",
+    outcome: "untrusted",
     body: serving,
     reason: /app.minisig is signed by the key .*, and trusted is/,
     verify: signed,
@@ -122,6 +127,7 @@ const faults: Fault[] = [
   },
   {
     what: "has no signature",
+    outcome: "missing",
     body: serving,
     reason: /app of v2.0.0 has no signature \(minisign.*\): beside it there is nothing/,
     verify: signed,
@@ -130,6 +136,7 @@ const faults: Fault[] = [
   },
   {
     what: "is an older one under a new tag",
+    outcome: "replayed",
     body: serving,
     reason: /app.minisig of v2.0.0 was signed at 2025-.*, and v1.0.0, deployed before, at 2026-/,
     verify: signed,
@@ -162,11 +169,15 @@ it.each(faults)(
       ["deployment failed", "v2.0.0"],
       ["release quarantined", "v2.0.0"],
     ]);
+    await isToldEverywhere(host, fault);
+    const notices = host.notices().length;
     for (let time = 0; time < 20; time++) expect(await ask(host.port())).toBe("v1.0.0");
 
     const before = host.polls();
     await until(() => host.polls() > before + manyPolls);
     expect(await host.told()).toHaveLength(fault.hook ? 4 : 3);
+    await isToldEverywhere(host, fault);
+    expect(host.notices()).toHaveLength(notices);
 
     await host.publish("v2.0.1", serving);
     if (!fault.hook && !fault.health) await until(() => host.answers("v2.0.1"));
@@ -229,3 +240,27 @@ it("takes a release into service once it has baked", async () => {
     "Bake: watching the new release beside the old one",
   );
 }, 60_000);
+
+/** Status, history, notices and metrics have the verdict and its reason, and have it once. */
+async function isToldEverywhere(
+  host: Awaited<ReturnType<typeof openHost>>,
+  { reason, outcome }: Fault,
+): Promise<void> {
+  const { active, quarantined, attempt } = await host.status();
+  expect(active?.tag).toBe("v1.0.0");
+  expect(attempt?.tag).not.toBe("v1.0.0");
+  expect(quarantined).toMatchObject([{ tag: "v2.0.0", reason: expect.stringMatching(reason) }]);
+  const [last] = (await host.history()).slice(-1);
+  const error = expect.stringMatching(reason);
+  expect(last).toMatchObject({ event: "release quarantined", tag: "v2.0.0", error });
+  await until(() => host.notices().some((text) => text.includes("v2.0.0") && reason.test(text)));
+  expect(await host.metrics("dewy_deployment_errors_total")).toEqual([
+    expect.stringMatching(/ 1$/),
+  ]);
+  const quarantines = await host.metrics("dewy_releases_quarantined_total");
+  expect(quarantines).toEqual([expect.stringMatching(/ 1$/)]);
+  const failed = await host.metrics("dewy_verifications_total");
+  expect(failed.filter((line) => !line.includes('"passed"'))).toEqual(
+    outcome ? [expect.stringMatching(`outcome="${outcome}".* 1$`)] : [],
+  );
+}

@@ -6,9 +6,11 @@ import { openAgent } from "../../src/agent/agent.ts";
 import type { AppOptions } from "../../src/agent/app-options.ts";
 import { askAgent } from "../../src/agent/control/control-client.ts";
 import { Outcome } from "../../src/agent/control/control-request.ts";
+import { Situation } from "../../src/agent/control/situation.ts";
 import type { HistoryEntry } from "../../src/agent/history/entry.ts";
 import { readHistory } from "../../src/agent/history/read-history.ts";
 import type { LedgerState } from "../../src/agent/ledger/ledger.ts";
+import { openFakeSlack } from "../../src/agent/notifiers/slack.fake.ts";
 import type { HealthOptions } from "../../src/agent/readiness/health.ts";
 import { serveFakeGithub } from "../../src/agent/registries/github.fake.ts";
 import { openListeners } from "../../src/agent/supervisor/listeners.ts";
@@ -42,14 +44,16 @@ export type HostOptions = Partial<
 export async function openHost({ health: asked, beside, attest, first, ...rest }: HostOptions) {
   const directory = await mkdtemp(join(tmpdir(), "dewy-bad-release-"));
   const github = await serveFakeGithub();
+  const slack = await openFakeSlack("xoxb-1");
   const environment = {
     ...{ PATH: process.env.PATH, GITHUB_API_URL: github.api, GITHUB_TOKEN: github.token },
+    ...{ SLACK_TOKEN: "xoxb-1", SLACK_API_URL: slack.url },
   };
   let port = 0;
   const logger = new FakeLogger();
   const stop = new AbortController();
   const agent = await openAgent(
-    { telemetry: undefined, adminPort: 0 },
+    { telemetry: { insecure: false }, adminPort: 0 },
     {
       ...{ clock: systemClock, logger, environment, version: "0.0.0", onRestart: () => () => {} },
       async listen(ports, call) {
@@ -63,7 +67,12 @@ export async function openHost({ health: asked, beside, attest, first, ...rest }
   const options: AppOptions = {
     ...{ name: "app", mode: "server", registry: "ghr://acme/app?artifact=app", ports: [0] },
     ...{ command: ["current/app"], directory, intervalMs: 1, drainMs: 2_000, cache: undefined },
-    ...{ notifiers: [], scrubEnvironment: true, environment, userAgent: "dewy/test" },
+    ...{
+      notifiers: ["slack://deployments"],
+      scrubEnvironment: true,
+      environment,
+      userAgent: "dewy/test",
+    },
     ...{ handover: false, windows: [], minimumAgeMs: undefined },
     ...{ failureLimit: 1, health: { ...health, ...asked } },
     ...rest,
@@ -95,6 +104,16 @@ export async function openHost({ health: asked, beside, attest, first, ...rest }
       return told;
     },
     told: async () => (await host.history()).map(({ event, tag }) => [event, tag]),
+    status: () => askAgent(directory, "status", {}, Situation, new AbortController()),
+    /** What was posted to the channel, a notice each. */
+    notices: () => slack.posts.map((post) => JSON.stringify(post).replaceAll('\\"', '"')),
+    /** The lines that begin so, of what is scraped. */
+    async metrics(...names: string[]) {
+      const { fields } = logger.lines.find((line) => line.message === "Admin API started") ?? {};
+      const answer = await fetch(`http://${fields?.address}/metrics`);
+      const lines = (await answer.text()).split("\n");
+      return lines.filter((line) => names.some((name) => line.startsWith(`${name}{`)));
+    },
     unpublish(tag: string): void {
       github.releases = github.releases.filter((release) => release.tag !== tag);
     },

@@ -12,7 +12,7 @@ import { digestOf } from "../../src/oci/digest.ts";
 import { openHost, serving } from "./release-host.ts";
 
 /** How many polls may not try a bad release again. */
-const manyPolls = 300;
+const manyPolls = 1_000;
 
 const workflow = (repository: string, tag: string) =>
   `https://github.com/${repository}/.github/workflows/release.yml@refs/tags/${tag}`;

@@ -4,6 +4,7 @@ import type { Readable } from "node:stream";
 import { type Call, TimeoutError, withTimeout } from "../../base/call.ts";
 import type { Environment } from "../../base/environment.ts";
 import { systemCodeOf } from "../../base/errors.ts";
+import { openJoined } from "../../base/joined.ts";
 import { linesOf } from "../../base/lines.ts";
 import { ContainerError } from "./runtime.ts";
 
@@ -27,10 +28,17 @@ export interface CommandLine {
   run(args: readonly string[], invocation: Invocation, call: Call): Promise<string>;
   /** Yields each line it writes, until it or the call ends. @throws {ContainerError} when it ends first */
   lines(args: readonly string[], invocation: Invocation, call: Call): AsyncGenerator<string>;
+  /** Yields each line of both its outputs, until it or the call ends. @throws {ContainerError} */
+  spoken(args: readonly string[], invocation: Invocation, call: Call): AsyncGenerator<SpokenLine>;
+}
+
+export interface SpokenLine {
+  stream: "stdout" | "stderr";
+  text: string;
 }
 
 export function openCommandLine(program: string, environment: Environment): CommandLine {
-  return { run, lines };
+  return { run, lines, spoken };
 
   async function run(args: readonly string[], about: Invocation, call: Call): Promise<string> {
     const { what, limitMs = usualLimitMs } = about;
@@ -83,6 +91,34 @@ export function openCommandLine(program: string, environment: Environment): Comm
     throw failureFrom(program, (await errors) || "it ended by itself", about);
   }
 
+  async function* spoken(
+    args: readonly string[],
+    about: Invocation,
+    call: Call,
+  ): AsyncGenerator<SpokenLine> {
+    const child = start(args, call);
+    const ended = child.ended.catch((error) => {
+      throw unstarted(error);
+    });
+    ended.catch(() => {});
+    let last = "";
+    try {
+      const outputs = (["stdout", "stderr"] as const).map((name) => namedLines(child[name], name));
+      for await (const line of openJoined(...outputs)) {
+        if (line.stream === "stderr") last = line.text;
+        yield line;
+      }
+      const status = await ended;
+      call.signal.throwIfAborted();
+      if (status !== 0) throw failureFrom(program, last, about);
+    } catch (error) {
+      call.signal.throwIfAborted();
+      throw error;
+    } finally {
+      child.kill();
+    }
+  }
+
   function start(args: readonly string[], { signal }: Call) {
     signal.throwIfAborted();
     const child = spawn(program, args, {
@@ -113,6 +149,10 @@ export function openCommandLine(program: string, environment: Environment): Comm
     }
     return new ContainerError("REFUSED", `${program} could not be started`, { cause });
   }
+}
+
+async function* namedLines(output: Readable, stream: SpokenLine["stream"]) {
+  for await (const text of linesOf(output, longestLine)) yield { stream, text };
 }
 
 /** The rest is read and thrown away, so that the writer does not wait for ever. */

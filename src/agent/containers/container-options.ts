@@ -1,6 +1,6 @@
 import type { PortMapping } from "./port-mapping.ts";
 
-export const dataPlanes = ["built-in", "haproxy", "none"] as const;
+export const dataPlanes = ["built-in", "nftables", "haproxy", "none"] as const;
 
 /** What is said of an app of containers beyond what is said of any app. */
 export interface ContainerOptions {

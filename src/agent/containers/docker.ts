@@ -7,12 +7,13 @@ import type { Call } from "../../base/call.ts";
 import type { Environment } from "../../base/environment.ts";
 import type { Credential } from "../../oci/credential.ts";
 import { dockerHub, isDockerHub } from "../../oci/docker-hub.ts";
-import { openCommandLine } from "./command-line.ts";
+import { openCommandLine, type SpokenLine } from "./command-line.ts";
 import { containersIn, imageIn } from "./described.ts";
 import {
   ContainerError,
   type ContainerEvent,
   type ContainerRuntime,
+  type LogLine,
   type PullOptions,
   type RunSpecification,
   type StoredImage,
@@ -23,6 +24,8 @@ interface Dialect {
   name: "docker" | "podman";
   eventFormat: string;
   version: readonly string[];
+  /** Asks for what tells of an engine without root, by the word `rootless` or `true`. */
+  security: readonly string[];
   /** What names the file with the credentials of one pull. */
   signedIn(directory: string): { global: string[]; pull: string[] };
   plainHttp: readonly string[];
@@ -33,6 +36,7 @@ const dialects: Record<"docker" | "podman", Dialect> = {
     name: "docker",
     eventFormat: "{{json .}}",
     version: ["version", "--format", "{{.Server.Version}}"],
+    security: ["info", "--format", "{{.SecurityOptions}}"],
     signedIn: (directory) => ({ global: ["--config", directory], pull: [] }),
     plainHttp: [], // dockerd knows by its own configuration
   },
@@ -40,6 +44,7 @@ const dialects: Record<"docker" | "podman", Dialect> = {
     name: "podman",
     eventFormat: "json",
     version: ["version", "--format", "{{.Client.Version}}"],
+    security: ["info", "--format", "{{.Host.Security.Rootless}}"],
     signedIn: (directory) => ({
       global: [],
       pull: ["--authfile", join(directory, "config.json")],
@@ -69,11 +74,14 @@ export function openContainerRuntime({
   directory,
 }: RuntimeOptions): ContainerRuntime {
   const dialect = dialects[runtime];
-  const { run, lines } = openCommandLine(runtime, environment);
+  const { run, lines, spoken } = openCommandLine(runtime, environment);
 
   return {
     name: runtime,
     version: async (call) => (await run(dialect.version, { what: "version" }, call)).trim(),
+
+    isRootless: async (call) =>
+      /\b(rootless|true)\b/.test(await run(dialect.security, { what: "info" }, call)),
 
     async pull(reference, options, call) {
       const pulling = { what: `pull ${reference}` };
@@ -119,6 +127,17 @@ export function openContainerRuntime({
       const args = ["rm", "--volumes", ...(force ? ["--force"] : []), id];
       const removing = { what: "rm", limitMs: slowLimitMs };
       await run(args, removing, call).catch(unless("NO_CONTAINER"));
+    },
+
+    async *logs(id, { tail, since, follow }, call) {
+      const args = [
+        ...["logs", "--timestamps"],
+        ...(tail === undefined ? [] : ["--tail", String(tail)]),
+        ...(since === undefined ? [] : ["--since", since]),
+        ...(follow ? ["--follow"] : []),
+        id,
+      ];
+      for await (const line of spoken(args, { what: "logs" }, call)) yield* logLine(line);
     },
 
     async logTail(id, count, call) {
@@ -248,6 +267,16 @@ function eventIn(line: string): ContainerEvent | undefined {
   if (!success) return undefined;
   const [id, action] = [output.id ?? output.ID, output.Action ?? output.Status];
   return id && action ? { id, action } : undefined;
+}
+
+const stamped = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d) ?(.*)$/s;
+
+/** What has no time is the engine's own word. */
+function logLine({ stream, text: line }: SpokenLine): LogLine[] {
+  const [, time, fraction = "", zone, text = ""] = stamped.exec(line) ?? [];
+  if (time === undefined) return [];
+  const second = new Date(`${time}${zone}`).toISOString().slice(0, 19);
+  return [{ at: `${second}.${fraction.padEnd(9, "0")}Z`, stream, text }];
 }
 
 function storedImage(line: string): StoredImage[] {

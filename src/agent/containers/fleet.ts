@@ -66,7 +66,8 @@ const discardLimitMs = 30_000;
 export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
   const { app, container: asked, health, drainMs, environment } = options;
   const { runtime, plane, traffic, watch, clock, logger } = parts;
-  const config = configOf(asked, plane.reach === "published");
+  const isPublished = plane.reach !== "inside";
+  const config = configOf(asked, isPublished);
   /** By their references: what has a digest does not change. */
   const images = new Map<string, Image>();
   let saidOf: string | undefined;
@@ -117,8 +118,7 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
     const specification = {
       ...{ name, image: image.reference, command: asked.command, options: asked.runOptions },
       labels,
-      publish:
-        plane.reach === "published" ? unique(on.map(({ containerPort }) => containerPort)) : [],
+      publish: isPublished ? unique(on.map(({ containerPort }) => containerPort)) : [],
       network: asked.network,
     };
     logger.info("Starting new container", {

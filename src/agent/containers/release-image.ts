@@ -3,6 +3,7 @@ import { basename, dirname, join } from "node:path";
 import * as v from "valibot";
 import { syncDirectory, writeFileWhole } from "../../base/atomic-file.ts";
 import { ConfigError, messageOf, systemCodeOf } from "../../base/errors.ts";
+import { statsOf } from "../../base/path-stats.ts";
 import { parse } from "../../base/schema.ts";
 import { type Digest, isDigest } from "../../oci/digest.ts";
 
@@ -30,6 +31,11 @@ export async function writeReleaseImage(directory: string, image: ReleaseImage):
     await rm(draft, { recursive: true, force: true });
   }
   await syncDirectory(dirname(directory));
+}
+
+/** Whether it is the directory of a release whose artifact is an image. */
+export async function holdsImage(directory: string): Promise<boolean> {
+  return (await statsOf(join(directory, fileName))) !== undefined;
 }
 
 /** `undefined` for a directory that is gone. @throws {ConfigError} for one of another kind of app */

@@ -22,7 +22,7 @@ export interface App {
 }
 
 /** What the app's containers carry, all of them, whatever it was called when they were started. */
-export function labelsOf({ directory }: App): Record<string, string> {
+export function labelsOf({ directory }: Pick<App, "directory">): Record<string, string> {
   return { [labelKeys.managed]: "true", [labelKeys.directory]: directory };
 }
 

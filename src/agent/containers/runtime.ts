@@ -98,6 +98,23 @@ export interface ContainerEvent {
   action: string;
 }
 
+/** A line that a container has written. */
+export interface LogLine {
+  /** ISO 8601 in UTC, to the nanosecond: two of them compare as text. */
+  at: string;
+  stream: "stdout" | "stderr";
+  text: string;
+}
+
+export interface LogOptions {
+  /** So many of the newest; without it all. */
+  tail?: number | undefined;
+  /** None that was written before; ISO 8601. */
+  since?: string | undefined;
+  /** Whether it goes on until the container ends. */
+  follow?: boolean | undefined;
+}
+
 export interface PullOptions {
   credential: Credential | undefined;
   /** Of the reference: whom the credential is for. */
@@ -111,6 +128,8 @@ export interface ContainerRuntime {
   readonly name: "docker" | "podman";
   /** Of the engine; also how one asks whether it answers. */
   version(call: Call): Promise<string>;
+  /** Whether the engine runs without root: then this host has no way to its containers' addresses. */
+  isRootless(call: Call): Promise<boolean>;
   pull(reference: string, options: PullOptions, call: Call): Promise<void>;
   image(reference: string, call: Call): Promise<Image | undefined>;
   /** Starts a container in the background. @returns its id */
@@ -124,6 +143,8 @@ export interface ContainerRuntime {
   stop(id: string, graceMs: number, call: Call): Promise<void>;
   /** Removes one that has ended, or, `force`, whatever it does. One that is gone is well. */
   remove(id: string, options: { force: boolean }, call: Call): Promise<void>;
+  /** Of both streams, each in its order. */
+  logs(id: string, options: LogOptions, call: Call): AsyncIterable<LogLine>;
   /** What it wrote last. */
   logTail(id: string, lines: number, call: Call): Promise<string[]>;
   /** Names it `alias` in `network`, where it is already, for others in that network. */

@@ -109,9 +109,10 @@ const isSame = (a: Address, b: Address) => a.host === b.host && a.port === b.por
 
 /**
  * Where `containerPort` of it is reached: at its own address where this host is its way out, since an
- * engine's own proxy accepts for a container that does not; else at the port it publishes.
+ * engine's own proxy accepts for a container that does not; else at the port it publishes, by who can
+ * do with that.
  *
- * @throws {ContainerError} `NOT_STARTED` when it is nowhere
+ * @throws {ContainerError} `NOT_STARTED` when it is nowhere, `REFUSED` when not where it must be
  */
 export function addressOf(
   { name, ports, ip, gateway }: Container,
@@ -119,6 +120,11 @@ export function addressOf(
   reach: DataPlane["reach"],
 ): Address {
   if (ip && (reach === "inside" || isOurs(gateway))) return { host: ip, port: containerPort };
+  if (reach === "routed") {
+    throw new ContainerError("REFUSED", `${name} has no address that this host leads to`, {
+      hint: "use an engine that runs as root, and a bridge network of its own; or --proxy built-in",
+    });
+  }
   const address = ports.get(containerPort);
   if (address) return address;
   throw new ContainerError(

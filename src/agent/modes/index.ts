@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import type { Call } from "../../base/call.ts";
 import type { Environment } from "../../base/environment.ts";
-import { asConfigError } from "../../base/errors.ts";
+import { asConfigError, ConfigError } from "../../base/errors.ts";
 import type { HttpClient } from "../../base/http-client.ts";
 import type { InTurn } from "../../base/turns.ts";
 import { credentialsFrom } from "../../oci/credentials.ts";
 import type { AppOptions } from "../app-options.ts";
 import type { ContainerOptions } from "../containers/container-options.ts";
-import { ContainerError } from "../containers/runtime.ts";
+import { ContainerError, type ContainerRuntime } from "../containers/runtime.ts";
 import type { HealthOptions } from "../readiness/health.ts";
 import { openAssetsMode } from "./assets.ts";
 import type { RunningMode } from "./mode.ts";
@@ -69,6 +69,7 @@ async function openContainers(
   await removeLeftCredentials(kept);
   const runtime = openContainerRuntime({ ...container, environment, directory: kept });
   await runtime.version(call).catch(refuseEngine);
+  if (container.proxy === "nftables") await refuseRootless(runtime, call);
   const plane = await openDataPlane(
     { ...container, ports: options.ports, directory: kept },
     parts,
@@ -80,6 +81,14 @@ async function openContainers(
   };
   const own = { ...pulling, plane, pull: images.openPull(pulling) };
   return { ...openContainerMode(options, own, call), prepare: images.openPrepareImage(pulling) };
+}
+
+async function refuseRootless(runtime: ContainerRuntime, call: Call): Promise<void> {
+  if (!(await runtime.isRootless(call).catch(refuseEngine))) return;
+  throw new ConfigError(
+    `--proxy nftables: ${runtime.name} runs without root, and the kernel has no way to its containers`,
+    { hint: "use --proxy built-in, or an engine that runs as root" },
+  );
 }
 
 /** Whether the engine is there is found out before anything is started. */

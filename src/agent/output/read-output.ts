@@ -15,6 +15,8 @@ const betweenLooksMs = 250;
 export interface ReadOutputOptions {
   /** So many lines of the past. */
   most: number;
+  /** Of the past, none before. */
+  since?: Date | undefined;
   /** Whether it goes on with what is written from now on, until the call ends. */
   follow: boolean;
 }
@@ -22,7 +24,7 @@ export interface ReadOutputOptions {
 /** What the app in `directory` has written, each line once and in order, whoever writes meanwhile. */
 export async function* readOutput(
   directory: string,
-  { most, follow }: ReadOutputOptions,
+  { most, since, follow }: ReadOutputOptions,
   { clock, ...call }: Call & { clock: Clock },
 ): AsyncGenerator<OutputEntry> {
   const [path, full] = outputPaths(directory);
@@ -37,7 +39,10 @@ export async function* readOutput(
     await before?.close();
     if (!follow) await handle?.close();
   }
-  for (const line of last) yield* entryOf(line);
+  for (const line of last) {
+    const [entry] = entryOf(line);
+    if (entry && !(since && new Date(entry.at) < since)) yield entry;
+  }
   if (!follow) return;
   for await (const line of linesOf(growing(path, handle, end, clock, call), longestLine)) {
     yield* entryOf(line);

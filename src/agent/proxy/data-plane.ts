@@ -34,8 +34,11 @@ export interface BackendLoad {
 export interface DataPlane {
   /** Which kind it is, for logs: `built-in`, `nftables`, `haproxy`, `none`. */
   readonly name: string;
-  /** Whether backends are reached at ports they publish on this host, or at their own addresses. */
-  readonly reach: "published" | "inside";
+  /**
+   * Whether backends are reached at ports they publish on this host, or at their own addresses:
+   * `routed` is from this host, where what they publish is what the engine's firewall lets through.
+   */
+  readonly reach: "published" | "routed" | "inside";
   /**
    * From the moment this resolves, new connections go to these backends alone. One that is not named
    * any more keeps the connections it has. A port without backends is not listened on, so that a

@@ -6,8 +6,10 @@ import type { Observe } from "../event.ts";
 import { openBuiltIn } from "./built-in.ts";
 import type { DataPlane } from "./data-plane.ts";
 import { openHaproxy } from "./haproxy.ts";
+import { openNftables } from "./nftables.ts";
 import { openNoDataPlane } from "./none.ts";
 import { reported } from "./reported.ts";
+import { succeeding } from "./succession.ts";
 
 export interface DataPlaneOptions {
   proxy: ContainerOptions["proxy"];
@@ -30,8 +32,21 @@ export interface DataPlaneParts {
   version: string;
 }
 
-/** @throws {ConfigError} when a port cannot be had, or the kind is not to be had on this host */
+/**
+ * What was carried by another kind before is let go of as soon as this one carries it.
+ *
+ * @throws {ConfigError} when a port cannot be had, or the kind is not to be had on this host
+ */
 export async function openDataPlane(
+  options: DataPlaneOptions,
+  parts: DataPlaneParts,
+  call: Call,
+): Promise<DataPlane> {
+  const plane = succeeding(await openKind(options, parts, call), options.directory, parts);
+  return plane.name === "none" ? plane : reported(plane, parts);
+}
+
+async function openKind(
   { proxy, proxyIdleMs: idleMs, proxyProtocol, ...options }: DataPlaneOptions,
   parts: DataPlaneParts,
   call: Call,
@@ -41,12 +56,13 @@ export async function openDataPlane(
       const { version } = parts;
       const { ports, directory, maximumConnections } = options;
       const own = { directory, ports, idleMs, maximumConnections, version };
-      const asked = { ...own, proxyProtocol: proxyProtocol !== undefined };
-      return reported(await openBuiltIn(asked, parts, call), parts);
+      return openBuiltIn({ ...own, proxyProtocol: proxyProtocol !== undefined }, parts, call);
     }
+    case "nftables":
+      return openNftables(options, parts, call);
     case "haproxy": {
       const { ports, proxySocket: socket = "" } = options;
-      return reported(await openHaproxy({ socket, ports }, parts, call), parts);
+      return openHaproxy({ socket, ports }, parts, call);
     }
     case "none":
       return openNoDataPlane();

@@ -23,8 +23,8 @@ export interface PortStatistics {
   errors: number;
   /** Connections over the limit. */
   refused: number;
-  /** Both ways, of those that are still open too. */
-  bytes: number;
+  /** Both ways, of those that are still open too; not from those who cannot tell. */
+  bytes?: number | undefined;
   /** Seconds; not from those who cannot tell. */
   connects?: Distribution | undefined;
   durations?: Distribution | undefined;
@@ -86,7 +86,7 @@ export function added(
       total: mine.total + theirs.total,
       errors: mine.errors + theirs.errors,
       refused: mine.refused + theirs.refused,
-      bytes: mine.bytes + theirs.bytes,
+      bytes: (mine.bytes ?? 0) + (theirs.bytes ?? 0),
       connects: joined(mine.connects, theirs.connects),
       durations: joined(mine.durations, theirs.durations),
     };

@@ -42,7 +42,7 @@ const Distribution = v.object({
 });
 const Statistics = v.object({
   ...{ port: Port, backends: v.number(), active: v.number(), total: v.number() },
-  ...{ errors: v.number(), refused: v.number(), bytes: v.number() },
+  ...{ errors: v.number(), refused: v.number(), bytes: v.optional(v.number()) },
   ...{ connects: v.optional(Distribution), durations: v.optional(Distribution) },
 });
 

@@ -31,8 +31,11 @@ export function openProxyMetrics(): ProxyMetrics {
 }
 
 function numbers(rows: readonly Row[]): Metric[] {
-  const of = (value: (port: PortStatistics) => number) =>
-    rows.map(({ labels, port }) => ({ labels, value: value(port) }));
+  const of = (read: (port: PortStatistics) => number | undefined) =>
+    rows.flatMap(({ labels, port }) => {
+      const value = read(port);
+      return value === undefined ? [] : [{ labels, value }];
+    });
   return [
     {
       name: "dewy.proxy.connections.total",

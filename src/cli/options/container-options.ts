@@ -78,8 +78,8 @@ export const containerOptions = {
     fallbackHelp: { en: "built-in", ja: "built-in" },
     only: "container",
     help: {
-      en: "what carries the traffic to them: built-in, haproxy, or none",
-      ja: "トラフィックを運ぶもの: built-in、haproxy または none",
+      en: "what carries the traffic to them: built-in, nftables, haproxy, or none",
+      ja: "トラフィックを運ぶもの: built-in、nftables、haproxy または none",
     },
   },
   proxySocket: {

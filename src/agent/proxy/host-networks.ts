@@ -1,0 +1,60 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { BlockList, isIPv6 } from "node:net";
+import { networkInterfaces } from "node:os";
+import { systemCodeOf } from "../../base/errors.ts";
+
+/** A network that this host is in. */
+export interface HostNetwork {
+  interface: string;
+  cidr: string;
+}
+
+/** Those that any of `hosts` are in. */
+export function networksOf(hosts: readonly string[]): HostNetwork[] {
+  return Object.entries(networkInterfaces()).flatMap(([name, addresses = []]) =>
+    addresses.flatMap(({ cidr, internal }) =>
+      cidr && !internal && hosts.some((host) => isIn(host, cidr)) ? { interface: name, cidr } : [],
+    ),
+  );
+}
+
+/** Whether `host` is this host itself. */
+export function isOwnAddress(host: string): boolean {
+  if (isIn(host, "127.0.0.0/8")) return true;
+  const all = Object.values(networkInterfaces()).flatMap((addresses = []) => addresses);
+  return all.some(({ address }) => address === host);
+}
+
+function isIn(host: string, cidr: string): boolean {
+  const [network = "", length] = cidr.split("/");
+  const family = isIPv6(network) ? "ipv6" : "ipv4";
+  if (isIPv6(host) !== isIPv6(network)) return false;
+  const list = new BlockList();
+  list.addSubnet(network, Number(length), family);
+  return list.check(host, family);
+}
+
+/** Whether this host passes on what is for others. */
+export async function forwards(family: "ipv4" | "ipv6"): Promise<boolean> {
+  const name = family === "ipv4" ? "ipv4/ip_forward" : "ipv6/conf/all/forwarding";
+  return (await setting(name)) !== "0";
+}
+
+/** Lets what comes by `name` reach the loopback's addresses, or not. @returns whether that is new */
+export async function routeLoopback(name: string, allowed: boolean): Promise<boolean> {
+  const key = `ipv4/conf/${name}/route_localnet`;
+  const value = allowed ? "1" : "0";
+  const before = await setting(key);
+  if (before === undefined || before === value) return false;
+  await writeFile(`/proc/sys/net/${key}`, value);
+  return true;
+}
+
+async function setting(name: string): Promise<string | undefined> {
+  try {
+    return (await readFile(`/proc/sys/net/${name}`, "utf8")).trim();
+  } catch (error) {
+    if (systemCodeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}

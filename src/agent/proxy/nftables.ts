@@ -1,0 +1,193 @@
+import { type Call, isEchoOf } from "../../base/call.ts";
+import type { Clock } from "../../base/clock.ts";
+import { asConfigError, ConfigError, messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
+import { openTurns } from "../../base/turns.ts";
+import type { BackendLoad, DataPlane, Route } from "./data-plane.ts";
+import { isOwnAddress, networksOf, routeLoopback } from "./host-networks.ts";
+import { checkKernel, checkPorts, checkTargets } from "./nft-checks.ts";
+import { askNft } from "./nft-command.ts";
+import type { Listing, Target } from "./nft-listing.ts";
+import { scriptOf, type TableContent, tableNameOf } from "./nft-table.ts";
+import { listingOf, noteTable, otherTables, removeTable } from "./nft-tables.ts";
+import { isDeclared, type LoadedTarget, loadedTargets, targetsOf } from "./nft-targets.ts";
+import { ProxyError } from "./proxy-protocol.ts";
+import { trackedConnections } from "./tracked-connections.ts";
+
+export interface NftablesOptions {
+  /** Private to the agent, and kept from one to the next; the table is named after it. */
+  directory: string;
+  ports: readonly number[];
+}
+
+const betweenLooksMs = 1_000;
+const lastLimitMs = 10_000;
+
+/**
+ * The kernel carries the traffic: the first packet of a connection is sent to a backend by a table of
+ * rules that is the app's alone, and all others follow it. The table is exchanged whole, and needs
+ * nobody; what is known of backends is in it, so that the next agent finds it there. Somebody may
+ * remove all rules of this host, so that is looked for each second.
+ *
+ * @throws {ConfigError} when there is no nft, the kernel or our rights do not do, or a port is taken
+ */
+export async function openNftables(
+  { directory, ports }: NftablesOptions,
+  { logger, clock }: { logger: Logger; clock: Clock },
+  call: Call,
+): Promise<DataPlane> {
+  const table = { name: tableNameOf(directory), directory };
+  const { name } = table;
+  const closing = new AbortController();
+  const alone = openTurns();
+  let routes: readonly Route[] | undefined;
+  await checkAll().catch(refuse);
+  await noteTable(directory);
+  const looking = look();
+
+  return {
+    name: "nftables",
+    reach: "routed",
+
+    declare: (next, each) =>
+      alone(async () => {
+        await converge(next, each);
+        routes = next;
+      }),
+
+    async loads(each) {
+      const loads = new Map<string, BackendLoad>();
+      for (const { id, total, open } of (await loaded(each)).targets) {
+        const before = loads.get(id) ?? { open: 0, total: 0 };
+        loads.set(id, { open: before.open + open, total: before.total + total, failed: 0 });
+      }
+      return loads;
+    },
+
+    async statistics(each) {
+      const { now, targets } = await loaded(each);
+      return [...now.totals].map(([port, total]) => {
+        const own = targets.filter((one) => one.port === port);
+        return {
+          ...{ port, total, errors: 0, refused: 0 },
+          backends: own.filter(({ isServing }) => isServing).length,
+          active: own.reduce((sum, { open }) => sum + open, 0),
+        };
+      });
+    },
+
+    cut: (id, each) => alone(() => cut(id, each)),
+
+    async close({ keep }) {
+      closing.abort();
+      await looking;
+      if (keep) return;
+      const last = { signal: AbortSignal.timeout(lastLimitMs) };
+      await alone(() => removeTable(directory, last)).catch((error) => {
+        logger.error("The table of nftables could not be removed", {
+          ...{ table: name, error: messageOf(error) },
+        });
+      });
+    },
+  };
+
+  async function checkAll(): Promise<void> {
+    await checkKernel(table, call);
+    await checkPorts(ports, table, await listingOf(name, call), call);
+    await trackedConnections(new Set(ports), call);
+  }
+
+  async function loaded(each: Call): Promise<{ now: Listing; targets: LoadedTarget[] }> {
+    const now = await listingOf(name, each);
+    return { now, targets: loadedTargets(now, await trackedConnections(now.ports, each)) };
+  }
+
+  async function converge(wanted: readonly Route[], each: Call): Promise<void> {
+    const { now, targets } = await loaded(each);
+    const serving = wanted.flatMap(targetsOf);
+    await checkTargets(serving);
+    const wantedPorts = wanted.map(({ port }) => port);
+    await checkPorts(wantedPorts, table, now, each);
+    const others = targets.filter((one) => !serving.some((each) => isSame(one, each)));
+    const leaving = others.filter(({ isServing, open }) => isServing || open > 0);
+    const ends = new Set(serving.flatMap(endsOf));
+    const left = leaving.map(({ port }) => port);
+    const content = {
+      ports: [...new Set([...ports, ...wantedPorts, ...left])],
+      ...{ serving, leaving, gone: [...now.gone].filter((end) => !ends.has(end)) },
+    };
+    await apply(content, now, each);
+  }
+
+  /** The guard of the loopback is there before the way to it is opened. */
+  async function apply(
+    content: Omit<TableContent, "networks" | "opened">,
+    now: Listing,
+    each: Call,
+  ): Promise<void> {
+    const hosts = content.serving.flatMap((one) => one.hosts);
+    const networks = networksOf(hosts.filter((host) => !isOwnAddress(host)));
+    const script = scriptOf(table, { ...content, networks, opened: now.opened }, now);
+    await askNft(["-f", "-"], each, script);
+    const unopened = new Set(networks.map((one) => one.interface));
+    for (const one of now.opened) unopened.delete(one);
+    if (unopened.size > 0) await openLoopback([...unopened], each);
+  }
+
+  async function openLoopback(interfaces: readonly string[], each: Call): Promise<void> {
+    const others = [...(await otherTables(name, each)).values()].flatMap((one) => one.opened);
+    for (const one of interfaces) {
+      const isNew = await routeLoopback(one, true);
+      if (!isNew && !others.includes(one)) continue;
+      await askNft(["-f", "-"], each, `add element inet ${name} opened { "${one}" }\n`);
+    }
+  }
+
+  async function cut(id: string, each: Call): Promise<number> {
+    const { targets } = await loaded(each);
+    const own = targets.filter((one) => one.id === id);
+    const serving = new Set(targets.filter((one) => one.isServing).flatMap(endsOf));
+    const ends = own.flatMap(endsOf).filter((end) => !serving.has(end));
+    const lines = ends.map((end) => {
+      const set = end.includes(":") ? "gone6" : "gone4";
+      return `add element inet ${name} ${set} { ${end.replace(" ", " . ")} }\n`;
+    });
+    if (lines.length > 0) await askNft(["-f", "-"], each, lines.join(""));
+    return own.reduce((sum, { open }) => sum + open, 0);
+  }
+
+  async function look(): Promise<void> {
+    let isTroubled = false;
+    while (!closing.signal.aborted) {
+      try {
+        await clock.sleep(betweenLooksMs, closing);
+        await alone(putBack);
+        if (isTroubled) logger.info("The table of nftables is as it should be again");
+        isTroubled = false;
+      } catch (error) {
+        if (isEchoOf(closing.signal, error)) return;
+        logger[isTroubled ? "debug" : "error"]("The table of nftables cannot be seen to", {
+          ...{ table: name, error },
+        });
+        isTroubled = true;
+      }
+    }
+  }
+
+  async function putBack(): Promise<void> {
+    if (!routes || isDeclared(routes, await listingOf(name, closing))) return;
+    logger.warn("Somebody has changed the table of nftables, and it is put back", { table: name });
+    await converge(routes, closing);
+  }
+}
+
+const isSame = (a: Target, b: Target) => a.id === b.id && a.port === b.port;
+const endsOf = ({ hosts, inner }: Target) => hosts.map((host) => `${host} ${inner}`);
+
+function refuse(error: unknown): never {
+  if (!(error instanceof ProxyError)) throw error;
+  if (error.code === "PORT_TAKEN") throw asConfigError(error);
+  throw new ConfigError(`--proxy nftables: ${messageOf(error)}`, {
+    ...{ cause: error, hint: error.hint },
+  });
+}

@@ -1,0 +1,161 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, it, onTestFinished } from "vitest";
+import { ask, echo, freePort, heard, named, open } from "../../src/agent/proxy/backends.fake.ts";
+import { dataPlaneContract, type Place } from "../../src/agent/proxy/data-plane.contract.ts";
+import { openDataPlane } from "../../src/agent/proxy/index.ts";
+import { askNft } from "../../src/agent/proxy/nft-command.ts";
+import { tableNameOf } from "../../src/agent/proxy/nft-table.ts";
+import { openNftables } from "../../src/agent/proxy/nftables.ts";
+import { countedByProgram, countedInFile } from "../../src/agent/proxy/tracked-connections.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { FakeLogger } from "../../src/base/logger.fake.ts";
+import { describeWith } from "../component.ts";
+import { temporaryDirectory } from "./program.ts";
+
+const parts = () => ({ logger: new FakeLogger(), clock: systemClock });
+
+describeWith("nft", "conntrack")("the kernel as the data plane", () => {
+  dataPlaneContract("nftables", (place, call) => openNftables(place, parts(), call));
+
+  it("gives each backend as many as the others", async ({ signal }) => {
+    const { place, port } = await aPlace();
+    const plane = await opened(place, signal);
+    const backends = await Promise.all(["a", "b", "c"].map(named));
+    await plane.declare([{ port, backends }], { signal });
+
+    for (let count = 0; count < 9; count++) await ask(port);
+
+    const loads = await plane.loads({ signal });
+    expect([...loads.values()].map(({ total }) => total)).toEqual([3, 3, 3]);
+    expect(await plane.statistics({ signal })).toMatchObject([{ port, backends: 3, total: 9 }]);
+  });
+
+  it("counts alike by the program and by the kernel's file", async ({ signal }) => {
+    const { place, port } = await aPlace();
+    const plane = await opened(place, signal);
+    const backend = await echo();
+    await plane.declare([{ port, backends: [backend] }], { signal });
+    for (let count = 0; count < 3; count++) await heard(await open(port), "x");
+
+    const expected = new Map([[`${port} 127.0.0.1 ${backend.port}`, 3]]);
+    expect(await countedByProgram(new Set([port]), { signal })).toEqual(expected);
+    expect(await countedInFile(new Set([port]), { signal })).toEqual(expected);
+  });
+
+  it("takes no port that somebody listens on, and none of another app", async ({ signal }) => {
+    const { place, port } = await aPlace();
+    const { port: taken } = await named("theirs");
+
+    await expect(opened({ ...place, ports: [taken] }, signal)).rejects.toMatchObject({
+      name: "ConfigError",
+      message: `port ${taken}: somebody else listens there`,
+    });
+
+    const plane = await opened(place, signal);
+    await plane.declare([{ port, backends: [await named("one")] }], { signal });
+    const { place: other } = await aPlace();
+    await expect(opened({ ...other, ports: [port] }, signal)).rejects.toMatchObject({
+      name: "ConfigError",
+      hint: expect.stringContaining(`nft delete table inet ${tableNameOf(place.directory)}`),
+    });
+  });
+
+  it("says what is missing", async ({ signal }) => {
+    const { place } = await aPlace();
+    const path = process.env.PATH;
+    onTestFinished(() => {
+      process.env.PATH = path;
+    });
+    const directory = await temporaryDirectory("nft");
+    const nft = (script: string) =>
+      writeFile(join(directory, "nft"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    process.env.PATH = `${directory}:${path}`;
+
+    await nft("echo 'Operation not permitted (you must be root)' >&2; exit 1");
+    await expect(opened(place, signal)).rejects.toMatchObject({
+      message: "--proxy nftables: nft: Operation not permitted (you must be root)",
+      hint: expect.stringContaining("AmbientCapabilities=CAP_NET_ADMIN"),
+    });
+
+    await nft(
+      "echo '/dev/stdin:3:1-9: Error: Could not process rule: Operation not supported' >&2; exit 1",
+    );
+    await expect(opened(place, signal)).rejects.toMatchObject({
+      message: "--proxy nftables: nft: Error: Could not process rule: Operation not supported",
+      hint: expect.stringContaining("--proxy built-in"),
+    });
+  });
+
+  it("leaves the tables of others alone", async ({ signal }) => {
+    const theirs = `theirs_${process.pid}`;
+    const script = `add table inet ${theirs}\nadd chain inet ${theirs} x\nadd rule inet ${theirs} x counter\n`;
+    await askNft(["-f", "-"], { signal }, script);
+    onTestFinished(async () => {
+      const last = new AbortController();
+      await askNft(["-f", "-"], last, `delete table inet ${theirs}\n`);
+    });
+    const before = await askNft(["list", "table", "inet", theirs], { signal });
+    const { place, port } = await aPlace();
+    const plane = await opened(place, signal);
+
+    await plane.declare([{ port, backends: [await named("one")] }], { signal });
+    await plane.declare([{ port, backends: [] }], { signal });
+    await plane.close({ keep: false });
+
+    expect(await askNft(["list", "table", "inet", theirs], { signal })).toBe(before);
+  });
+
+  it("takes over from the built-in proxy, and gives back, with no connection lost", async ({
+    signal,
+  }) => {
+    const { place, port } = await aPlace();
+    const backend = await echo();
+    const openAs = async (proxy: "built-in" | "nftables") => {
+      const none = {
+        proxySocket: undefined,
+        proxyProtocol: undefined,
+        maximumConnections: undefined,
+      };
+      const options = { ...place, ...none, proxy, proxyIdleMs: 0 };
+      const own = { ...parts(), observe: () => {}, version: "test" };
+      const plane = await openDataPlane(options, own, { signal });
+      onTestFinished(() => plane.close({ keep: false }));
+      return plane;
+    };
+    const first = await openAs("built-in");
+    await first.declare([{ port, backends: [backend] }], { signal });
+    const carried = await open(port);
+    await heard(carried, "x");
+    await first.close({ keep: true });
+
+    const second = await openAs("nftables");
+    await second.declare([{ port, backends: [backend] }], { signal });
+    const led = await open(port);
+    expect(await heard(led, "by the kernel")).toBe("by the kernel");
+    expect(await heard(carried, "still")).toBe("still");
+    expect((await second.loads({ signal })).get(backend.id)?.open).toBe(1);
+    carried.destroy();
+    await second.close({ keep: true });
+
+    const third = await openAs("built-in");
+    await third.declare([{ port, backends: [backend] }], { signal });
+    expect(await heard(await open(port), "by the proxy")).toBe("by the proxy");
+    expect((await third.loads({ signal })).get(backend.id)?.open).toBe(1);
+    const table = tableNameOf(place.directory);
+    await expect(askNft(["list", "table", "inet", table], { signal })).rejects.toThrow("No such");
+  });
+});
+
+async function aPlace(): Promise<{ place: Place; port: number }> {
+  const directory = join(await temporaryDirectory("nftables"), ".dewy");
+  await mkdir(directory);
+  const port = await freePort();
+  return { place: { directory, ports: [port] }, port };
+}
+
+async function opened(place: Place, signal: AbortSignal) {
+  const plane = await openNftables(place, parts(), { signal });
+  onTestFinished(() => plane.close({ keep: false }));
+  return plane;
+}
