@@ -4,6 +4,7 @@ import { ArchiveError } from "./deploy/archives/archive.ts";
 import { FetchError } from "./deploy/fetch-error.ts";
 import { HookError } from "./deploy/hook.ts";
 import { GroupError } from "./groups/group-error.ts";
+import { LogTailError } from "./log-tail-error.ts";
 import { ProbeError } from "./readiness/probe-error.ts";
 import { SupervisorError } from "./supervisor/supervisor-error.ts";
 import { VerifyError } from "./verify/verify-error.ts";
@@ -37,10 +38,5 @@ export function isFinalFault(error: unknown): boolean {
 /** What was written last before it failed, as far as the error brings it along. */
 export function logTailOf(error: unknown): string[] {
   if (error instanceof GroupError) return logTailOf(error.cause);
-  const speaks =
-    error instanceof HookError ||
-    error instanceof SupervisorError ||
-    error instanceof ProbeError ||
-    error instanceof ContainerError;
-  return speaks ? [...error.logTail] : [];
+  return error instanceof LogTailError ? [...error.logTail] : [];
 }

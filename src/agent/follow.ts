@@ -198,7 +198,7 @@ async function noteFailure(target: Target, error: unknown, parts: FollowParts): 
   const at = clock.now().toISOString();
   await ledger.update((state) => quarantine(state, { ...target, ...entry, at }));
   logger.error("Dewy run failure: the release is not tried again by itself", {
-    ...{ tag, error, failures, hint: "publish a newer one" },
+    ...{ tag, error, failures, hint: `publish a newer one, or call dewy retry ${tag}` },
   });
   const { logTail } = entry;
   observe({ type: "release quarantined", tag, reason, failures: faults, logTail, by });

@@ -47,6 +47,7 @@ export interface ServerParts {
 export const idleRequestMs = 600_000;
 export const idleConnectionMs = 75_000;
 const headersTimeoutMs = 30_000;
+const silenceMs = 60_000;
 
 const options = {
   requestTimeout: 0, // an upload may take hours; one that stands still ends by `idleRequestMs`
@@ -76,7 +77,7 @@ export async function openServer(
     handshakeTimeout: headersTimeoutMs,
   });
   const { speaksHttp1, ...first } = common(server, parts);
-  const second = openHttp2({ idleConnectionMs, idleRequestMs });
+  const second = openHttp2({ idleConnectionMs, idleRequestMs, silenceMs });
   const [speakHttp1] = server.rawListeners("secureConnection");
   server.removeAllListeners("secureConnection");
   server.on("secureConnection", (socket) => {

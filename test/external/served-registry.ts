@@ -8,7 +8,7 @@ import { type AtEnd, temporaryDirectory } from "./program.ts";
 export const program = fileURLToPath(new URL("../../dist/src/main.js", import.meta.url));
 
 export interface ServedRegistry {
-  /** `http://127.0.0.1:PORT` */
+  /** `http://127.0.0.1:PORT`, or with `https:` where `more` has an `http` for that. */
   address: string;
   child: ChildProcess;
   /** Resolves to the exit status; `null` when a signal ended it. */
@@ -36,7 +36,7 @@ storage:
   filesystem: {rootdirectory: ${directory}}
   delete: {enabled: true}
   maintenance: ${maintenance}
-http: {addr: "127.0.0.1:0"}
+${/^http:/m.test(more) ? "" : 'http: {addr: "127.0.0.1:0"}'}
 ${more}
 `,
   );
@@ -53,7 +53,7 @@ ${more}
   const address = await new Promise<string>((resolve, reject) => {
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       log = (log + text).slice(-100_000);
-      const [, found] = /listens on (http:\S+)/.exec(log) ?? [];
+      const [, found] = /listens on (https?:\S+)/.exec(log) ?? [];
       if (found !== undefined) resolve(found);
     });
     void ended.then((status) => reject(new Error(`it ended with ${status}: ${log}`)));

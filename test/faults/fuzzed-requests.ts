@@ -267,14 +267,13 @@ const manifestPut: fc.Arbitrary<FuzzedRequest> = fc
     framing,
   }));
 
+export const fuzzedRequests = fc.oneof(
+  { weight: 3, arbitrary: anything },
+  { weight: 1, arbitrary: manifestPut },
+);
+
 const connection: fc.Arbitrary<FuzzedConnection> = fc.record({
-  requests: fc.array(
-    fc.oneof({ weight: 3, arbitrary: anything }, { weight: 1, arbitrary: manifestPut }),
-    {
-      minLength: 1,
-      maxLength: 3,
-    },
-  ),
+  requests: fc.array(fuzzedRequests, { minLength: 1, maxLength: 3 }),
   cutAt: fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { nil: undefined, freq: 4 }),
   parts: fc.integer({ min: 1, max: 5 }),
   pauseMs: fc.constantFrom(0, 0, 0, 1, 10),

@@ -9,12 +9,10 @@ import { digestOf } from "../../src/oci/digest.ts";
 import { issue } from "../../src/registry/certificate.fake.ts";
 import { openHere } from "../../src/registry/served-registry.fake.ts";
 import { askHttp2, openSession } from "../../src/registry/tls-client.fake.ts";
+import { cancel, field, flag, frame, head, kind, preface } from "./http2-frames.ts";
 
 const own = issue();
 const blob = Buffer.alloc(4 * 1024 * 1024);
-const kind = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, continuation: 9 };
-const flag = { endStream: 1, endHeaders: 4 };
-const cancel = Buffer.of(0, 0, 0, 8);
 
 /** Makes the next bytes to send; the number is the turn. */
 type Flood = (turn: number) => Buffer;
@@ -116,38 +114,7 @@ async function connected(address: string): Promise<TLSSocket> {
   onTestFinished(() => void socket.destroy());
   await once(socket, "secureConnect");
   socket.resume();
-  socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+  socket.write(preface);
   socket.write(frame(kind.settings, 0, 0));
   return socket;
-}
-
-/** RFC 9113, section 4.1. */
-function frame(
-  type: number,
-  flags: number,
-  stream: number,
-  payload: Buffer = Buffer.alloc(0),
-): Buffer {
-  const start = Buffer.alloc(9);
-  start.writeUIntBE(payload.length, 0, 3);
-  start[3] = type;
-  start[4] = flags;
-  start.writeUInt32BE(stream, 5);
-  return Buffer.concat([start, payload]);
-}
-
-function head(method: string, path: string): Buffer {
-  const pseudo = { ":method": method, ":scheme": "https", ":authority": "a", ":path": path };
-  return Buffer.concat(Object.entries(pseudo).map(([name, value]) => field(name, value)));
-}
-
-/** A field that is written out and not remembered (RFC 7541, section 6.2.2). */
-function field(name: string, value: string): Buffer {
-  return Buffer.concat([Buffer.of(0), text(name), text(value)]);
-}
-
-function text(value: string): Buffer {
-  const { length } = value;
-  const size = length < 127 ? [length] : [127, ((length - 127) % 128) | 128, (length - 127) >> 7];
-  return Buffer.from([...size, ...Buffer.from(value)]);
 }

@@ -1,7 +1,5 @@
 import { randomInt } from "node:crypto";
-import { once } from "node:events";
-import { readdir, writeFile } from "node:fs/promises";
-import { type IncomingMessage, request } from "node:http";
+import { writeFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
@@ -9,7 +7,6 @@ import fc from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
 import { FakeLogger } from "../../src/base/logger.fake.ts";
-import { digestOf } from "../../src/oci/digest.ts";
 import { isOciErrorCode } from "../../src/oci/error.ts";
 import type { AccessEntry } from "../../src/registry/api/access-log.ts";
 import { issue } from "../../src/registry/certificate.fake.ts";
@@ -17,6 +14,16 @@ import { parseRegistryConfig } from "../../src/registry/config.ts";
 import { openRegistry } from "../../src/registry/registry.ts";
 import { htpasswdFor } from "../external/guarded-registry.ts";
 import { temporaryDirectory } from "../external/program.ts";
+import {
+  ask,
+  type Fill,
+  type Fuzzed,
+  failureOf,
+  fillFor,
+  pushAndPull,
+  strangeFilesIn,
+  uploadsIn,
+} from "./fuzzed-registry.ts";
 import {
   brokenHttp,
   type FuzzedConnection,
@@ -28,8 +35,6 @@ import { answersIn, exchanged, type RawAnswer } from "./raw-http.ts";
 /** `DEWY_FAULT_SECONDS=600` for a long one; `DEWY_FUZZ_SEED` for one that was. */
 const seconds = Number(process.env.DEWY_FAULT_SECONDS ?? 18) / 3;
 const seed = Number(process.env.DEWY_FUZZ_SEED ?? randomInt(2 ** 31));
-const blob = Buffer.alloc(2048, "blob");
-const blobDigest = digestOf(blob);
 
 describe(`the image registry, asked anything at all (DEWY_FUZZ_SEED=${seed})`, () => {
   it.each<[string, Transport, () => Promise<string>]>([
@@ -60,7 +65,7 @@ describe(`the image registry, asked anything at all (DEWY_FUZZ_SEED=${seed})`, (
       });
       const bounds = { interruptAfterTimeLimit: seconds * 1000, markInterruptAsFailure: false };
       const result = await fc.check(property, { seed, numRuns: 1e9, ...bounds });
-      if (result.failed) throw failureOf(result);
+      if (result.failed) throw failureOf(result, seed);
 
       await pushAndPull(stage, "b/c");
       await stage.close();
@@ -73,14 +78,11 @@ describe(`the image registry, asked anything at all (DEWY_FUZZ_SEED=${seed})`, (
 
 type Transport = "tcp" | "tls" | "unix";
 
-interface Stage {
-  dial: () => Socket;
+interface Stage extends Fuzzed {
   directory: string;
   logger: FakeLogger;
   /** How many uploads were begun that their clients could go on with. */
   begun: number;
-  /** What lets everybody in. */
-  authorization: Record<string, string>;
   close(): Promise<void>;
 }
 
@@ -132,29 +134,6 @@ function dialerOf(address: string): () => Socket {
   return () => connectTls({ socket: connect(to), ca: own.pem.cert, ALPNProtocols: ["http/1.1"] });
 }
 
-interface Asked {
-  method?: string;
-  headers?: Record<string, string>;
-  body?: Buffer | undefined;
-}
-
-/** An ordinary request, on a connection of its own. */
-async function ask(
-  dial: Stage["dial"],
-  path: string,
-  { method = "GET", headers = {}, body }: Asked,
-) {
-  const asking = request({
-    ...{ method, path, createConnection: () => dial() },
-    headers: { host: "a", connection: "close", ...headers },
-  });
-  asking.end(body);
-  const [response] = (await once(asking, "response")) as [IncomingMessage];
-  const chunks: Buffer[] = [];
-  for await (const chunk of response) chunks.push(chunk);
-  return { status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks) };
-}
-
 async function authorizationFor(
   dial: Stage["dial"],
   auth: string,
@@ -166,42 +145,6 @@ async function authorizationFor(
   const headers = { authorization };
   const { body } = await ask(dial, `/auth/token?${scopes.join("&")}`, { headers });
   return { authorization: `Bearer ${JSON.parse(body.toString()).token}` };
-}
-
-/** An ordinary client; resolves to the digest of what it pushed. */
-async function pushAndPull({ dial, authorization }: Stage, repository: string): Promise<string> {
-  const answered = async (method: string, path: string, status: number, body?: Buffer) => {
-    const type = { "content-type": "application/json" };
-    const headers = { ...authorization, ...(body && type) };
-    const answer = await ask(dial, `/v2/${repository}/${path}`, { method, headers, body });
-    expect(`${method} ${path}: ${answer.status}`).toBe(`${method} ${path}: ${status}`);
-    return answer.body;
-  };
-  const config = { mediaType: "a/b", digest: blobDigest, size: blob.length };
-  const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, config, layers: [config] }));
-  await answered("POST", `blobs/uploads/?digest=${blobDigest}`, 201, blob);
-  await answered("PUT", "manifests/v1", 201, manifest);
-  expect((await answered("GET", "manifests/v1", 200)).equals(manifest)).toBe(true);
-  expect((await answered("GET", `blobs/${blobDigest}`, 200)).equals(blob)).toBe(true);
-  return digestOf(manifest);
-}
-
-type Fill = (text: string, body: Buffer) => string;
-
-/** Puts what exists at the places of a text; the upload is a new one. */
-async function fillFor({ dial, authorization }: Stage, manifest: string): Promise<Fill> {
-  const begin = { method: "POST", headers: authorization };
-  const begun = await ask(dial, "/v2/a/blobs/uploads/", begin);
-  const { pathname, search } = new URL(begun.headers.location ?? "", "http://a");
-  const places: Record<string, string> = {
-    ...{ upload: `${pathname}${search}`, id: String(begun.headers["docker-upload-uuid"]) },
-    ...{ blob: blobDigest, manifest, authorization: authorization.authorization ?? "None" },
-    credentials: Buffer.from("alice:alice-pw").toString("base64"),
-  };
-  return (text, body) =>
-    text.replace(/\{(\w+)\}/g, (place, name) =>
-      name === "bodyDigest" ? digestOf(body) : (places[name] ?? place),
-    );
 }
 
 async function isAnswered(
@@ -222,18 +165,6 @@ async function isEnded({ dial }: Stage, bytes: Buffer, fill: Fill): Promise<void
   const text = Buffer.from(fill(bytes.toString("latin1"), bytes), "latin1");
   const received = await exchanged(dial, { parts: [text], pauseMs: 0, breaksOff: true });
   for (const answer of answersIn(received, [])) isProper(answer, "GET");
-}
-
-/** The smallest that fails, without the bulk of its bodies. */
-function failureOf({
-  counterexample,
-  errorInstance,
-}: Pick<fc.RunDetails<unknown>, "counterexample" | "errorInstance">): Error {
-  const shortened = JSON.stringify(counterexample, (_key, value) => {
-    if (value?.type === "Buffer") return Buffer.from(value.data).toString("latin1").slice(0, 100);
-    return typeof value === "string" ? value.slice(0, 300) : value;
-  });
-  return new Error(`seed ${seed}: ${shortened}`, { cause: errorInstance });
 }
 
 const plainAnswers = ["404 page not found\n", "405 method not allowed\n"];
@@ -264,32 +195,6 @@ function isProper({ status, headers, body }: RawAnswer, method: string): void {
     expect(isOciErrorCode(code), shown).toBe(true);
     expect(typeof message, shown).toBe("string");
   }
-}
-
-const layout = new RegExp(
-  [
-    String.raw`^blobs/sha\d+/[0-9a-f]{2}/[0-9a-f]+/data$`,
-    `^repositories/.+/_(layers|manifests)/.*link$`,
-    `^repositories/.+/_uploads/[^/]+/(data|startedat)$`,
-  ].join("|"),
-);
-
-/** Files that are none of the layout. */
-async function strangeFilesIn(directory: string): Promise<string[]> {
-  return (await filesIn(directory)).filter((name) => !layout.test(name));
-}
-
-/** What is still being uploaded. */
-async function uploadsIn(directory: string): Promise<string[]> {
-  return (await filesIn(directory)).filter((name) => /_uploads\/[^/]+\/startedat$/.test(name));
-}
-
-async function filesIn(directory: string): Promise<string[]> {
-  const root = join(directory, "docker/registry/v2");
-  const entries = await readdir(root, { recursive: true, withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
 }
 
 /** Whether an upload was begun that its client can go on with: one in a single request is none. */

@@ -18,6 +18,9 @@ import {
 import { type ArtifactRules, artifactFor } from "./artifact.ts";
 import type { Constraint } from "./constraint.ts";
 
+/** Why a release that somebody has pinned is not taken. */
+export const notInRegistry = "pinned, and not in the registry";
+
 /** Made by `rulesOf`. */
 export interface ChoiceRules extends ArtifactRules {
   preRelease: boolean;
@@ -158,7 +161,7 @@ function pinnedAmong(
     passedOver.push({ tag: first.tag, reason: `${pin.tag} is pinned ${phraseOf(pin)}` });
   }
   if (!tags.includes(pin.tag)) {
-    passedOver.push({ tag: pin.tag, reason: "pinned, and not in the registry" });
+    passedOver.push({ tag: pin.tag, reason: notInRegistry });
     if (!warned.has(pin.tag)) logger.warn("the pinned release is not there", { tag: pin.tag });
     warned.add(pin.tag);
     return [];

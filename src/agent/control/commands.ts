@@ -1,7 +1,7 @@
 import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
-import type { Choice, PassedOver } from "../choose/choose.ts";
+import { type Choice, notInRegistry, type PassedOver } from "../choose/choose.ts";
 import type { Wait } from "../choose/wait.ts";
 import {
   identityKnownAs,
@@ -176,6 +176,11 @@ function afterPass(wanted: string | undefined, { situation }: CommandParts): Out
     });
   }
   const passed = poll?.passedOver.find((each) => each.tag === (tag ?? each.tag));
+  if (wanted !== undefined && passed?.reason === notInRegistry) {
+    throw new ControlError("REFUSED", `${wanted} is neither in the registry nor on this host`, {
+      hint: "look for its tag in dewy history, or where it was published",
+    });
+  }
   const why = passed ? `${passed.tag} is not taken: ${passed.reason}` : "no release was chosen";
   throw new ControlError("REFUSED", why, { hint: "dewy why says more" });
 }

@@ -47,10 +47,11 @@ export const decide: {
 
   pause(state, { forMs, ...by }, now) {
     const until = forMs === undefined ? undefined : new Date(now.getTime() + forMs).toISOString();
+    const end = until ? `${until.slice(0, 19)}Z, or dewy resume` : "dewy resume";
     const decision = { ...decisionOf(by, now), ...(until && { until }) };
     return {
       state: pauseDeployments(state, decision),
-      said: `Deployments are paused until ${until ?? "dewy resume"}.`,
+      said: `Deployments are paused until ${end}.`,
     };
   },
 
@@ -82,6 +83,12 @@ export function decideRetry(state: State, { tag: named }: RequestOf<"retry">): D
   if (tag === undefined) {
     throw new ControlError("REFUSED", "no release has failed", {
       hint: "name the one to try, as in: dewy retry v1.2.0",
+    });
+  }
+  const held = [state.attempt, ...(state.quarantined ?? []), ...(state.skipped ?? [])];
+  if (!held.some((release) => release?.tag === tag)) {
+    throw new ControlError("REFUSED", `${tag} has neither failed nor been skipped`, {
+      hint: `deploy it by: dewy deploy ${tag}`,
     });
   }
   return { state: releaseHolds(state, tag), said: `${tag} may be tried again.` };

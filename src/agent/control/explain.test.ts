@@ -40,6 +40,28 @@ describe("explain", () => {
       ],
     ],
     [
+      "keeps releases away: one that failed too often, and one that was skipped",
+      {
+        ...base,
+        poll: {
+          ...{ at, tag: "v1.0.0" },
+          passedOver: [
+            { tag: "v1.2.0", reason: "skipped by alice" },
+            { tag: "v1.1.0", reason: "in quarantine since then" },
+          ],
+        },
+        attempt: { tag: "v1.1.0", phase: "start", startedAt: at, failures: 3, error: "it died" },
+        skipped: [{ tag: "v1.2.0", by: "alice", at }],
+        quarantined: [{ tag: "v1.1.0", reason: "it died", at, failures: 3, logTail: [] }],
+      },
+      [
+        `v1.0.0 is active since ${at}: it is the newest release that may run here.`,
+        "v1.2.0 is not taken: skipped by alice; dewy retry v1.2.0 takes that back.",
+        `v1.1.0 is in quarantine since ${at}, after it failed 3 times (it died): dewy retry v1.1.0 tries it again.`,
+        "The registry is asked again after 2026-11-29T06:00:10.000Z.",
+      ],
+    ],
+    [
       "has lost its process, and its registry",
       { ...base, running: undefined, poll: { at, passedOver: [], error: "no answer" } },
       [

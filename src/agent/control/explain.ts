@@ -13,7 +13,7 @@ export function explain(situation: Situation, show: ShowTime): string[] {
     ...decided(situation, show),
     ...attempted(situation, show),
     ...waiting(situation, show),
-    ...passedOver(situation),
+    ...passedOver(situation, show),
     ...next(situation, show),
   ];
 }
@@ -81,11 +81,14 @@ function decided({ pinned, paused }: Situation, show: ShowTime): string[] {
   ];
 }
 
-function attempted({ attempt, active }: Situation, show: ShowTime): string[] {
+function attempted(situation: Situation, show: ShowTime): string[] {
+  const { attempt, active } = situation;
   if (!attempt) return [];
   const { tag, phase, startedAt, failures, error, retryAt } = attempt;
   if (error === undefined) return [`${tag} is being deployed since ${show(startedAt)}: ${phase}.`];
-  if (tag === active?.tag) return [];
+  if (tag === active?.tag || isPassedOver(situation, tag)) return [];
+  const bad = situation.quarantined?.find((one) => one.tag === tag);
+  if (bad) return [inQuarantine(bad, show)];
   const times = failures === 1 ? "once" : `${failures} times`;
   const again = retryAt === undefined ? "" : `; it is tried again after ${show(retryAt)}`;
   return [`${tag} failed ${times}, last in the phase ${phase} (${error})${again}.`];
@@ -96,8 +99,25 @@ function waiting({ waiting: wait }: Situation, show: ShowTime): string[] {
   return [`${wait.tag} waits${wait.until ? ` until ${show(wait.until)}` : ""}: ${wait.reason}.`];
 }
 
-function passedOver({ poll }: Situation): string[] {
-  return (poll?.passedOver ?? []).map(({ tag, reason }) => `${tag} is not taken: ${reason}.`);
+const isPassedOver = ({ poll }: Situation, tag: string): boolean =>
+  poll?.passedOver.some((one) => one.tag === tag) ?? false;
+
+function passedOver({ poll, quarantined, skipped }: Situation, show: ShowTime): string[] {
+  return (poll?.passedOver ?? []).map(({ tag, reason }) => {
+    const bad = reason.startsWith("in quarantine") && quarantined?.find((one) => one.tag === tag);
+    if (bad) return inQuarantine(bad, show);
+    const isSkipped = reason.startsWith("skipped") && skipped?.some((one) => one.tag === tag);
+    const wayBack = isSkipped ? `; dewy retry ${tag} takes that back` : "";
+    return `${tag} is not taken: ${reason}${wayBack}.`;
+  });
+}
+
+function inQuarantine(
+  { tag, at, failures, reason }: NonNullable<Situation["quarantined"]>[number],
+  show: ShowTime,
+): string {
+  const times = failures === 1 ? "once" : `${failures} times`;
+  return `${tag} is in quarantine since ${show(at)}, after it failed ${times} (${reason}): dewy retry ${tag} tries it again.`;
 }
 
 function next({ agent, poll, nextPollAt, registry }: Situation, show: ShowTime): string[] {

@@ -3,8 +3,8 @@ import { messageOf } from "../../base/errors.ts";
 import type { PassedOver } from "../choose/choose.ts";
 import type { Wait } from "../choose/wait.ts";
 import type { AgentEvent, Mode } from "../event.ts";
-import { pauseAt, pinAt, skipReason } from "../ledger/holds.ts";
-import type { DeployedRelease, LedgerState } from "../ledger/ledger.ts";
+import { heldReason, pauseAt, pinAt, skipReason } from "../ledger/holds.ts";
+import type { Attempt, DeployedRelease, LedgerState } from "../ledger/ledger.ts";
 import { sentenceOf } from "../verify/verifier.ts";
 import type { Situation } from "./situation.ts";
 
@@ -84,7 +84,7 @@ export function recorded(
     ...(active && { active: taggedOf(active) }),
     ...(uncovered && uncovered.directory === active?.directory && { uncovered: uncovered.reason }),
     ...(lastGood && { lastGood: taggedOf(lastGood) }),
-    ...(attempt && { attempt: attemptOf(attempt) }),
+    ...(attempt && { attempt: attemptOf(attempt, isHeld(state, attempt, now)) }),
     ...(pinned && { pinned }),
     ...(paused && { paused }),
     ...(skipped && { skipped }),
@@ -97,13 +97,14 @@ const taggedOf = ({ tag, since, directory, evidence }: DeployedRelease) => ({
   ...(evidence && { verified: sentenceOf(evidence) }),
 });
 
-function attemptOf({
-  tag,
-  phase,
-  startedAt,
-  failures,
-  error,
-  retryAt,
-}: NonNullable<LedgerState["attempt"]>): NonNullable<Situation["attempt"]> {
-  return { tag, phase, startedAt, failures, ...(error && { error }), ...(retryAt && { retryAt }) };
+/** Whether it is left alone until somebody says otherwise. */
+const isHeld = (state: Readonly<LedgerState>, tried: Attempt, now: Date): boolean =>
+  pauseAt(state, now) !== undefined || heldReason(state, tried, now) !== undefined;
+
+function attemptOf(
+  { tag, phase, startedAt, failures, error, retryAt }: Attempt,
+  held: boolean,
+): NonNullable<Situation["attempt"]> {
+  const next = retryAt && !held ? { retryAt } : {};
+  return { tag, phase, startedAt, failures, ...(error && { error }), ...next };
 }

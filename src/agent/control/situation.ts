@@ -53,7 +53,7 @@ export const Situation = v.object({
   running: v.optional(v.object({ pid: v.number(), since: Time })),
   /** Of an app of containers. */
   replicas: v.optional(Replicas),
-  /** The deployment that is under way, or that failed and waits to be tried again. */
+  /** The deployment that is under way, or that failed; with a `retryAt` it is tried again by itself. */
   attempt: v.optional(
     v.object({
       tag: v.string(),

@@ -3,19 +3,17 @@ import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import { type Call, isEchoOf, TimeoutError, withTimeout } from "../../base/call.ts";
 import { settlesWithin, systemClock } from "../../base/clock.ts";
-import { DewyError, messageOf, systemCodeOf } from "../../base/errors.ts";
+import { messageOf, systemCodeOf } from "../../base/errors.ts";
 import { linesOf } from "../../base/lines.ts";
 import type { Logger } from "../../base/logger.ts";
 import { concealed, type Secret } from "../../base/secret.ts";
 import { secretsIn } from "../child-environment.ts";
 import type { HookName, Observe } from "../event.ts";
 import type { DecidedBy } from "../ledger/ledger.ts";
+import { LogTailError } from "../log-tail-error.ts";
 import { signalGroup } from "../supervisor/process-group.ts";
 
-export class HookError extends DewyError<"HOOK_FAILED" | "HOOK_NOT_STARTED"> {
-  /** The last lines it has written, without the agent's own secrets. */
-  logTail: readonly string[] = [];
-}
+export class HookError extends LogTailError<"HOOK_FAILED" | "HOOK_NOT_STARTED"> {}
 
 /** When a hook runs, and the command line that `sh` is given. */
 export interface Hook {
@@ -125,7 +123,7 @@ async function runToEnd(hook: Hook, facts: HookFacts, parts: HookParts, call: Ca
 
 /** A hook that takes too long has failed like one that says so. */
 function withTail(error: HookError | TimeoutError, tail: readonly string[]): HookError {
-  const { message, hint = "look at what it wrote, in the log just above" } = error;
+  const { message, hint = "look at what it wrote, in the log of dewy" } = error;
   const failure =
     error instanceof HookError
       ? error
@@ -199,6 +197,6 @@ function unstarted(name: string, cause: unknown): HookError {
 function failed(name: string, status: number | null, killer: string | null): HookError {
   const how = killer ? `was ended by ${killer}` : `ended with status ${status}`;
   return new HookError("HOOK_FAILED", `the ${name} hook ${how}`, {
-    hint: "look at what it wrote, in the log just above",
+    hint: "look at what it wrote, in the log of dewy",
   });
 }

@@ -67,12 +67,7 @@ it.each([
 });
 
 it("goes back as a whole when one of it crashes after its deployment", async () => {
-  const host = await openGroupHost();
-  host.publish("v1.0.0", all);
-  await host.start();
-  await vi.waitFor(async () => expect(await host.active()).toEqual(three("v1.0.0")), soon);
-  host.publish("v1.1.0", all);
-  await vi.waitFor(async () => expect(await host.active()).toEqual(three("v1.1.0")), soon);
+  const host = await moved();
 
   await host.crash("api");
   await vi.waitFor(async () => expect(await host.active()).toEqual(three("v1.0.0")), soon);
@@ -84,12 +79,7 @@ it("goes back as a whole when one of it crashes after its deployment", async () 
 });
 
 it("heeds what a person decides about one of it", async () => {
-  const host = await openGroupHost();
-  host.publish("v1.0.0", all);
-  await host.start();
-  await vi.waitFor(async () => expect(await host.active()).toEqual(three("v1.0.0")), soon);
-  host.publish("v1.1.0", all);
-  await vi.waitFor(async () => expect(await host.active()).toEqual(three("v1.1.0")), soon);
+  const host = await moved();
   const call = new AbortController();
 
   const { said } = await askAgent(
@@ -106,6 +96,17 @@ it("heeds what a person decides about one of it", async () => {
   await askAgent(host.directoryOf("api"), "unpin", {}, Outcome, call);
   await vi.waitFor(async () => expect(await host.active()).toEqual(three("v1.1.0")), soon);
 });
+
+/** A group that has gone from v1.0.0 to v1.1.0. */
+async function moved(): Promise<Awaited<ReturnType<typeof openGroupHost>>> {
+  const host = await openGroupHost();
+  host.publish("v1.0.0", all);
+  await host.start();
+  await vi.waitFor(async () => expect(await host.active()).toEqual(three("v1.0.0")), soon);
+  host.publish("v1.1.0", all);
+  await vi.waitFor(async () => expect(await host.active()).toEqual(three("v1.1.0")), soon);
+  return host;
+}
 
 function three(tag: string): string[] {
   return [tag, tag, tag];

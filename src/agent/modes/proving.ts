@@ -62,6 +62,6 @@ export function openProving(
 function diedInBake(cause: Error): ProbeError {
   return new ProbeError("UNHEALTHY", `it got the traffic, and then ${messageOf(cause)}`, {
     cause,
-    hint: "look at what it wrote to its standard error",
+    hint: "dewy logs shows what it wrote",
   });
 }

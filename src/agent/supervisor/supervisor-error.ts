@@ -1,6 +1,6 @@
-import { DewyError } from "../../base/errors.ts";
+import { LogTailError } from "../log-tail-error.ts";
 
-export class SupervisorError extends DewyError<
+export class SupervisorError extends LogTailError<
   | "PORT_IN_USE"
   | "PORT_FORBIDDEN"
   | "LISTEN_FAILED"
@@ -9,7 +9,4 @@ export class SupervisorError extends DewyError<
   | "START_FAILED"
   | "SPAWN_FAILED"
   | "STOPPED"
-> {
-  /** What the app has written last, where it was started. */
-  logTail: readonly string[] = [];
-}
+> {}

@@ -117,9 +117,9 @@ describe("a replaced process", () => {
 
 describe("a generation that does not stay up", () => {
   it.each([
-    ["exit 3", "ended with status 3", "look at what it wrote"],
+    ["exit 3", "ended with status 3", "dewy logs shows what it wrote"],
     ["exit 0", "ended with status 0", "keep the app in the foreground"],
-    ["kill -SEGV $$", "was ended by SIGSEGV", "look at what it wrote"],
+    ["kill -SEGV $$", "was ended by SIGSEGV", "dewy logs shows what it wrote"],
   ])("fails the start and leaves the old one alone: %s", async (body, message, hint) => {
     const { signal } = new AbortController();
     const directory = await directoryWithApp();

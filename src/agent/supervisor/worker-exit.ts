@@ -15,7 +15,7 @@ export function startFailure(command: string, exit: WorkerExit, livedMs: number)
   const lived = `${(livedMs / 1000).toFixed(1)} s`;
   return new SupervisorError(
     "START_FAILED",
-    `${command} ${exitPhrase(exit)} ${lived} after it was started`,
+    `${command} ${exitPhrase(exit)}, ${lived} after it was started`,
     { hint: hintFor(exit) },
   );
 }
@@ -25,5 +25,5 @@ function hintFor({ status, signal }: WorkerExit): string {
   if (status === 126) return "check that it was built for this operating system and processor";
   if (status === 127) return "check that the interpreter in its first line (#!) is installed";
   if (signal === "SIGKILL") return "check the kernel's log for a process killed for its memory";
-  return "look at what it wrote to its standard error, just above this line";
+  return "dewy logs shows what it wrote";
 }

@@ -90,17 +90,20 @@ function stateOf({ agent, mode, running, active, replicas }: Situation): string 
 }
 
 function remarkOn(situation: Situation): string {
-  const { attempt, poll, pinned, paused, uncovered } = situation;
+  const { pinned, paused, uncovered } = situation;
   const held = [
     ...(uncovered ? [`not verified: ${uncovered}`] : []),
     ...(paused ? ["paused"] : []),
     ...(pinned ? [`${pinned.tag} pinned`] : []),
   ];
-  return [...held, ...replicaRemarks(situation), ...troubleOf({ attempt, poll })].join("; ");
+  return [...held, ...replicaRemarks(situation), ...troubleOf(situation)].join("; ");
 }
 
-function troubleOf({ attempt, poll }: Pick<Situation, "attempt" | "poll">): string[] {
-  if (attempt?.error) return [`${attempt.tag} failed: ${attempt.error}`];
-  if (attempt) return [`deploying ${attempt.tag}: ${attempt.phase}`];
+function troubleOf({ attempt, poll, quarantined }: Situation): string[] {
+  if (attempt && attempt.error === undefined) return [`deploying ${attempt.tag}: ${attempt.phase}`];
+  const wanted = [attempt, ...(poll?.passedOver ?? [])].map((one) => one?.tag);
+  const bad = quarantined?.find(({ tag }) => wanted.includes(tag));
+  if (bad) return [`${bad.tag} in quarantine: ${bad.reason}`];
+  if (attempt) return [`${attempt.tag} failed: ${attempt.error}`];
   return poll?.error ? [poll.error] : [];
 }
