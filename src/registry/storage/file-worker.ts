@@ -1,6 +1,6 @@
 import { nextTick } from "node:process";
 import { Worker } from "node:worker_threads";
-import { type FileJobs, type FileSystem, fileJobsOn } from "./file-jobs.ts";
+import type { FileJobs, FileSystem } from "./file-jobs.ts";
 import type { Job, JobEnd } from "./file-thread.ts";
 
 type Name = keyof FileJobs;
@@ -125,9 +125,9 @@ function openThread(fileSystem: FileSystem) {
 
 /** Sources that are run unbuilt, as in tests, are none that every Node could load in a thread. */
 function doneAtOnce(fileSystem: FileSystem): FileWorker {
-  const jobs = fileJobsOn(fileSystem);
+  const loaded = import("./file-jobs.ts").then(({ fileJobsOn }) => fileJobsOn(fileSystem));
   const done = async (name: Name, given: unknown[]) => {
-    const work = jobs[name] as (...given: unknown[]) => never;
+    const work = (await loaded)[name] as (...given: unknown[]) => never;
     return await work(...given);
   };
   return {
