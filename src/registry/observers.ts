@@ -6,6 +6,7 @@ import type { Logger } from "../base/logger.ts";
 import type { Inquiry } from "./api/exchange.ts";
 import type { RegistryConfig } from "./config.ts";
 import type { EventObserver } from "./events/event-observer.ts";
+import { type CollectionMetrics, openCollectionMetrics } from "./garbage/collection-metrics.ts";
 import type { Health } from "./health/health.ts";
 import { openHealth } from "./health/open-health.ts";
 import { type CertificateMetrics, openCertificateMetrics } from "./metrics/certificate-metrics.ts";
@@ -36,6 +37,8 @@ export interface Observers {
   counts: MirrorCounts;
   /** Told of the certificates that are served. */
   certificates: CertificateMetrics;
+  /** Told of the collections of garbage. */
+  collections: CollectionMetrics;
   /** `undefined` when nobody wants to hear of what happens. */
   events: Pick<EventObserver, "witnessOf" | "ruleRemovals"> | undefined;
   /** Where the debug server is reached, if there is one. */
@@ -66,6 +69,7 @@ export async function openObservers(
   const health = await openHealth(config.health, { storage, driver, environment, clock, logger });
   const counts = noCounts();
   const certificates = openCertificateMetrics();
+  const collections = openCollectionMetrics();
   const startedAt = clock.now();
   const close = async (call: Call) => {
     await health.close();
@@ -74,7 +78,7 @@ export async function openObservers(
   try {
     const debug = addr === undefined ? undefined : await openDebug(addr);
     return {
-      ...{ storage, metrics, health, counts, certificates, events },
+      ...{ storage, metrics, health, counts, certificates, collections, events },
       debugAddress: debug?.address,
       async close(call) {
         await debug?.close();
@@ -105,7 +109,8 @@ export async function openObservers(
     return [metrics, measured]
       .flatMap((one) => one?.read() ?? [])
       .concat(events?.metrics() ?? [])
-      .concat(certificates.read());
+      .concat(certificates.read())
+      .concat(collections.read());
   }
 }
 

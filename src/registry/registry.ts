@@ -9,7 +9,7 @@ import { apiListener } from "./api/listener.ts";
 import { openGateFor } from "./auth/index.ts";
 import { clientAddressBehind } from "./auth/trusted-proxies.ts";
 import type { RegistryConfig } from "./config.ts";
-import { openCollections } from "./garbage/collections.ts";
+import { type CollectionState, openCollections } from "./garbage/collections.ts";
 import { collectorFor } from "./garbage/collector.ts";
 import { immutableTagsOf } from "./garbage/retention.ts";
 import { imageStoreOn } from "./images/image-store.ts";
@@ -103,7 +103,10 @@ export async function openRegistry(
     const witness = events?.witnessOf(store);
     const log = config.log.accesslog.disabled ? undefined : accessLog;
     const { maintenance } = config.storage;
-    const ended = () => limits.recount();
+    const ended = (state: CollectionState) => {
+      observers.collections.ended(state);
+      if (!state.dryRun) limits.recount();
+    };
     const parts = { storage, clock, logger };
     const collector = collectorFor(config.storage.choice, storage);
     const collecting = { collector, ended, clock, logger };
