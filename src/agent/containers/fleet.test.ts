@@ -5,7 +5,12 @@ import { FakeLogger } from "../../base/logger.fake.ts";
 import type { DataPlane, Route } from "../proxy/data-plane.ts";
 import { type FleetOptions, type FleetParts, openFleet } from "./fleet.ts";
 import type { ReleaseImage } from "./release-image.ts";
-import type { Container, ContainerRuntime, RunSpecification } from "./runtime.ts";
+import {
+  type Container,
+  ContainerError,
+  type ContainerRuntime,
+  type RunSpecification,
+} from "./runtime.ts";
 import { openTraffic } from "./traffic.ts";
 
 const call = { signal: new AbortController().signal };
@@ -23,7 +28,7 @@ it("does not count one that ends while it is let into the traffic", async () => 
 
   expect(declared()).toEqual([1, 0]);
   expect([...traffic.serving]).toEqual([]);
-  expect(watched).toEqual([]);
+  expect([...watched]).toEqual([]);
   expect(runtime.removed).toEqual(["1"]);
 });
 
@@ -33,14 +38,29 @@ it("counts one that goes on", async () => {
   await fleet.bringUp(image, 0, call);
 
   expect([...traffic.serving]).toEqual(["1"]);
-  expect(watched).toEqual(["1"]);
+  expect([...watched]).toEqual(["1"]);
+});
+
+it("counts one that the engine cannot be asked about any more", async () => {
+  const { fleet, traffic, watched, runtime } = fleetOf({ endsAfterDeclarations: 2 });
+  const { inspect } = runtime;
+  let asked = 0;
+  runtime.inspect = async (id, each) => {
+    if (asked++ > 0 && traffic.serving.has("1")) throw new ContainerError("UNAVAILABLE", "gone");
+    return inspect(id, each);
+  };
+
+  await fleet.bringUp(image, 0, call);
+
+  expect([...traffic.serving]).toEqual(["1"]);
+  expect([...watched]).toEqual(["1"]);
 });
 
 function fleetOf({ endsAfterDeclarations }: { endsAfterDeclarations: number }) {
   const [clock, logger] = [new FakeClock(), new FakeLogger()];
   const runtime = runtimeOf();
   const declarations: number[] = [];
-  const watched: string[] = [];
+  const watched = new Set<string>();
   const plane = {
     ...{ name: "built-in", reach: "published" },
     async declare(routes: readonly Route[]) {
@@ -50,8 +70,8 @@ function fleetOf({ endsAfterDeclarations }: { endsAfterDeclarations: number }) {
   } as unknown as DataPlane;
   const traffic = openTraffic(plane, { clock, logger });
   const watch = {
-    begin: ({ container }: { container: Container }) => void watched.push(container.id),
-    end: () => {},
+    begin: ({ container }: { container: Container }) => void watched.add(container.id),
+    end: (id: string) => void watched.delete(id),
   };
   const parts = { runtime, plane, traffic, watch, clock, logger, observe: () => {} };
   const options = {
@@ -88,5 +108,5 @@ function runtimeOf() {
     stop: async () => {},
     remove: async (id: string) => void removed.push(id),
   };
-  return runtime as typeof runtime & ContainerRuntime;
+  return runtime as unknown as Pick<typeof runtime, "isRunning" | "removed"> & ContainerRuntime;
 }

@@ -143,11 +143,11 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
     const named = await renamed(container, call);
     const ports = await portsOf(image, call);
     await traffic.admit([named], ports, call);
-    const now = await stillServing(named, call);
     watch.begin({
-      ...{ container: now, tag: image.tag, probe: namedProbe(probe) },
-      admit: (each) => traffic.admit([now], ports, each),
+      ...{ container: named, tag: image.tag, probe: namedProbe(probe) },
+      admit: (each) => traffic.admit([named], ports, each),
     });
+    await refuseDead(named, call);
   }
 
   async function renamed(container: Container, call: Call): Promise<Container> {
@@ -158,9 +158,17 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
   }
 
   /** Of one that ends before it has the traffic no event is heeded. */
-  async function stillServing({ id, name }: Container, call: Call): Promise<Container> {
-    const now = await runtime.inspect(id, call);
-    if (now?.state === "running" && traffic.serving.has(id)) return now;
+  async function refuseDead(container: Container, call: Call): Promise<void> {
+    const { id, name } = container;
+    const now = await runtime.inspect(id, call).catch((error) => {
+      if (error instanceof ContainerError) return container; // nobody says that it has ended
+      throw error;
+    });
+    if (now?.state === "running" && traffic.serving.has(id)) {
+      if (now.health === "unhealthy") watch.told(id, false);
+      return;
+    }
+    watch.end(id);
     await traffic.withdraw([id], call);
     throw await deathOf(name, now, runtime, call);
   }
@@ -219,6 +227,7 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
     try {
       const left = await runtime.inspect(name, last);
       if (!left || !hasLabels(left, labels)) return;
+      watch.end(left.id);
       await orLog(
         traffic.withdraw([left.id], last),
         "a container that failed may still have the traffic",
