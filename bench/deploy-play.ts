@@ -26,8 +26,12 @@ export interface Played {
 
 const slowSeconds = 25;
 const options = ["-i", "1", "-l", "info", "--handover"];
-/** Long enough for what the bad releases do. */
-const watching = [...options, "--health-path", "/healthz", "--bake", "20s"];
+export const healthTimeoutMs = 5_000;
+/** A bake that is long enough for what the bad releases do. */
+const watching = [
+  ...[...options, "--health-path", "/healthz", "--bake", "20s"],
+  ...["--health-timeout", `${healthTimeoutMs / 1000}s`],
+];
 
 /** Deployments and upgrades in turns, then releases that get ill while they are watched. */
 export async function deployUnderLoad(stage: Stage, rounds: Rounds, print: Print): Promise<Played> {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
-import { deployUnderLoad, type Played } from "./deploy-play.ts";
+import { deployUnderLoad, healthTimeoutMs, type Played } from "./deploy-play.ts";
 import { ask, type LoadResult, startLoad } from "./load.ts";
 import { freePort, openStage, type Stage, until } from "./stage.ts";
 
@@ -18,10 +18,16 @@ export async function run(print: (line: string) => void): Promise<void> {
     const ours = await deployUnderLoad(stage, { ...rounds, leastRequests }, print);
     const byHand = await restartUnderLoad(stage);
     report(ours, byHand, print);
-    if (ours.failures.length > 0 || ours.requests < leastRequests) process.exitCode = 1;
+    const isKept = ours.failures.length === 0 && isBackInTime(ours);
+    if (!isKept || ours.requests < leastRequests) process.exitCode = 1;
   } finally {
     await stage.close();
   }
+}
+
+/** Each release that got ill was gone again within the time it has to answer, and two seconds. */
+function isBackInTime({ returnedMs }: Played): boolean {
+  return Math.max(...returnedMs) <= healthTimeoutMs + 2_000;
 }
 
 function report(ours: Played, byHand: LoadResult, print: (line: string) => void): void {
@@ -31,6 +37,8 @@ function report(ours: Played, byHand: LoadResult, print: (line: string) => void)
   print(`push to first answer          ${spread(ours.deployedMs)} (polling every second)`);
   print(`agent ended to next app       ${spread(ours.upgradedMs)}`);
   print(`unhealthy to old one alone    ${spread(ours.returnedMs)} (health asked every second)`);
+  const verdict = isBackInTime(ours) ? "kept" : "MISSED";
+  print(`back within --health-timeout + 2 s: ${verdict}`);
   print(`requests of 25 s: ${ours.slow.requests}, failed ${ours.slow.failures.length}`);
   print(
     `half-closing clients: ${ours.halfClosing.requests}, failed ${ours.halfClosing.failures.length}`,

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { get, type IncomingMessage } from "node:http";
 import { connect, type Socket } from "node:net";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { cpuSeconds, memoryOf } from "../agent/process-figures.ts";
 import type { Subject } from "./subjects.ts";
@@ -15,6 +15,7 @@ export interface Rate {
 
 const clients = 32;
 const opensAtOnce = 200;
+const streamProgram = fileURLToPath(new URL("stream.program.js", import.meta.url));
 
 /** By wrk, with a connection a client, or one a request. */
 export async function requests(
@@ -22,8 +23,8 @@ export async function requests(
   { fresh, seconds }: { fresh: boolean; seconds: number },
 ): Promise<Rate> {
   const before = await cpuOf(subject);
-  const { stdout } = await promisify(execFile)("wrk", [
-    ...["-t", "1", "-c", String(clients), "-d", String(seconds), "--latency"],
+  const stdout = await asked(subject, [
+    ...["wrk", "-t", "1", "-c", String(clients), "-d", String(seconds), "--latency"],
     ...(fresh ? ["-H", "Connection: close"] : []),
     `http://${subject.host}:${subject.port}/`,
   ]);
@@ -43,18 +44,20 @@ export async function requests(
 /** MiB a second of a body of 1 GiB, and the processor seconds it took. */
 export async function stream(subject: Subject): Promise<{ rate: number; processor: number }> {
   const before = await cpuOf(subject);
-  const begunAt = performance.now();
   const url = `http://${subject.host}:${subject.port}/stream`;
-  const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    get(url, { agent: false }, resolve).on("error", reject);
-  });
-  let bytes = 0;
-  for await (const chunk of response) bytes += (chunk as Buffer).length;
+  const answer = await asked(subject, [process.execPath, streamProgram, url]);
+  const { bytes, seconds } = JSON.parse(answer) as { bytes: number; seconds: number };
   const mebibytes = bytes / 1024 ** 2;
   return {
-    rate: mebibytes / ((performance.now() - begunAt) / 1000),
+    rate: mebibytes / seconds,
     processor: ((await cpuOf(subject)) - before) / (mebibytes / 1024),
   };
+}
+
+/** @returns what a program prints where clients are */
+async function asked({ atClient }: Subject, words: readonly string[]): Promise<string> {
+  const [program = "", ...args] = [...atClient, ...words];
+  return (await promisify(execFile)(program, args)).stdout;
 }
 
 /** What `count` connections that say nothing take of the memory of what stands between. */

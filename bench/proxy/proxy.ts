@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { forwards } from "../../src/agent/proxy/host-networks.ts";
 import { connectionLimit } from "../../src/agent/proxy/own-host.ts";
 import { table } from "../table.ts";
 import { idleMemory, type Rate, requests, stream } from "./measures.ts";
@@ -9,7 +10,7 @@ import { openLocalPlace, openWiredPlace } from "./place.ts";
 import { openSubjects, type Subject } from "./subjects.ts";
 
 const rounds = 5;
-const seconds = 2;
+const seconds = 1;
 const idleConnections = 10_000;
 /** Less than that where this machine allows fewer files; some are left for others. */
 const ownConnections = 100;
@@ -31,9 +32,10 @@ export async function run(print: (line: string) => void): Promise<void> {
   if (!isHere("wrk")) return print("wrk is not on this machine, which this bench loads with");
   const directory = await mkdtemp(join(tmpdir(), "dewy-bench-proxy-"));
   const mostConnections = Math.min(idleConnections, (await connectionLimit()) - ownConnections);
-  const nftables = process.getuid?.() === 0 && isHere("nft") && isHere("ip");
-  if (!nftables) print("without root, nft and ip the kernel's rules are left out");
-  const place = nftables ? await openWiredPlace() : openLocalPlace();
+  const isWired = process.getuid?.() === 0 && isHere("ip") && (await forwards("ipv4"));
+  const nftables = isWired && isHere("nft");
+  if (!nftables) print("without root, nft, ip and net.ipv4.ip_forward the kernel is left out");
+  const place = isWired ? await openWiredPlace() : openLocalPlace();
   const others = { haproxy: isHere("haproxy"), nftables };
   try {
     const { all, close } = await openSubjects(directory, place, { with: others, mostConnections });

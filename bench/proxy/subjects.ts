@@ -18,6 +18,8 @@ export interface Subject {
   name: string;
   host: string;
   port: number;
+  /** What a program is started by where clients are. */
+  atClient: readonly string[];
   /** What stands between them; `undefined` for nothing, and for the kernel. */
   pid: number | undefined;
   /** Of what direct is, that it promises to be. */
@@ -45,13 +47,14 @@ export async function openSubjects(
   const close = async () => {
     for (const work of closing.reverse()) await work();
   };
+  const { host, atClient } = place;
   try {
     const ports = await Promise.all(Array.from({ length: 4 }, freePort));
     const [direct = 0, behindOurs = 0, behindHaproxy = 0, behindRules = 0] = ports;
     const program = [process.execPath, built("bench/proxy/backend.program.js")];
-    await started([...place.command, ...program, ...ports.map(String)]);
+    await started([...place.atBackend, ...program, ...ports.map(String)]);
     const all: Subject[] = [
-      { name: "direct", host: place.backend, port: direct, pid: undefined },
+      { name: "direct", host: place.backend, port: direct, atClient, pid: undefined },
       { ...(await ours(behindOurs)), promise: 0.6 },
     ];
     if (others.haproxy) all.push(await haproxy(behindHaproxy));
@@ -73,7 +76,7 @@ export async function openSubjects(
     const request = { do: "declare" as const, routes: [routeTo(port, backend)] };
     const call = { signal: AbortSignal.timeout(10_000) };
     await askProxy(join(directory, proxySocket), request, call);
-    return { name: "dewy", host: place.host, port, pid: child.pid };
+    return { name: "dewy", host, port, atClient, pid: child.pid };
   }
 
   async function haproxy(backend: number): Promise<Subject> {
@@ -88,7 +91,7 @@ export async function openSubjects(
         () => false,
       ),
     );
-    return { name: "haproxy", host: place.host, port, pid: child.pid };
+    return { name: "haproxy", host, port, atClient, pid: child.pid };
   }
 
   async function rules(backend: number): Promise<Subject> {
@@ -100,7 +103,7 @@ export async function openSubjects(
     const plane = await openNftables({ directory: own, ports: [port] }, parts, call);
     closing.push(() => plane.close({ keep: false }));
     await plane.declare([routeTo(port, backend)], call);
-    return { name: "nftables", host: place.host, port, pid: undefined };
+    return { name: "nftables", host, port, atClient, pid: undefined };
   }
 
   function routeTo(port: number, backend: number) {

@@ -44,16 +44,27 @@ export async function pushImage(
 ): Promise<void> {
   await pushBlob(connection, repository, layer, way);
   await pushBlob(connection, repository, config, way);
-  const body = Buffer.from(
-    JSON.stringify({
-      ...{ schemaVersion: 2, mediaType: mediaTypes.ociManifest },
-      config: described("application/vnd.oci.image.config.v1+json", config),
-      layers: [described("application/vnd.oci.image.layer.v1.tar", layer)],
-    }),
-  );
+  await putManifest(connection, `/v2/${repository}/manifests/v1`, manifestOf({ layer, config }));
+}
+
+export async function putManifest(
+  connection: Connection,
+  target: string,
+  manifest: Uint8Array,
+): Promise<void> {
   const headers = { "content-type": mediaTypes.ociManifest };
-  const target = `/v2/${repository}/manifests/v1`;
-  await connection.exchange(target, { method: "PUT", headers, body: [body], status: 201 });
+  await connection.exchange(target, { method: "PUT", headers, body: [manifest], status: 201 });
+}
+
+/** With a `name`, one of its own for each. */
+export function manifestOf({ layer, config }: Pick<Image, "layer" | "config">, name?: string) {
+  const manifest = {
+    ...{ schemaVersion: 2, mediaType: mediaTypes.ociManifest },
+    config: described("application/vnd.oci.image.config.v1+json", config),
+    layers: [described("application/vnd.oci.image.layer.v1.tar", layer)],
+    ...(name && { annotations: { name } }),
+  };
+  return Buffer.from(JSON.stringify(manifest));
 }
 
 async function pushBlob(

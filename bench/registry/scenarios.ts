@@ -1,6 +1,6 @@
 import { mediaTypes } from "../../src/oci/manifest.ts";
 import { openConnection } from "./connection.ts";
-import { type Image, imageOf, pullImage, pushImage } from "./image.ts";
+import { type Image, imageOf, manifestOf, pullImage, pushImage, putManifest } from "./image.ts";
 import type { Scenario } from "./round.ts";
 import type { Subject } from "./subject.ts";
 
@@ -60,6 +60,10 @@ export function scenariosOn(images: ReadonlyMap<number, Image>): Scenario[] {
       ...{ ...loadOf(size), count: Math.max(4, loadOf(size).count) },
       ...{ name: `Pull 75% and Push 25% Mixed ${size}MB`, prepare: both(size) },
     })),
+    ...[1, 4, 16].flatMap((clients) => [
+      manifestPut(seed(1), clients, "a new tag each", (name) => name),
+      manifestPut(seed(1), clients, "one tag", () => "latest"),
+    ]),
     {
       ...{ name: "manifest GET by tag", clients: 16, count: 1000, rounds: 5, promised: 3 },
       prepare: asking("/v2/seed-1/manifests/v1", { accept: mediaTypes.ociManifest }),
@@ -76,6 +80,24 @@ export const inMemoryScenario: Scenario = {
   ...{ name: "Push Monolith 100MB in /dev/shm", clients: 1, count: 1, rounds: 5, promised: 1.5 },
   prepare: pushing(100, "monolith"),
 };
+
+/** Manifests that are all different, of blobs that are there. */
+function manifestPut(
+  image: Image,
+  clients: number,
+  kind: string,
+  tagOf: (name: string) => string,
+): Scenario {
+  return {
+    ...{ name: `manifest PUT, ${kind}, ${clients} clients`, clients, count: 60, rounds: 5 },
+    prepare() {
+      const name = crypto.randomUUID();
+      const target = `/v2/${image.repository}/manifests/${tagOf(name)}`;
+      const manifest = manifestOf(image, name);
+      return (connection) => putManifest(connection, target, manifest);
+    },
+  };
+}
 
 function loadOf(size: number) {
   if (size === 1) return { clients: 4, count: 24, rounds: 5 };

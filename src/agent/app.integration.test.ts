@@ -9,6 +9,7 @@ import { runApp } from "./app.ts";
 import type { AppOptions } from "./app-options.ts";
 import { openCachePool } from "./cache-pool.ts";
 import type { AgentEvent } from "./event.ts";
+import type { HealthOptions } from "./readiness/health.ts";
 import { serveFakeGithub } from "./registries/github.fake.ts";
 
 const app = ["#!/bin/sh", 'env > "env.$SERVER_STARTER_GENERATION"', "exec sleep 600", ""].join(
@@ -31,6 +32,28 @@ it("places files, starts nothing, and leaves them there when it ends", async () 
   });
   expect(host.types()).not.toContain("app started");
   expect(host.types().at(-1)).toBe("stopping");
+});
+
+it("keeps the files of before when the health command refuses the new ones", async () => {
+  const health: HealthOptions = {
+    command: 'test "$DEWY_TAG $(cat current/index)" != "v1.1.0 two" || exit 3',
+    ...{ status: [], grpc: false, timeoutMs: 500, minimumUptimeMs: 0, bakeMs: 0 },
+  };
+  const options = { mode: "assets", command: [], health, failureLimit: 1 } as const;
+  const host = await openHost(options, { index: "one" });
+  host.run();
+  await host.serves("v1.0.0");
+
+  host.publish("v1.1.0", { index: "two" });
+  await vi.waitFor(() => expect(host.types()).toContain("release quarantined"), 30_000);
+
+  expect(await readFile(join(host.directory, "current/index"), "utf8")).toBe("one");
+  expect(host.events).toContainEqual(
+    expect.objectContaining({
+      ...{ type: "release quarantined", tag: "v1.1.0" },
+      reason: "it was not ready within 0.5 s: the health command ended with status 3",
+    }),
+  );
 });
 
 it("leaves one record of a deployment at the registry, however often it starts", async () => {

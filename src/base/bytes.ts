@@ -28,3 +28,38 @@ export async function collect(source: Bytes, maximumBytes: number): Promise<Buff
 export async function* streamOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
+
+/**
+ * The bytes of a stream of at most `maximumBytes`. Of any other one, and of one that fails, `rest` is
+ * all of it, with what came before the failure.
+ */
+export async function firstBytesOf(
+  source: Bytes,
+  maximumBytes: number,
+): Promise<{ bytes: Uint8Array; rest?: never } | { bytes?: never; rest: Bytes }> {
+  const iterator = source[Symbol.asyncIterator]();
+  const first: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
+      first.push(next.value);
+      size += next.value.length;
+      if (size > maximumBytes) return { rest: joined(first, iterator) };
+    }
+  } catch (error) {
+    return { rest: joined(first, { next: () => Promise.reject(error) }) };
+  }
+  return { bytes: Buffer.concat(first) };
+}
+
+async function* joined(
+  first: readonly Uint8Array[],
+  rest: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* first;
+    for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+  } finally {
+    await rest.return?.();
+  }
+}

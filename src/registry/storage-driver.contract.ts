@@ -60,42 +60,6 @@ export function storageDriverContract(name: string, open: () => Promise<StorageD
       }
     });
 
-    it("appends where the file ends, and nowhere else", async ({ signal }) => {
-      expect(await storage.append("/u/data", chunks("one"), { at: 0, signal })).toBe(3);
-      expect(await storage.append("/u/data", chunks("two", "three"), { at: 3, signal })).toBe(11);
-
-      for (const at of [0, 3, 12]) {
-        await expect(storage.append("/u/data", chunks("x"), { at, signal })).rejects.toMatchObject({
-          code: "INVALID_OFFSET",
-        });
-      }
-      expect(await text(await storage.read("/u/data", { signal }))).toBe("onetwothree");
-    });
-
-    it("creates an empty file from an empty stream", async ({ signal }) => {
-      expect(await storage.append("/u/data", chunks(), { at: 0, signal })).toBe(0);
-
-      expect(await storage.stat("/u/data", { signal })).toMatchObject({ size: 0 });
-      expect(await text(await storage.read("/u/data", { signal }))).toBe("");
-    });
-
-    it("keeps what came before the source failed", async ({ signal }) => {
-      const append = storage.append("/u/data", failing("half"), { at: 0, signal });
-
-      await expect(append).rejects.toThrow("the client went away");
-      expect(await text(await storage.read("/u/data", { signal }))).toBe("half");
-    });
-
-    it("keeps many megabytes byte for byte", async ({ signal }) => {
-      const piece = Buffer.alloc(300_001, "0123456789abcdef");
-      const pieces = Array.from({ length: 10 }, () => piece);
-      await storage.append("/u/data", from(pieces), { at: 0, signal });
-
-      const read = await collect(copied(await storage.read("/u/data", { signal })), 4_000_000);
-
-      expect(read.equals(Buffer.concat(pieces))).toBe(true);
-    });
-
     it("tells the size and the time of a file", async ({ signal }) => {
       await storage.write("/a", Buffer.from("abc"), { signal });
 
@@ -112,33 +76,6 @@ export function storageDriverContract(name: string, open: () => Promise<StorageD
 
       expect((await names(storage.list("/t", { signal }))).sort()).toEqual(["v1", "v2"]);
       expect(await names(storage.list("/nowhere", { signal }))).toEqual([]);
-    });
-
-    it("places a file that is elsewhere, over another one too, and one that names it", async ({
-      signal,
-    }) => {
-      await storage.write("/from", Buffer.from("new"), { signal });
-      await storage.write("/some/where/data", Buffer.from("old"), { signal });
-
-      const data = { path: "/some/where/data", from: "/from" } as const;
-      await storage.place([data, { path: "/link", bytes: Buffer.from("data") }], { signal });
-
-      expect(await storage.stat("/from", { signal })).toBeUndefined();
-      expect(await text(await storage.read("/some/where/data", { signal }))).toBe("new");
-      expect(await text(await storage.read("/link", { signal }))).toBe("data");
-    });
-
-    it("places nothing that follows what cannot be placed", async ({ signal }) => {
-      const files = [
-        { path: "/one", bytes: Buffer.from("x") },
-        { path: "/to", from: "/nowhere" },
-        { path: "/links/two", bytes: Buffer.from("x") },
-      ] as const;
-
-      await expect(storage.place(files, { signal })).rejects.toMatchObject({ code: "NOT_FOUND" });
-
-      expect(await storage.stat("/to", { signal })).toBeUndefined();
-      expect(await names(storage.list("/links", { signal }))).toEqual([]);
     });
 
     it("sets a file aside, over another one, and leaves no directory behind", async ({
@@ -253,15 +190,6 @@ export function storageDriverContract(name: string, open: () => Promise<StorageD
 
 async function* chunks(...texts: string[]): Bytes & AsyncGenerator<Uint8Array> {
   for (const part of texts) yield* streamOf(Buffer.from(part));
-}
-
-async function* from(pieces: Uint8Array[]): AsyncGenerator<Uint8Array> {
-  yield* pieces;
-}
-
-async function* failing(part: string): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(part);
-  throw new Error("the client went away");
 }
 
 async function* copied(source: Bytes): AsyncGenerator<Uint8Array> {

@@ -1,4 +1,4 @@
-import type { StorageDriver, StoragePath } from "./storage-driver.ts";
+import type { PlaceCall, StorageDriver, StoragePath } from "./storage-driver.ts";
 
 /** `storage`, where `around` sees to it that each file is put in its place, one by one. */
 export function placingThrough(
@@ -8,8 +8,15 @@ export function placingThrough(
   return {
     ...storage,
     write: (path, bytes, call) => around(path, () => storage.write(path, bytes, call)),
-    async place(files, call) {
-      for (const file of files) await around(file.path, () => storage.place([file], call));
+    async place(files, { touch = [], discard, ...call }: PlaceCall) {
+      for (const file of files) {
+        await around(file.path, async () => {
+          await storage.place([file], call);
+        });
+      }
+      const sizes = await storage.touch(touch, call);
+      if (discard !== undefined) await storage.discard(discard, call);
+      return sizes;
     },
   };
 }

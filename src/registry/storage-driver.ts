@@ -26,11 +26,25 @@ export interface NamesPage {
 /** A file with these bytes, or the one that is at `from` until then. */
 export type Placement = { path: StoragePath } & ({ bytes: Uint8Array } | { from: StoragePath });
 
+export interface AppendCall extends Call {
+  at: number;
+  /** Nobody else has the chunks, so that their memory may be freed when they are written. */
+  areOurs?: boolean | undefined;
+}
+
+/** What is done on the way, once the files are in their places. */
+export interface PlaceCall extends Call {
+  /** As by `touch`. */
+  touch?: readonly StoragePath[];
+  /** As by `discard`. */
+  discard?: StoragePath;
+}
+
 /**
  * Keeps files by path. Everything the image registry knows is kept through one of these.
  *
- * `write`, `place` and `delete` resolve when a power failure can no longer undo them; `append` and
- * `discard` do not wait for that.
+ * `write`, `place` and `delete` resolve when a power failure can no longer undo them; `append`,
+ * `extend` and `discard` do not wait for that.
  */
 export interface StorageDriver {
   /**
@@ -51,14 +65,16 @@ export interface StorageDriver {
   /** Creates or replaces a file in one step: readers see the old bytes or the new, never a mix. */
   write(path: StoragePath, bytes: Uint8Array, call: Call): Promise<void>;
   /**
-   * Adds to the end of a file, which is created when `at` is 0. `at` must be its present size, which
-   * makes a retry harmless. When `source` fails, what it gave before that is kept. The chunks become
-   * the driver's. Resolves to the new size.
+   * Adds to the end of a file, which is created when `at` is 0; what it is in must be there. `at` must
+   * be its present size, which makes a retry harmless. When `source` fails, what it gave before that
+   * is kept. The chunks become the driver's. Resolves to the new size.
    *
-   * @throws {StorageError} `INVALID_OFFSET`; or `NO_SPACE`, with the file as it was, so that the room
-   *   it took is there again for others.
+   * @throws {StorageError} `NOT_FOUND` or `INVALID_OFFSET`, with nothing taken of `source`; or
+   *   `NO_SPACE`, with the file as it was, so that the room it took is there again for others.
    */
-  append(path: StoragePath, source: Bytes, call: Call & { at: number }): Promise<number>;
+  append(path: StoragePath, source: Bytes, call: AppendCall): Promise<number>;
+  /** Adds a few bytes where a file ends, or creates it. All or nothing. Resolves to the new size. */
+  extend(path: StoragePath, bytes: Uint8Array, call: Call): Promise<number>;
   stat(path: StoragePath, call: Call): Promise<StoredFile | undefined>;
   /** The names directly below `path`, in no order. Nothing when there is nothing. */
   list(path: StoragePath, call: Call): AsyncIterable<string>;
@@ -76,11 +92,11 @@ export interface StorageDriver {
    * Puts files in their places, each in one step as `write` does, and none before the one that it
    * follows. That takes hardly longer than it does for one. A power failure before it resolves may
    * leave any of them in place, so a file that replaces an older one is not placed together with what
-   * it names.
+   * it names. Resolves to what `touch` would, `undefined` also for what could not be touched.
    *
    * @throws {StorageError} `NOT_FOUND`; those before the one that failed may be in place.
    */
-  place(files: readonly Placement[], call: Call): Promise<void>;
+  place(files: readonly Placement[], call: PlaceCall): Promise<(number | undefined)[]>;
   /**
    * Renames a file or a directory without waiting until that is certain; `false` when there is none. Nothing empty
    * is left behind, and of two who rename the same one gets `true`. A file that is `alone` in its

@@ -94,6 +94,22 @@ describe("an app of containers that the kernel carries the traffic to", {
       expect(await client.ask(stage.port)).toBe("ECONNREFUSED");
     });
 
+    it("is reached by IPv6, where its network has it", async () => {
+      const stage = await laid();
+      const client = await anotherHost();
+      const network = `six-${process.pid}`;
+      const subnet = `fd00:dec0:${(process.pid % 65_536).toString(16)}::/64`;
+      await bed.engine.run("network", "create", "--ipv6", "--subnet", subnet, network);
+      onTestFinished(async () => void (await bed.engine.run("network", "rm", network)));
+
+      const agent = await stage.deployed([...options, "--network", network, "--stop-on-exit"]);
+
+      expect(await client.askByIpv6(stage.port)).toMatch(/^v1\.0\.0 /);
+      expect(await client.ask(stage.port)).toMatch(/^v1\.0\.0 /);
+      await agent.stop();
+      expect(await client.askByIpv6(stage.port)).toBe("ECONNREFUSED");
+    });
+
     async function laid(): Promise<ContainerStage> {
       const stage = await bed.stage();
       onTestFinished(() =>
@@ -121,17 +137,23 @@ const asking = `
 async function anotherHost() {
   const name = `dewy-${process.pid}-${count++}`;
   const near = `dw${process.pid % 100_000}a${count}`;
-  const net = `10.233.${process.pid % 250}`;
+  const four = (end: number) => `10.233.${process.pid % 250}.${end}`;
+  const six = (end: number) => `fd00:dec1:${(process.pid % 65_536).toString(16)}::${end}`;
   const ip = (...args: string[]) => run("ip", args);
   await ip("netns", "add", name);
   onTestFinished(async () => void (await ip("netns", "delete", name)));
   await ip("link", "add", near, "type", "veth", "peer", "name", "eth0", "netns", name);
-  await ip("address", "add", `${net}.1/30`, "dev", near);
+  await ip("address", "add", `${four(1)}/30`, "dev", near);
+  await ip("address", "add", `${six(1)}/64`, "dev", near, "nodad");
   await ip("link", "set", near, "up");
   const inside = (...args: string[]) => run("ip", ["netns", "exec", name, ...args]);
-  await inside("ip", "address", "add", `${net}.2/30`, "dev", "eth0");
+  await inside("ip", "address", "add", `${four(2)}/30`, "dev", "eth0");
+  await inside("ip", "address", "add", `${six(2)}/64`, "dev", "eth0", "nodad");
   await inside("ip", "link", "set", "eth0", "up");
+  const ask = (host: string, port: number) =>
+    inside(process.execPath, "-e", asking, `http://${host}:${port}/`);
   return {
-    ask: (port: number) => inside(process.execPath, "-e", asking, `http://${net}.1:${port}/`),
+    ask: (port: number) => ask(four(1), port),
+    askByIpv6: (port: number) => ask(`[${six(1)}]`, port),
   };
 }

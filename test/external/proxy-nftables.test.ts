@@ -78,6 +78,12 @@ describeWith("nft", "conntrack")("the kernel as the data plane", () => {
       hint: expect.stringContaining("AmbientCapabilities=CAP_NET_ADMIN"),
     });
 
+    await nft("exit 127");
+    await expect(opened(place, signal)).rejects.toMatchObject({
+      message: "--proxy nftables: there is no nft on PATH",
+      hint: "install it, as by apt install nftables",
+    });
+
     await nft(
       "echo '/dev/stdin:3:1-9: Error: Could not process rule: Operation not supported' >&2; exit 1",
     );

@@ -1,9 +1,11 @@
-import { chmod, chown, mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { ask, askHalfClosing, startLoad } from "../../bench/load.ts";
 import { freePort, openStage, type Stage, until } from "../../bench/stage.ts";
+import { askAgent } from "../../src/agent/control/control-client.ts";
+import { Situation } from "../../src/agent/control/situation.ts";
 import { describeWith } from "../component.ts";
 import { bootSystemd, type Systemctl } from "./booted-systemd.ts";
 
@@ -63,6 +65,29 @@ describe.skipIf(process.getuid?.() !== 0)("as root", { timeout: 240_000 }, () =>
       expect(await halfClosing).toContain("v1.0.0");
     });
 
+    it("fail no request when the installed program is replaced under a running agent, and the service restarted", async () => {
+      await ask(app);
+      await isServing();
+      const load = startLoad({ url: app, keepAlive: 2, fresh: 2 });
+      const slow = ask(`${app}slow?seconds=8`, { timeoutMs: 60_000 });
+      const agent = await mainPid();
+      expect(await version()).toBe("98.0.0");
+
+      await install(stage, "99.0.0");
+      await stage.push("v1.1.0");
+      await until("the old agent deploys all the same", async () => {
+        return (await ask(app)).body.includes("v1.1.0");
+      });
+      const apps = load.soFar.answers.size;
+      await systemctl("restart", service);
+      await until("its app answers", async () => load.soFar.answers.size > apps);
+      await until("the new version runs", async () => (await version()) === "99.0.0");
+
+      expect(await mainPid()).not.toBe(agent);
+      expect((await load.stop()).failures).toEqual([]);
+      expect((await slow).body).toContain("v1.0.0");
+    });
+
     it("replace an agent that hangs, by the watchdog, while the app serves", async () => {
       await ask(app);
       await isServing();
@@ -82,6 +107,12 @@ describe.skipIf(process.getuid?.() !== 0)("as root", { timeout: 240_000 }, () =>
 
     const mainPid = () => systemctl("show", "-P", "MainPID", service);
 
+    const version = async () => {
+      const call = { signal: AbortSignal.timeout(10_000) };
+      const root = join(stage.directory, "served");
+      return (await askAgent(root, "status", {}, Situation, call)).agent?.version;
+    };
+
     const isServing = () =>
       until("the agent says that the release is active", async () => {
         return (await systemctl("show", "-P", "StatusText", service)).includes("v1.0.0 active");
@@ -95,8 +126,9 @@ async function booted(stage: Stage, port: number): Promise<Systemctl> {
   await mkdir(root);
   await chown(root, nobody, nobody);
   const dewy = join(stage.directory, "dewy");
-  await writeFile(dewy, '#!/bin/sh\nexec node /opt/dewy/dist/src/main.js "$@"\n');
+  await writeFile(dewy, '#!/bin/sh\nexec node /opt/installed/dist/src/main.js "$@"\n');
   await chmod(dewy, 0o755);
+  await install(stage, "98.0.0");
   const units: Record<string, string> = {};
   for (const name of ["dewy-app.socket", service]) {
     const text = await readFile(join(examples, name), "utf8");
@@ -107,9 +139,22 @@ async function booted(stage: Stage, port: number): Promise<Systemctl> {
   const node =
     dirname(process.execPath) === "/usr/bin" ? {} : { [process.execPath]: "/usr/local/bin/node" };
   return await bootSystemd("dewy-app.socket", {
-    writable: { [root]: "/srv/app" },
+    writable: { [root]: "/srv/app", [join(stage.directory, "installed")]: "/opt/installed" },
     readOnly: { ...units, ...node, [repository]: "/opt/dewy", [dewy]: "/usr/local/bin/dewy" },
   });
+}
+
+/** As a package does: in the place of the files that the running agent was started from. */
+async function install(stage: Stage, version: string): Promise<void> {
+  const place = join(stage.directory, "installed");
+  const unpacked = dirname(dirname(dirname(await stage.upgraded(version))));
+  await rm(join(unpacked, "node_modules"));
+  await symlink("/opt/dewy/node_modules", join(unpacked, "node_modules"));
+  await mkdir(place, { recursive: true });
+  for (const name of ["dist", "package.json", "node_modules"]) {
+    await rm(join(place, name), { recursive: true, force: true });
+    await rename(join(unpacked, name), join(place, name));
+  }
 }
 
 function changed(unit: string, { registry }: Stage, port: number): string {

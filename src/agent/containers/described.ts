@@ -17,6 +17,8 @@ const Health = v.nullish(v.object({ Status: v.string() }));
 const Network = v.object({
   IPAddress: v.optional(v.string(), ""),
   Gateway: v.optional(v.string(), ""),
+  GlobalIPv6Address: v.optional(v.string(), ""),
+  IPv6Gateway: v.optional(v.string(), ""),
 });
 
 /** What `inspect` says, in the fields that Docker and Podman have in common. */
@@ -104,6 +106,9 @@ function containerFrom(inspected: v.InferOutput<typeof Inspected>): Container {
     ports: new Map(Object.entries(network.Ports ?? {}).flatMap(publishedPort)),
     ip: own?.IPAddress,
     gateway: own?.Gateway || undefined,
+    ipv6: own?.GlobalIPv6Address || undefined,
+    gatewayOfIpv6: own?.IPv6Gateway || undefined,
+    portsOfIpv6: new Set(Object.entries(network.Ports ?? {}).flatMap(portOfIpv6)),
     networks: Object.keys(networks),
   };
 }
@@ -118,6 +123,10 @@ function publishedPort([name, bindings]: [
   const isAny = binding.HostIp === "" || binding.HostIp === "0.0.0.0";
   const host = isAny ? "127.0.0.1" : binding.HostIp;
   return [[port, { host, port: Number(binding.HostPort) }]];
+}
+
+function portOfIpv6([name, bindings]: [string, { HostIp: string }[] | null | undefined]): number[] {
+  return bindings?.some(({ HostIp }) => HostIp.includes(":")) ? tcpPort(name) : [];
 }
 
 /** `8080/tcp` */

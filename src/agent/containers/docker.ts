@@ -9,13 +9,13 @@ import type { Credential } from "../../oci/credential.ts";
 import { dockerHub, isDockerHub } from "../../oci/docker-hub.ts";
 import { openCommandLine, type SpokenLine } from "./command-line.ts";
 import { containersIn, imageIn } from "./described.ts";
+import { runArguments } from "./run-arguments.ts";
 import {
   ContainerError,
   type ContainerEvent,
   type ContainerRuntime,
   type LogLine,
   type PullOptions,
-  type RunSpecification,
   type StoredImage,
 } from "./runtime.ts";
 
@@ -26,6 +26,8 @@ interface Dialect {
   version: readonly string[];
   /** Asks for what tells of an engine without root, by the word `rootless` or `true`. */
   security: readonly string[];
+  /** The network that containers are in unless told, and what says that it has IPv6. */
+  network: { usual: string; ipv6: string };
   /** What names the file with the credentials of one pull. */
   signedIn(directory: string): { global: string[]; pull: string[] };
   plainHttp: readonly string[];
@@ -37,6 +39,7 @@ const dialects: Record<"docker" | "podman", Dialect> = {
     eventFormat: "{{json .}}",
     version: ["version", "--format", "{{.Server.Version}}"],
     security: ["info", "--format", "{{.SecurityOptions}}"],
+    network: { usual: "bridge", ipv6: "{{.EnableIPv6}}" },
     signedIn: (directory) => ({ global: ["--config", directory], pull: [] }),
     plainHttp: [], // dockerd knows by its own configuration
   },
@@ -45,6 +48,7 @@ const dialects: Record<"docker" | "podman", Dialect> = {
     eventFormat: "json",
     version: ["version", "--format", "{{.Client.Version}}"],
     security: ["info", "--format", "{{.Host.Security.Rootless}}"],
+    network: { usual: "podman", ipv6: "{{.IPv6Enabled}}" },
     signedIn: (directory) => ({
       global: [],
       pull: ["--authfile", join(directory, "config.json")],
@@ -82,6 +86,11 @@ export function openContainerRuntime({
 
     isRootless: async (call) =>
       /\b(rootless|true)\b/.test(await run(dialect.security, { what: "info" }, call)),
+
+    async hasIpv6(network = dialect.network.usual, call) {
+      const args = ["network", "inspect", network, "--format", dialect.network.ipv6];
+      return (await run(args, { what: "network inspect" }, call)).trim() === "true";
+    },
 
     async pull(reference, options, call) {
       const pulling = { what: `pull ${reference}` };
@@ -230,19 +239,6 @@ function entryFor(credential: Credential): object {
   if (credential.kind === "identity-token") return { identitytoken: credential.token.reveal() };
   const pair = `${credential.username}:${credential.password.reveal()}`;
   return { auth: Buffer.from(pair).toString("base64") };
-}
-
-function runArguments(specification: RunSpecification): string[] {
-  const { name, image, labels, publish, network, options, command } = specification;
-  return [
-    ...["run", "--detach", "--name", name],
-    ...Object.entries(labels).flatMap(([key, value]) => ["--label", `${key}=${value}`]),
-    ...publish.flatMap((port) => ["--publish", `127.0.0.1::${port}`]),
-    ...(network === undefined ? [] : ["--network", network]),
-    ...options,
-    image,
-    ...command,
-  ];
 }
 
 function filtersFor(labels: Readonly<Record<string, string>>): string[] {

@@ -119,6 +119,7 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
       ...{ name, image: image.reference, command: asked.command, options: asked.runOptions },
       labels,
       publish: isPublished ? unique(on.map(({ containerPort }) => containerPort)) : [],
+      alsoOnIpv6: plane.reach === "routed" && (await runtime.hasIpv6(asked.network, call)),
       network: asked.network,
     };
     logger.info("Starting new container", {

@@ -120,6 +120,13 @@ function containerOf(id: string, index: number): Container {
     ...{ health: undefined, startedAt: new Date(0), restarts: 0, pid: undefined },
     labels: { "dewy.replica": String(index), "dewy.version": "v1" },
     ports: new Map([[8080, { host: "127.0.0.1", port: 49_153 }]]),
-    ...{ ip: undefined, gateway: undefined, networks: [] },
+    ...{
+      ip: undefined,
+      gateway: undefined,
+      ipv6: undefined,
+      gatewayOfIpv6: undefined,
+      portsOfIpv6: new Set<number>(),
+      networks: [],
+    },
   };
 }

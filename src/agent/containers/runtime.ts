@@ -57,6 +57,11 @@ export interface Container {
   /** Its own address in the first of its networks that gives it one, and that of the way out. */
   ip: string | undefined;
   gateway: string | undefined;
+  /** The same of IPv6. */
+  ipv6: string | undefined;
+  gatewayOfIpv6: string | undefined;
+  /** The TCP ports it publishes on an address of IPv6, by their number inside. */
+  portsOfIpv6: ReadonlySet<number>;
   networks: readonly string[];
 }
 
@@ -82,6 +87,8 @@ export interface RunSpecification {
   labels: Readonly<Record<string, string>>;
   /** TCP ports of the container, each published on a free port of 127.0.0.1. */
   publish: readonly number[];
+  /** And on one of ::1, so that the engine's firewall lets through what comes by IPv6. */
+  alsoOnIpv6: boolean;
   network?: string | undefined;
   /** Checked options of the user's, for the engine's `run`. */
   options: readonly string[];
@@ -127,6 +134,8 @@ export interface ContainerRuntime {
   version(call: Call): Promise<string>;
   /** Whether the engine runs without root: then this host has no way to its containers' addresses. */
   isRootless(call: Call): Promise<boolean>;
+  /** Whether containers in this network, or in the engine's usual one, have addresses of IPv6. */
+  hasIpv6(network: string | undefined, call: Call): Promise<boolean>;
   pull(reference: string, options: PullOptions, call: Call): Promise<void>;
   image(reference: string, call: Call): Promise<Image | undefined>;
   /** Starts a container in the background. @returns its id */

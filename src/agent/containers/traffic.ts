@@ -84,8 +84,8 @@ export function openTraffic(
   function routes(): Route[] {
     const byPort = new Map<number, Backend[]>();
     for (const [id, addresses] of serving) {
-      for (const { route, host, port } of addresses) {
-        byPort.set(route, [...(byPort.get(route) ?? []), { id, host, port }]);
+      for (const { route, host, port, otherHost } of addresses) {
+        byPort.set(route, [...(byPort.get(route) ?? []), { id, host, port, otherHost }]);
       }
     }
     return [...byPort].map(([port, backends]) => ({ port, backends }));
@@ -94,7 +94,7 @@ export function openTraffic(
   function addressesOf(container: Container, ports: readonly TrafficPort[]): Reached[] {
     return ports.map(({ port: route, containerPort }) => ({
       ...addressOf(container, containerPort, plane.reach),
-      ...{ route, containerPort },
+      ...{ route, containerPort, otherHost: otherHostOf(container, containerPort, plane.reach) },
     }));
   }
 }
@@ -103,6 +103,8 @@ export function openTraffic(
 interface Reached extends Address {
   route: number;
   containerPort: number;
+  /** By IPv6, where it is. */
+  otherHost: string | undefined;
 }
 
 const isSame = (a: Address, b: Address) => a.host === b.host && a.port === b.port;
@@ -132,6 +134,16 @@ export function addressOf(
     `${name} cannot be reached at its port ${containerPort}`,
     { hint: "leave --network host and --network none out of what is after --" },
   );
+}
+
+/** Its address of IPv6, where this host leads there and the engine's firewall lets it. */
+function otherHostOf(
+  { ipv6, gatewayOfIpv6, portsOfIpv6 }: Container,
+  containerPort: number,
+  reach: DataPlane["reach"],
+): string | undefined {
+  const isLed = reach === "routed" && isOurs(gatewayOfIpv6) && portsOfIpv6.has(containerPort);
+  return isLed ? ipv6 : undefined;
 }
 
 /** An engine of another user may hand out addresses that mean somebody else to this host. */

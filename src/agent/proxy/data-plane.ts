@@ -7,6 +7,8 @@ export interface Backend {
   id: string;
   host: string;
   port: number;
+  /** Its address of IPv6 where `host` is none, for who cannot lead from one to the other. */
+  otherHost?: string | undefined;
 }
 
 /** Connections to `port` of this host go to one of `backends`; to nobody when there are none. */

@@ -116,8 +116,10 @@ function elementsOf({ ports, gone, opened }: TableContent): string[] {
   ];
 }
 
-function rulesOf({ serving, leaving, networks }: TableContent, open: readonly number[]): string[] {
-  const ours = "ct status dnat meta l4proto tcp ct original proto-dst @ports";
+const ours = "ct status dnat meta l4proto tcp ct original proto-dst @ports";
+
+function rulesOf(content: TableContent, open: readonly number[]): string[] {
+  const { serving, leaving, networks, gone } = content;
   const interfaces = [...new Set(networks.map((one) => quoted(one.interface)))].join(", ");
   return [
     "arriving fib daddr type local goto choose",
@@ -136,7 +138,14 @@ function rulesOf({ serving, leaving, networks }: TableContent, open: readonly nu
     ),
     ...[...serving, ...leaving].flatMap(translationOf),
     ...returnRules(serving, networks).map((rule) => `leaving ${ours} ${rule} masquerade`),
-    ...(interfaces ? [`guard iifname { ${interfaces} } ip daddr 127.0.0.0/8 drop`] : []),
+    ...(interfaces ? [`guard ip daddr 127.0.0.0/8 iifname { ${interfaces} } drop`] : []),
+    ...(gone.length > 0 ? cuttingRules() : []),
+  ];
+}
+
+/** Of each packet, and so only while they are needed. */
+function cuttingRules(): string[] {
+  return [
     ...["passing", "sent", "received"].map((chain) => `${chain} ct status dnat goto cut`),
     // Those that the rules after it send pass here too.
     "cut tcp flags & rst == rst accept",

@@ -8,7 +8,10 @@ export interface LoadedTarget extends ListedTarget {
 }
 
 export function targetsOf({ port, backends }: Route): Target[] {
-  return backends.map(({ id, host, port: inner }) => ({ id, port, inner, hosts: [host] }));
+  return backends.map(({ id, host, port: inner, otherHost }) => ({
+    ...{ id, port, inner },
+    hosts: otherHost === undefined ? [host] : [host, otherHost],
+  }));
 }
 
 /**

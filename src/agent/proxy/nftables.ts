@@ -4,15 +4,15 @@ import { asConfigError, ConfigError, messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { openTurns } from "../../base/turns.ts";
 import type { BackendLoad, DataPlane, Route } from "./data-plane.ts";
-import { isOwnAddress, networksOf, routeLoopback } from "./host-networks.ts";
+import { forwards, isOwnAddress, networksOf, routeLoopback } from "./host-networks.ts";
 import { checkKernel, checkPorts, checkTargets } from "./nft-checks.ts";
 import { askNft } from "./nft-command.ts";
 import type { Listing, Target } from "./nft-listing.ts";
 import { scriptOf, type TableContent, tableNameOf } from "./nft-table.ts";
 import { listingOf, noteTable, otherTables, removeTable } from "./nft-tables.ts";
-import { isDeclared, type LoadedTarget, loadedTargets, targetsOf } from "./nft-targets.ts";
+import { isDeclared, loadedTargets, targetsOf } from "./nft-targets.ts";
 import { ProxyError } from "./proxy-protocol.ts";
-import { trackedConnections } from "./tracked-connections.ts";
+import { endsIn, trackedConnections } from "./tracked-connections.ts";
 
 export interface NftablesOptions {
   /** Private to the agent, and kept from one to the next; the table is named after it. */
@@ -51,8 +51,9 @@ export async function openNftables(
 
     declare: (next, each) =>
       alone(async () => {
-        await converge(next, each);
-        routes = next;
+        const led = await ledBy(next);
+        await converge(led, each);
+        routes = led;
       }),
 
     async loads(each) {
@@ -97,24 +98,25 @@ export async function openNftables(
     await trackedConnections(new Set(ports), call);
   }
 
-  async function loaded(each: Call): Promise<{ now: Listing; targets: LoadedTarget[] }> {
+  async function loaded(each: Call) {
     const now = await listingOf(name, each);
-    return { now, targets: loadedTargets(now, await trackedConnections(now.ports, each)) };
+    const counts = await trackedConnections(now.ports, each);
+    return { now, targets: loadedTargets(now, counts), ends: endsIn(counts) };
   }
 
   async function converge(wanted: readonly Route[], each: Call): Promise<void> {
-    const { now, targets } = await loaded(each);
+    const { now, targets, ends } = await loaded(each);
     const serving = wanted.flatMap(targetsOf);
     await checkTargets(serving);
     const wantedPorts = wanted.map(({ port }) => port);
     await checkPorts(wantedPorts, table, now, each);
     const others = targets.filter((one) => !serving.some((each) => isSame(one, each)));
     const leaving = others.filter(({ isServing, open }) => isServing || open > 0);
-    const ends = new Set(serving.flatMap(endsOf));
+    for (const end of serving.flatMap(endsOf)) ends.delete(end);
     const left = leaving.map(({ port }) => port);
     const content = {
       ports: [...new Set([...ports, ...wantedPorts, ...left])],
-      ...{ serving, leaving, gone: [...now.gone].filter((end) => !ends.has(end)) },
+      ...{ serving, leaving, gone: [...now.gone].filter((end) => ends.has(end)) },
     };
     await apply(content, now, each);
   }
@@ -144,15 +146,18 @@ export async function openNftables(
   }
 
   async function cut(id: string, each: Call): Promise<number> {
-    const { targets } = await loaded(each);
+    const { now, targets } = await loaded(each);
     const own = targets.filter((one) => one.id === id);
     const serving = new Set(targets.filter((one) => one.isServing).flatMap(endsOf));
-    const ends = own.flatMap(endsOf).filter((end) => !serving.has(end));
-    const lines = ends.map((end) => {
-      const set = end.includes(":") ? "gone6" : "gone4";
-      return `add element inet ${name} ${set} { ${end.replace(" ", " . ")} }\n`;
-    });
-    if (lines.length > 0) await askNft(["-f", "-"], each, lines.join(""));
+    const ends = own.flatMap(endsOf).filter((end) => !serving.has(end) && !now.gone.has(end));
+    if (ends.length > 0) {
+      const content = {
+        ...{ ports: [...now.ports], gone: [...now.gone, ...ends] },
+        serving: targets.filter(({ isServing }) => isServing),
+        leaving: targets.filter(({ isServing }) => !isServing),
+      };
+      await apply(content, now, each);
+    }
     return own.reduce((sum, { open }) => sum + open, 0);
   }
 
@@ -183,6 +188,15 @@ export async function openNftables(
 
 const isSame = (a: Target, b: Target) => a.id === b.id && a.port === b.port;
 const endsOf = ({ hosts, inner }: Target) => hosts.map((host) => `${host} ${inner}`);
+
+/** `routes`, by IPv6 too where this host passes that on. */
+async function ledBy(routes: readonly Route[]): Promise<readonly Route[]> {
+  if (await forwards("ipv6")) return routes;
+  return routes.map(({ port, backends }) => ({
+    port,
+    backends: backends.map((backend) => ({ ...backend, otherHost: undefined })),
+  }));
+}
 
 function refuse(error: unknown): never {
   if (!(error instanceof ProxyError)) throw error;

@@ -13,6 +13,8 @@ export type Counts = ReadonlyMap<Translation, number>;
 const file = "/proc/net/nf_conntrack";
 const readsOfFile = 3;
 const limitMs = 10_000;
+/** Of many ports all connections of this host are read. */
+const mostFilters = 4;
 const longestLine = 4_096;
 /** Of a connection that one of the sides still has something to say in. */
 const isOpen = / (SYN_SENT2?|SYN_RECV|ESTABLISHED|FIN_WAIT|CLOSE_WAIT|LAST_ACK) /;
@@ -35,9 +37,12 @@ export async function trackedConnections(ports: ReadonlySet<number>, call: Call)
 
 export async function countedByProgram(ports: ReadonlySet<number>, call: Call): Promise<Counts> {
   const count = openCount(ports);
-  const family = (name: string) =>
-    readConntrack(["-L", "-p", "tcp", "-f", name, "-o", "extended"], count.take, call);
-  await Promise.all(["ipv4", "ipv6"].map(family));
+  const isFiltered = ports.size > 0 && ports.size <= mostFilters;
+  const filters = isFiltered ? [...ports].map((port) => ["--orig-port-dst", `${port}`]) : [[]];
+  const lists = ["ipv4", "ipv6"].flatMap((family) =>
+    filters.map((filter) => ["-L", "-p", "tcp", "-f", family, ...filter, "-o", "extended"]),
+  );
+  await Promise.all(lists.map((words) => readConntrack(words, count.take, call)));
   return count.counts;
 }
 
@@ -87,6 +92,11 @@ export function translationIn(line: string): Translation | undefined {
 
 export function translation(port: number, host: string, inner: number): Translation {
   return `${port} ${plainAddress(host)} ${inner}`;
+}
+
+/** `host port` of those who have any. */
+export function endsIn(counts: Counts): Set<string> {
+  return new Set([...counts.keys()].map((key) => key.slice(key.indexOf(" ") + 1)));
 }
 
 /** An IPv6 address in one form, however it was written. */

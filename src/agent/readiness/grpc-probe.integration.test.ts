@@ -1,8 +1,10 @@
 import { once } from "node:events";
 import { createServer, type ServerHttp2Stream } from "node:http2";
-import { type AddressInfo, connect } from "node:net";
+import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
 import { askByGrpc } from "./grpc-probe.ts";
+
+const method = "/grpc.health.v1.Health/Check";
 
 it("finds a server of gRPC well that says it is SERVING", async ({ signal }) => {
   const { socket, paths } = await connectedTo((stream) => answered(stream, [0x08, 1]));
@@ -15,12 +17,15 @@ it("finds a server of gRPC well that says it is SERVING", async ({ signal }) => 
 
 it.each([
   ["NOT_SERVING", [0x08, 2]],
+  ["SERVICE_UNKNOWN", [0x08, 3]],
   ["UNKNOWN", []],
-])("finds one unwell that says %s", async (_said, message) => {
+  ["what is no word about its health", [0x0a, 1]],
+  ["what is no word about its health", [0x08, 9]],
+])("finds one unwell that answers %s", async (said, message) => {
   const { socket } = await connectedTo((stream) => answered(stream, message));
 
   await expect(askByGrpc(socket, new AbortController())).rejects.toMatchObject({
-    ...{ code: "WRONG_ANSWER", message: "/grpc.health.v1.Health/Check did not answer SERVING" },
+    ...{ code: "WRONG_ANSWER", message: `${method} answered ${said}, not SERVING` },
   });
 });
 
@@ -30,7 +35,19 @@ it("says what a server fails with, as one without the service does", async ({ si
   );
 
   await expect(askByGrpc(socket, { signal })).rejects.toMatchObject({
-    ...{ code: "WRONG_ANSWER", message: expect.stringContaining("gRPC 12: no such service") },
+    ...{ code: "WRONG_ANSWER", message: `${method} failed with gRPC 12: no such service` },
+  });
+});
+
+it("says that nothing speaks gRPC there", async ({ signal }) => {
+  const server = createTcpServer((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  server.listen(0, "127.0.0.1");
+  onTestFinished(() => void server.close());
+  await once(server, "listening");
+  const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
+
+  await expect(askByGrpc(socket, { signal })).rejects.toMatchObject({
+    ...{ code: "NO_ANSWER", message: `${method}: Protocol error` },
   });
 });
 

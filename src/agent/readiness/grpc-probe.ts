@@ -7,8 +7,8 @@ import { ProbeError } from "./probe-error.ts";
 const method = "/grpc.health.v1.Health/Check";
 /** A message that is not compressed and has no fields: the health of the whole server. */
 const emptyMessage = Buffer.alloc(5);
-/** The whole of `HealthCheckResponse { status: SERVING }`, behind the five bytes of its length. */
-const serving = Buffer.from([0, 0, 0, 0, 2, 0x08, 0x01]);
+/** What `HealthCheckResponse.status` may be. */
+const statuses = ["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"];
 const longestAnswer = 1_024;
 
 /**
@@ -27,8 +27,9 @@ export async function askByGrpc(socket: Socket, call: Call): Promise<void> {
       const said = answer.message ? `: ${answer.message}` : "";
       throw new ProbeError("WRONG_ANSWER", `${method} failed with gRPC ${answer.status}${said}`);
     }
-    if (!answer.body.equals(serving)) {
-      throw new ProbeError("WRONG_ANSWER", `${method} did not answer SERVING`);
+    const found = statusIn(answer.body);
+    if (found !== "SERVING") {
+      throw new ProbeError("WRONG_ANSWER", `${method} answered ${found}, not SERVING`);
     }
   } catch (cause) {
     if (cause instanceof ProbeError) throw cause;
@@ -38,6 +39,14 @@ export async function askByGrpc(socket: Socket, call: Call): Promise<void> {
     session.destroy();
     socket.destroy();
   }
+}
+
+/** A `HealthCheckResponse`, behind the five bytes of its length, has no field but that one. */
+function statusIn(body: Buffer): string {
+  if (body.equals(emptyMessage)) return "UNKNOWN";
+  const [tag, status = -1] = body.subarray(5);
+  const isWhole = body.length === 7 && body.readUInt32BE(1) === 2 && tag === 0x08;
+  return (isWhole && statuses[status]) || "what is no word about its health";
 }
 
 interface GrpcAnswer {

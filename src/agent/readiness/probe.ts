@@ -82,7 +82,8 @@ export async function watchOver(
   const began = performance.now();
   let lastGood = began;
   for (let failures = 0; failures > 0 || performance.now() - began < bakeMs; ) {
-    const failure = await failureOf(probe, target, timeoutMs, call);
+    const limitMs = answerWithinMs(timeoutMs, performance.now() - lastGood);
+    const failure = await failureOf(probe, target, limitMs, call);
     call.signal.throwIfAborted();
     const now = performance.now();
     if (failure === undefined) [failures, lastGood] = [0, now];
@@ -92,9 +93,19 @@ export async function watchOver(
       const message = `it failed ${seconds} s after it got the traffic: ${messageOf(failure)}`;
       throw new ProbeError("UNHEALTHY", message, { cause: failure });
     }
-    const leftMs = Math.max(0, bakeMs - (now - began));
-    await sleep(failures > 0 ? betweenLooksMs : Math.min(betweenLooksMs, leftMs), undefined, call);
+    const leftMs = failures > 0 ? timeoutMs - (now - lastGood) : bakeMs - (now - began);
+    await sleep(Math.max(0, Math.min(betweenLooksMs, leftMs)), undefined, call);
   }
+}
+
+/**
+ * How long one answer may take while a release bakes that was good `sinceGoodMs` ago: what is left of
+ * `timeoutMs`, five seconds at the most, and a second at the least. So whatever hangs is found out a
+ * second after `timeoutMs`.
+ */
+export function answerWithinMs(timeoutMs: number, sinceGoodMs: number): number {
+  const leastMs = Math.min(betweenLooksMs, timeoutMs);
+  return Math.min(longestProbeMs, Math.max(leastMs, timeoutMs - sinceGoodMs));
 }
 
 /** Asks once, for five seconds at the most. @returns why the answer was bad, if it was */

@@ -50,7 +50,7 @@ export function uploadsMethods(
     const algorithm: DigestAlgorithm = digest.startsWith("sha512:") ? "sha512" : "sha256";
     const { id } = await uploads.begin(repository, { ...call, algorithm });
     try {
-      const chunk = { source: bodyOf(request), at: undefined };
+      const chunk = { source: bodyOf(request), at: undefined, areOurs: true };
       await uploads.commit(repository, id, { digest, chunk }, call);
     } catch (error) {
       await uploads.cancel(repository, id, call).catch(() => {}); // it may be gone already
@@ -108,8 +108,9 @@ function chunkOf({ request }: Inquiry): Chunk {
   const { "content-range": contentRange, "content-length": length } = request.headers;
   const range = parseContentRange(contentRange, length);
   const source = bodyOf(request);
-  if (range === undefined) return { source, at: undefined };
-  return { source: limited(source, range.to - range.from), at: range.from };
+  if (range === undefined) return { source, at: undefined, areOurs: true };
+  const exact = limited(source, range.to - range.from);
+  return { source: exact, at: range.from, areOurs: true };
 }
 
 function algorithmIn(query: URLSearchParams): DigestAlgorithm {

@@ -39,6 +39,7 @@ export function clientAddressBehind(proxies: TrustedProxies): ClientAddress {
   };
 
   function isTrusted(address: string): boolean {
+    if (proxies.length === 0) return false;
     const version = isIP(address);
     return version !== 0 && trusted.check(address, version === 6 ? "ipv6" : "ipv4");
   }

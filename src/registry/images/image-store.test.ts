@@ -45,6 +45,47 @@ it("notices that another program wrote to the upload", async () => {
   expect(await store.blobs.find("a", digest, call)).toMatchObject({ size: piece.length + 4 });
 });
 
+it("ends with a small chunk what another process has received", async () => {
+  const { directory, store } = await openStore();
+  const { id } = await store.uploads.begin("a", { ...call, algorithm: "sha256" });
+  const other = await storeAt(directory);
+  await other.uploads.append("a", id, chunk(piece), call);
+  const last = Buffer.from("the last bytes");
+  const digest = digestOf(Buffer.concat([piece, last]));
+
+  const end = { digest, chunk: chunk(last, piece.length) };
+  await store.uploads.commit("a", id, end, call);
+
+  expect(await store.blobs.find("a", digest, call)).toMatchObject({
+    size: piece.length + last.length,
+  });
+});
+
+it("takes a small chunk without its place for the end of what another process received", async () => {
+  const { directory, store } = await openStore();
+  const { id } = await store.uploads.begin("a", { ...call, algorithm: "sha256" });
+  const other = await storeAt(directory);
+  await other.uploads.append("a", id, chunk(piece), call);
+  const last = Buffer.from("the last bytes");
+  const digest = digestOf(Buffer.concat([piece, last]));
+
+  await store.uploads.commit("a", id, { digest, chunk: chunk(last) }, call);
+
+  expect(await blobIn(store, "a", digest)).toHaveLength(piece.length + last.length);
+});
+
+it("knows no upload that another process has ended", async () => {
+  const { directory, store } = await openStore();
+  const { id } = await store.uploads.begin("a", { ...call, algorithm: "sha256" });
+  await (await storeAt(directory)).uploads.cancel("a", id, call);
+
+  for (const size of [1, 100_000]) {
+    const append = store.uploads.append("a", id, chunk(piece.subarray(0, size)), call);
+    await expect(append).rejects.toMatchObject({ code: "BLOB_UPLOAD_UNKNOWN" });
+  }
+  expect(await filesIn(directory)).toEqual([]);
+});
+
 it("keeps what came before the client went away, and takes the rest", async () => {
   const { store } = await openStore();
   const { id } = await store.uploads.begin("a", { ...call, algorithm: "sha256" });

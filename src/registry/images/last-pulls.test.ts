@@ -32,7 +32,7 @@ it("writes once a minute for each, whoever pulls", async () => {
     await clock.advance(1_000);
   }
 
-  expect(counts).toEqual({ touch: 4, append: 2 });
+  expect(counts).toEqual({ touch: 4, extend: 2 });
   const last = await pulls.ofManifest("a/b", digest, call);
   expect(clock.now().getTime() - (last?.getTime() ?? 0)).toBeLessThanOrEqual(60_000);
 });
@@ -64,16 +64,16 @@ it("tells once that it cannot be written, and fails nobody", async () => {
 function openHere() {
   const clock = new FakeClock();
   const memory = openInmemoryStorage(() => clock.now());
-  const counts = { touch: 0, append: 0 };
+  const counts = { touch: 0, extend: 0 };
   const storage: StorageDriver = {
     ...memory,
     touch(paths, call) {
       counts.touch++;
       return memory.touch(paths, call);
     },
-    append(path, source, call) {
-      counts.append++;
-      return memory.append(path, source, call);
+    extend(path, bytes, call) {
+      counts.extend++;
+      return memory.extend(path, bytes, call);
     },
   };
   const pulls = lastPullsOn(storage, { clock, logger: new FakeLogger() });

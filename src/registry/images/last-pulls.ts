@@ -1,4 +1,3 @@
-import { streamOf } from "../../base/bytes.ts";
 import { type Call, isEchoOf } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
@@ -80,9 +79,7 @@ export function lastPullsOn(
   async function write(path: StoragePath, { signal }: Call): Promise<void> {
     try {
       const [size] = await storage.touch([path], { signal });
-      if (size === undefined) {
-        await storage.append(path, streamOf(new Uint8Array()), { at: 0, signal });
-      }
+      if (size === undefined) await storage.extend(path, new Uint8Array(), { signal });
       isFailing = false;
     } catch (error) {
       if (isFailing || isEchoOf(signal, error)) return;

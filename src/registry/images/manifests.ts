@@ -5,10 +5,11 @@ import { type Manifest, mediaTypes, parseManifest, readableManifest } from "../.
 import { type StorageDriver, StorageError, type StoragePath } from "../storage-driver.ts";
 import { holdLinked } from "./hold-linked.ts";
 import type { Leases } from "./leases.ts";
-import { linkAt, readLink } from "./link.ts";
+import { linkAt, readLink, readLinks } from "./link.ts";
 import { ManifestCache, type StoredManifest } from "./manifest-cache.ts";
 import { storedMediaType } from "./media-type.ts";
 import { blobDataPath, revisionLinkPath } from "./paths.ts";
+import { reliedOn } from "./relied-on.ts";
 import type { ActorCall } from "./tag-history.ts";
 import type { Tags } from "./tags.ts";
 
@@ -134,14 +135,18 @@ export function manifestsOn(parts: ManifestParts): Manifests {
     call: Call,
   ): Promise<void> {
     const path = revisionLinkPath(repository, digest);
-    const [before] = await Promise.all([
-      readLink(storage, path, call),
+    const data = blobDataPath(digest);
+    const relied = reliedOn(repository, manifest);
+    const [[before]] = await Promise.all([
+      readLinks(storage, [path], call),
       check(repository, manifest, call),
     ]);
-    await storage.place([{ path: blobDataPath(digest), bytes }, linkAt(path, digest)], call);
+    const files = [{ path: data, bytes }, linkAt(path, digest)];
+    const touch = [data, ...relied.paths];
+    const [size, ...sizes] = await storage.place(files, { ...call, touch });
     try {
-      const own = leases.renew(blobDataPath(digest), call);
-      await Promise.all([own, check(repository, manifest, call)]);
+      if (size === undefined) await leases.renew(data, call);
+      if (!relied.areThere(sizes)) await check(repository, manifest, call);
     } catch (error) {
       if (before === undefined) await storage.delete(path, call);
       throw error;
@@ -161,12 +166,19 @@ export function manifestsOn(parts: ManifestParts): Manifests {
     pushed: Pushed,
     call: ActorCall,
   ): Promise<void> {
+    const own = [blobDataPath(pushed.digest), revisionLinkPath(repository, pushed.digest)];
+    const relied = reliedOn(repository, pushed.manifest);
+    const touch = [...own, ...relied.paths];
     const before = new Map<string, Digest | undefined>();
+    let isKept = false;
     for (const name of names) {
-      before.set(name, await tags.write(repository, name, pushed.digest, call));
+      const written = await tags.write(repository, name, pushed.digest, { ...call, touch });
+      before.set(name, written.before);
+      const [data, link, ...sizes] = written.touched;
+      isKept = data !== undefined && link !== undefined && relied.areThere(sizes);
     }
     try {
-      await keep(repository, pushed, call);
+      if (!isKept) await keep(repository, pushed, call);
     } catch (error) {
       for (const [name, digest] of before) {
         if (digest === undefined) await tags.delete(repository, name, call);

@@ -113,7 +113,7 @@ it("fails nobody's push when it cannot be written", async () => {
   const clock = new FakeClock();
   const full: StorageDriver = {
     ...openInmemoryStorage(() => clock.now()),
-    append: () => Promise.reject(new StorageError("NO_SPACE", "the disk is full")),
+    extend: () => Promise.reject(new StorageError("NO_SPACE", "the disk is full")),
   };
   const history = tagHistoryOn(full, { clock, logger });
 

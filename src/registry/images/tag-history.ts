@@ -1,5 +1,4 @@
 import * as v from "valibot";
-import { streamOf } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
@@ -42,9 +41,9 @@ export interface TagHistoryParts {
   logger: Logger;
 }
 
-/** A few hundred changes. */
+/** A few hundred changes. What is longer was not shortened yet. */
 const maximumBytes = 64 * 1024;
-const mostTries = 3;
+const mostReadBytes = 2 * maximumBytes;
 
 const StoredDigest = v.custom<Digest>((text) => typeof text === "string" && isDigest(text));
 const StoredChange = v.object({
@@ -88,26 +87,9 @@ export function tagHistoryOn(
   };
 
   /** The line break comes first, so that a line that was cut off spoils no other. */
-  async function add(path: StoragePath, line: string, { signal }: Call): Promise<void> {
-    const bytes = Buffer.from(`\n${line}`);
-    for (let tries = 1; ; tries++) {
-      try {
-        const at = await roomAt(path, bytes.length, { signal });
-        await storage.append(path, streamOf(bytes), { at, signal });
-        return;
-      } catch (error) {
-        const isOvertaken = error instanceof StorageError && error.code === "INVALID_OFFSET";
-        if (!isOvertaken || tries === mostTries) throw error;
-      }
-    }
-  }
-
-  async function roomAt(path: StoragePath, length: number, call: Call): Promise<number> {
-    const sizeNow = async () => (await storage.stat(path, call))?.size ?? 0;
-    const size = await sizeNow();
-    if (size + length <= maximumBytes) return size;
-    await shorten(path, call);
-    return sizeNow();
+  async function add(path: StoragePath, line: string, call: Call): Promise<void> {
+    const size = await storage.extend(path, Buffer.from(`\n${line}`), call);
+    if (size > maximumBytes) await shorten(path, call);
   }
 
   /** Keeps the newer half. */
@@ -119,7 +101,7 @@ export function tagHistoryOn(
 
   async function textOf(path: StoragePath, { signal }: Call): Promise<string> {
     try {
-      const bytes = await storage.readWhole(path, { maximumBytes, signal });
+      const bytes = await storage.readWhole(path, { maximumBytes: mostReadBytes, signal });
       return bytes === undefined ? "" : Buffer.from(bytes).toString();
     } catch (error) {
       if (error instanceof StorageError && error.code === "TOO_LARGE") return "";

@@ -1,7 +1,7 @@
 import type { Call } from "../../base/call.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { isTag } from "../../oci/reference.ts";
-import type { NamesPage, StorageDriver } from "../storage-driver.ts";
+import type { NamesPage, PlaceCall, StorageDriver } from "../storage-driver.ts";
 import type { Leases } from "./leases.ts";
 import { linkAt, readLink, readLinks } from "./link.ts";
 import { type Page, type PageRequest, pageOf } from "./page.ts";
@@ -13,19 +13,24 @@ import type { ActorCall, TagHistory } from "./tag-history.ts";
 export interface Tags {
   /** `undefined` when there is no such tag. */
   read(repository: string, tag: string, call: Call): Promise<Digest | undefined>;
-  /** Resolves to what it meant before. */
+  /** Resolves to what it meant before, and to the sizes of what was to be touched once it means this. */
   write(
     repository: string,
     tag: string,
     digest: Digest,
-    call: ActorCall,
-  ): Promise<Digest | undefined>;
+    call: ActorCall & Pick<PlaceCall, "touch">,
+  ): Promise<TagWritten>;
   /** `false` when there was none. */
   delete(repository: string, tag: string, call: ActorCall): Promise<boolean>;
   /** In the order of their bytes. `undefined` when there is no such repository. */
   list(repository: string, page: PageRequest, call: Call): Promise<Page | undefined>;
   /** Every tag that means `digest`, in no order. */
   of(repository: string, digest: Digest, call: Call): AsyncIterable<string>;
+}
+
+export interface TagWritten {
+  before: Digest | undefined;
+  touched: (number | undefined)[];
 }
 
 export interface TagsParts {
@@ -40,13 +45,14 @@ export function tagsOn({ storage, leases, history }: TagsParts): Tags {
     read,
 
     async write(repository, tag, digest, call) {
-      const before = await read(repository, tag, call);
+      const [before] = await readLinks(storage, [tagLinkPath(repository, tag)], call);
       if (before !== undefined && before !== digest) await leave(repository, before, call);
       const past = linkAt(tagIndexLinkPath(repository, tag, digest), digest);
-      await storage.place([past, linkAt(tagLinkPath(repository, tag), digest)], call);
+      const files = [past, linkAt(tagLinkPath(repository, tag), digest)];
+      const touched = await storage.place(files, call);
       if (before !== digest)
         await history?.note(repository, tag, { digest, previous: before }, call);
-      return before;
+      return { before, touched };
     },
 
     async delete(repository, tag, call) {

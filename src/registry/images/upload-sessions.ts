@@ -71,6 +71,11 @@ export class UploadSessions {
     return hash?.size === size ? hash : undefined;
   }
 
+  /** How many bytes this process has received of it, where that is all. */
+  sizeOf(key: string): number | undefined {
+    return this.#hashes.get(key)?.size;
+  }
+
   forget(key: string): void {
     this.#hashes.delete(key);
   }

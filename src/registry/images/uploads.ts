@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { type Bytes, streamOf } from "../../base/bytes.ts";
+import { type Bytes, firstBytesOf, streamOf } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
-import { algorithmOf, type Digest, type DigestAlgorithm } from "../../oci/digest.ts";
+import { algorithmOf, type Digest, type DigestAlgorithm, digestOf } from "../../oci/digest.ts";
 import { OciError } from "../../oci/error.ts";
 import { type StorageDriver, StorageError } from "../storage-driver.ts";
 import type { Leases } from "./leases.ts";
@@ -26,7 +26,15 @@ export interface Upload {
 /** Bytes on their way in. With `at`, they must begin exactly where the upload ends. */
 export interface Chunk {
   source: Bytes;
+  /** Nobody else has these bytes; see `AppendCall`. */
+  areOurs?: boolean;
   at: number | undefined;
+}
+
+export interface UploadEnd {
+  digest: Digest;
+  chunk: Chunk | undefined;
+  verified?: (size: number) => void;
 }
 
 /**
@@ -46,14 +54,11 @@ export interface Uploads {
    * @throws {OciError} `DIGEST_INVALID` when the bytes are others, or what `verified` throws; the upload is gone then.
    * @throws {StorageError} `NO_SPACE`; the upload is gone then, too.
    */
-  commit(
-    repository: string,
-    id: string,
-    end: { digest: Digest; chunk: Chunk | undefined; verified?: (size: number) => void },
-    call: Call,
-  ): Promise<void>;
+  commit(repository: string, id: string, end: UploadEnd, call: Call): Promise<void>;
   cancel(repository: string, id: string, call: Call): Promise<void>;
 }
+
+const mostAtOnceBytes = 64 * 1024;
 
 export function uploadsOn(storage: StorageDriver, clock: Clock, leases: Leases): Uploads {
   const sessions = new UploadSessions();
@@ -65,8 +70,7 @@ export function uploadsOn(storage: StorageDriver, clock: Clock, leases: Leases):
         .now()
         .toISOString()
         .replace(/\.\d+Z$/, "Z");
-      const source = streamOf(Buffer.from(started));
-      await storage.append(uploadStartPath(repository, id), source, { at: 0, signal });
+      await storage.extend(uploadStartPath(repository, id), Buffer.from(started), { signal });
       sessions.remember(keyOf(repository, id), new RunningHash(algorithm));
       return { repository, id, size: 0 };
     },
@@ -75,23 +79,19 @@ export function uploadsOn(storage: StorageDriver, clock: Clock, leases: Leases):
 
     append: (repository, id, chunk, call) =>
       sessions.exclusively(keyOf(repository, id), async () =>
-        receive(await find(repository, id, call), chunk, call),
+        receive(await known(repository, id, call), chunk, call),
       ),
 
-    commit: (repository, id, { digest, chunk, verified }, call) =>
+    commit: (repository, id, end, call) =>
       sessions.exclusively(keyOf(repository, id), async () => {
-        const found = await find(repository, id, call);
+        const found = await known(repository, id, call);
         try {
-          const upload = await receive(found, chunk ?? nothing(), call);
-          const actual = await digestOfUpload(upload, algorithmOf(digest), call);
-          if (actual !== digest) throw mismatch(digest, actual);
-          verified?.(upload.size);
-          await publish(upload, digest, call);
+          await publish(found, end, await wholeOf(found, end, call), call);
         } catch (error) {
           if (isEnd(error)) await drop(found, call);
           throw error;
         }
-        await drop(found, call);
+        sessions.forget(keyOf(repository, id));
       }),
 
     cancel: (repository, id, call) =>
@@ -112,16 +112,31 @@ export function uploadsOn(storage: StorageDriver, clock: Clock, leases: Leases):
     return { repository, id, size: data?.size ?? 0 };
   }
 
-  async function receive(upload: Upload, { source, at }: Chunk, { signal }: Call) {
-    const { repository, id, size } = upload;
-    if (at !== undefined && at !== size) {
-      throw new OciError("RANGE_INVALID", `the upload ends at ${size}, the chunk begins at ${at}`);
+  /** What this process has received itself need not be looked for; `receive` notices what has gone. */
+  async function known(repository: string, id: string, call: Call): Promise<Upload> {
+    const size = sessions.sizeOf(keyOf(repository, id));
+    return size === undefined ? find(repository, id, call) : { repository, id, size };
+  }
+
+  async function receive(upload: Upload, chunk: Chunk, call: Call): Promise<Upload> {
+    try {
+      return await added(upload, chunk, call);
+    } catch (error) {
+      if (!isElsewhere(error)) throw error;
+      // Another process has added to it, or ended it.
+      return await added(await find(upload.repository, upload.id, call), chunk, call);
     }
+  }
+
+  async function added(upload: Upload, chunk: Chunk, { signal }: Call): Promise<Upload> {
+    const { repository, id, size } = upload;
+    checkRange(upload, chunk);
+    const { source, areOurs } = chunk;
     const key = keyOf(repository, id);
     const hashed = sessions.hashAt(key, size)?.through(source) ?? source;
     const path = uploadDataPath(repository, id);
     try {
-      return { ...upload, size: await storage.append(path, hashed, { at: size, signal }) };
+      return { ...upload, size: await storage.append(path, hashed, { at: size, areOurs, signal }) };
     } catch (error) {
       // What was hashed is not all in the file then: it may even come again with other bytes.
       if (error instanceof StorageError) sessions.forget(key);
@@ -147,13 +162,67 @@ export function uploadsOn(storage: StorageDriver, clock: Clock, leases: Leases):
     return hash.digest();
   }
 
-  /** Data before link: killed in between, there are bytes nobody sees. A link to nothing is no blob. */
-  async function publish({ repository, id }: Upload, digest: Digest, call: Call): Promise<void> {
-    const data = { path: blobDataPath(digest), from: uploadDataPath(repository, id) };
-    await storage.place([data, linkAt(layerLinkPath(repository, digest), digest)], call);
-    // Its last byte may have come long ago, which a collection takes for its last use.
-    await leases.renew(blobDataPath(digest), call);
+  /** The whole blob with the right digest: its bytes where it is small, or its size in the upload. */
+  async function wholeOf(
+    found: Upload,
+    { digest, chunk }: UploadEnd,
+    call: Call,
+  ): Promise<Uint8Array | number> {
+    const left = await beginningOf(found, chunk, digest);
+    if (left instanceof Uint8Array) return left;
+    const upload = await receive(found, left, call);
+    const actual = await digestOfUpload(upload, algorithmOf(digest), call);
+    if (actual !== digest) throw mismatch(digest, actual);
+    return upload.size;
   }
+
+  /** Data before link: killed in between, there are bytes nobody sees. A link to nothing is no blob. */
+  async function publish(
+    { repository, id }: Upload,
+    { digest, verified }: UploadEnd,
+    whole: Uint8Array | number,
+    call: Call,
+  ): Promise<void> {
+    const isInUpload = typeof whole === "number";
+    verified?.(isInUpload ? whole : whole.length);
+    const path = blobDataPath(digest);
+    const data = isInUpload ? { from: uploadDataPath(repository, id) } : { bytes: whole };
+    const link = linkAt(layerLinkPath(repository, digest), digest);
+    // Its last byte may have come long ago, which a collection takes for its last use.
+    const then = { touch: [path], discard: uploadPath(repository, id) };
+    const [size] = await storage.place([{ path, ...data }, link], { ...call, ...then });
+    if (size === undefined) await leases.renew(path, call);
+  }
+}
+
+/**
+ * The bytes of a blob that comes in one small piece, as configurations do, which need no file of the
+ * upload; of any other the chunk as it was. Another process may have received what comes before it.
+ */
+async function beginningOf(
+  { size }: Upload,
+  chunk: Chunk | undefined,
+  digest: Digest,
+): Promise<Uint8Array | Chunk> {
+  if (chunk === undefined) return { source: streamOf(new Uint8Array()), at: undefined };
+  if (size > 0 || (chunk.at ?? 0) > 0) return chunk;
+  const { bytes, rest } = await firstBytesOf(chunk.source, mostAtOnceBytes);
+  if (rest !== undefined) return { ...chunk, source: rest };
+  if (digestOf(bytes, algorithmOf(digest)) === digest) return bytes;
+  return { ...chunk, source: streamOf(bytes) };
+}
+
+function checkRange({ size }: Upload, { at }: Chunk): void {
+  if (at === undefined || at === size) return;
+  throw new OciError("RANGE_INVALID", `the upload ends at ${size}, the chunk begins at ${at}`);
+}
+
+/** There is not what this process knows of; nothing was taken of the chunk. */
+function isElsewhere(error: unknown): boolean {
+  return (
+    (error instanceof OciError && error.code === "RANGE_INVALID") ||
+    (error instanceof StorageError && ["INVALID_OFFSET", "NOT_FOUND"].includes(error.code))
+  );
 }
 
 function keyOf(repository: string, id: string): string {
@@ -166,10 +235,6 @@ function isEnd(error: unknown): boolean {
     (error instanceof OciError && ["DIGEST_INVALID", "DENIED"].includes(error.code)) ||
     (error instanceof StorageError && error.code === "NO_SPACE")
   );
-}
-
-function nothing(): Chunk {
-  return { source: streamOf(new Uint8Array()), at: undefined };
 }
 
 function mismatch(expected: Digest, actual: Digest): OciError {

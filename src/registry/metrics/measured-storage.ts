@@ -34,6 +34,7 @@ export function measuredStorage(
       readWhole: (path, call) => getContent(() => storage.readWhole(path, call)),
       write: (path, bytes, call) => putContent(() => storage.write(path, bytes, call)),
       append: (path, source, call) => writer(() => storage.append(path, source, call)),
+      extend: (path, bytes, call) => writer(() => storage.extend(path, bytes, call)),
       stat: (path, call) => stat(() => storage.stat(path, call)),
       place(files, call) {
         const measured = files.some((file) => "from" in file) ? move : putContent;

@@ -1,9 +1,25 @@
-import { closeSync, constants, fstatSync, openSync, readSync, statSync, utimesSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  statSync,
+  utimesSync,
+} from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { systemCodeOf } from "../../base/errors.ts";
 import type { NamesPage } from "../storage-driver.ts";
-import { failedAt, ifThere, inDirectory, isListed, isRemovedAtOnce } from "./file-steps.ts";
+import {
+  failedAt,
+  ifThere,
+  inDirectory,
+  isListed,
+  isRemovedAtOnce,
+  writeWhole,
+} from "./file-steps.ts";
 import { MadeDirectories } from "./made-directories.ts";
 import { NameIndexes } from "./name-index.ts";
 import { type Draft, putInPlace, syncIfThere } from "./placement.ts";
@@ -16,6 +32,12 @@ export interface FileSystem {
   isKept: boolean;
 }
 
+/** What is done while the medium is waited for. */
+export interface Afterwards {
+  touch: readonly string[];
+  discard: string | undefined;
+}
+
 /**
  * What takes many system calls, each in one go: passing every call to the pool of threads and back
  * takes far longer than the calls. Only what waits for the medium goes there, so that others go on.
@@ -26,16 +48,27 @@ export function fileJobsOn({ isKept }: FileSystem) {
 
   return {
     /** Puts files in their places, for good. An error says by `at` which of them it is about. */
-    place: (drafts: readonly Draft[]): Promise<void> => putInPlace(drafts, made),
+    place(drafts: readonly Draft[], then: Afterwards): Promise<(number | undefined)[]> {
+      return putInPlace(drafts, made, () => afterwards(then));
+    },
 
     /** Opens a file to write to it, and makes it where that is wanted. */
     openToWrite(path: string, { create }: { create: boolean }): { fd: number; size: number } {
-      const flags = constants.O_WRONLY | (create ? constants.O_CREAT : 0);
-      const make = () => made.makeForDrafts(dirname(path));
-      const fd = create
-        ? inDirectory(make, () => openSync(path, flags, 0o666))
-        : openSync(path, flags);
+      const fd = openSync(path, constants.O_WRONLY | (create ? constants.O_CREAT : 0), 0o666);
       return { fd, size: fstatSync(fd).size };
+    },
+
+    /** Adds to the end of a file, and makes it, and what it is in, where there is none. */
+    extend(path: string, bytes: Uint8Array): number {
+      const make = () => made.makeForDrafts(dirname(path));
+      const fd = inDirectory(make, () => openSync(path, "a", 0o666));
+      try {
+        const { size } = fstatSync(fd);
+        writeOrNothing(fd, bytes, size);
+        return size + bytes.length;
+      } finally {
+        closeSync(fd);
+      }
     },
 
     close(fd: number): void {
@@ -60,10 +93,36 @@ export function fileJobsOn({ isKept }: FileSystem) {
     },
 
     async remove(path: string, { forGood }: { forGood: boolean }): Promise<void> {
-      if (!isRemovedAtOnce(path)) await rm(path, { recursive: true, force: true });
+      await removed(path);
       if (forGood) await syncIfThere([dirname(path)]);
     },
   };
+}
+
+async function afterwards({ touch, discard }: Afterwards): Promise<(number | undefined)[]> {
+  const now = new Date();
+  const sizes = touch.map((path) => {
+    try {
+      return touched(path, now);
+    } catch {
+      return undefined; // whoever asks again is told why
+    }
+  });
+  if (discard !== undefined) await removed(discard);
+  return sizes;
+}
+
+async function removed(path: string): Promise<void> {
+  if (!isRemovedAtOnce(path)) await rm(path, { recursive: true, force: true });
+}
+
+function writeOrNothing(fd: number, bytes: Uint8Array, size: number): void {
+  try {
+    writeWhole(fd, bytes);
+  } catch (error) {
+    ftruncateSync(fd, size);
+    throw error;
+  }
 }
 
 function touched(path: string, now: Date): number | undefined {

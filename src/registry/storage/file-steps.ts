@@ -1,4 +1,4 @@
-import { mkdirSync, opendirSync, rmdirSync, statSync, unlinkSync } from "node:fs";
+import { mkdirSync, opendirSync, rmdirSync, statSync, unlinkSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { systemCodeOf } from "../../base/errors.ts";
 
@@ -94,6 +94,10 @@ function namesOfFew(path: string): string[] | "many" {
   } finally {
     directory.closeSync();
   }
+}
+
+export function writeWhole(fd: number, bytes: Uint8Array): void {
+  for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
 }
 
 export function failedAt<Result>(at: number, work: () => Result): Result {

@@ -3,7 +3,9 @@ import { type FileHandle, open } from "node:fs/promises";
 import { promisify } from "node:util";
 import type { Bytes } from "../../base/bytes.ts";
 import { StorageError, type StoragePath } from "../storage-driver.ts";
+import { EarlySync } from "./early-sync.ts";
 import { failureAt, isAbsence } from "./file-failure.ts";
+import { letGoAfter } from "./let-go.ts";
 
 const readBytes = 512 * 1024;
 const gatherBytes = 512 * 1024;
@@ -131,23 +133,26 @@ export async function readUpTo(
 
 /**
  * Writes `source` from `at` on and resolves to where it ended. One batch is written while the next
- * is received; what was received before `source` failed is written too.
+ * is received, and what has been written is on its way to the medium then; what was received before
+ * `source` failed is written too.
  */
 export async function writeGathered(
-  fd: number,
-  path: StoragePath,
+  { fd, path, at }: { fd: number; path: StoragePath; at: number },
   source: Bytes,
-  at: number,
+  { areOurs }: { areOurs: boolean },
 ): Promise<number> {
   let position = at;
   let batch: Uint8Array[] = [];
   let batchBytes = 0;
   let writing: Promise<void> = Promise.resolve();
+  const early = new EarlySync(fd, path, at);
 
   const flush = async () => {
     await writing;
+    early.upTo(position);
     if (batchBytes === 0) return;
-    writing = writeBatch(fd, path, batch, batchBytes, position);
+    writing = writeBatch({ fd, path, position }, batch, batchBytes);
+    if (areOurs) writing = letGoAfter(writing, batch);
     writing.catch(() => {}); // reported by the next flush
     position += batchBytes;
     batch = [];
@@ -163,16 +168,15 @@ export async function writeGathered(
   } finally {
     await flush();
     await writing;
+    await early.end();
   }
   return position;
 }
 
 async function writeBatch(
-  fd: number,
-  path: StoragePath,
+  { fd, path, position }: { fd: number; path: StoragePath; position: number },
   batch: Uint8Array[],
   size: number,
-  position: number,
 ): Promise<void> {
   try {
     let written = (await writtenTogether(fd, batch, position)).bytesWritten;

@@ -1,3 +1,4 @@
+import { nextTick } from "node:process";
 import { Worker } from "node:worker_threads";
 import { type FileJobs, type FileSystem, fileJobsOn } from "./file-jobs.ts";
 import type { Job, JobEnd } from "./file-thread.ts";
@@ -10,9 +11,12 @@ type Waiting = { resolve(result: never): void; reject(error: unknown): void };
 /** Does the jobs of `fileJobsOn` on a thread of its own. */
 export interface FileWorker {
   run<Which extends Name>(name: Which, ...given: Given<Which>): Promise<Result<Which>>;
+  /** Without telling how it ends; together with what is asked for next, which mostly is soon. */
+  runLater<Which extends Name>(name: Which, ...given: Given<Which>): void;
   close(): Promise<void>;
 }
 
+const latestMs = 20;
 const isBuilt = import.meta.url.endsWith(".js");
 
 /** The thread starts with the first job, and again with the next one if it should break. */
@@ -21,14 +25,19 @@ export function openFileWorker(fileSystem: FileSystem): FileWorker {
   const waiting = new Map<number, Waiting>();
   let worker: Worker | undefined;
   let unsent: Job[] = [];
+  let isSending = false;
   let lastId = 0;
 
   return {
     run(name, ...given) {
-      const id = ++lastId;
-      const end = new Promise<never>((resolve, reject) => waiting.set(id, { resolve, reject }));
-      if (unsent.push({ id, name, given }) === 1) queueMicrotask(send);
-      return end;
+      if (!isSending) nextTick(send); // after all that goes on now
+      isSending = true;
+      return asked(name, given);
+    },
+
+    runLater(name, ...given) {
+      asked(name, given).catch(() => {});
+      if (unsent.length === 1) setTimeout(send, latestMs);
     },
 
     async close() {
@@ -36,8 +45,16 @@ export function openFileWorker(fileSystem: FileSystem): FileWorker {
     },
   };
 
+  function asked(name: Name, given: unknown[]): Promise<never> {
+    const id = ++lastId;
+    unsent.push({ id, name, given });
+    return new Promise<never>((resolve, reject) => waiting.set(id, { resolve, reject }));
+  }
+
   /** What is asked for at once, in one message. */
   function send(): void {
+    isSending = false;
+    if (unsent.length === 0) return;
     worker ??= start();
     worker.ref();
     worker.postMessage(unsent);
@@ -75,10 +92,14 @@ export function openFileWorker(fileSystem: FileSystem): FileWorker {
 /** Sources that are run unbuilt, as in tests, are none that every Node could load in a thread. */
 function doneAtOnce(fileSystem: FileSystem): FileWorker {
   const jobs = fileJobsOn(fileSystem);
+  const done = async (name: Name, given: unknown[]) => {
+    const work = jobs[name] as (...given: unknown[]) => never;
+    return await work(...given);
+  };
   return {
-    async run(name, ...given) {
-      const work = jobs[name] as (...given: unknown[]) => never;
-      return await work(...given);
+    run: (name, ...given) => done(name, given),
+    runLater(name, ...given) {
+      done(name, given).catch(() => {});
     },
     async close() {},
   };

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
 import { storageDriverContract } from "../storage-driver.contract.ts";
+import { storagePushingContract } from "../storage-pushing.contract.ts";
 import { storageReadingContract } from "../storage-reading.contract.ts";
 import { openBlockingStorage } from "./blocking-filesystem.ts";
 import { failureAt } from "./file-failure.ts";
@@ -18,6 +19,11 @@ storageDriverContract("blocking filesystem", async () => {
   const rootdirectory = await temporaryDirectory();
   const breaks = { sliceMs: 1, pause: () => setImmediate() };
   return openBlockingStorage({ rootdirectory }, { access: "write", breaks });
+});
+
+storagePushingContract("filesystem", async () => {
+  const rootdirectory = await temporaryDirectory();
+  return openFilesystemStorage({ rootdirectory }, { access: "write" });
 });
 
 storageReadingContract("filesystem", async () => {

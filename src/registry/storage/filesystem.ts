@@ -14,6 +14,7 @@ import { smallestOf } from "../sorted-names.ts";
 import {
   checkStoragePath,
   type NamesPage,
+  type PlaceCall,
   type Placement,
   type ReadRange,
   type StorageDriver,
@@ -72,24 +73,31 @@ export async function openFilesystemStorage(
 
     readWhole: (path, { maximumBytes }) => readUpTo(placeOf(path), path, maximumBytes),
 
-    write: (path, bytes) => put([{ path, bytes }]),
+    async write(path, bytes) {
+      await put([{ path, bytes }], {});
+    },
 
     place: put,
 
-    async append(path, source, { at }) {
+    async append(path, source, { at, areOurs = false }) {
       const place = placeOf(path);
       const { fd, size } = await told(path, () =>
         worker.run("openToWrite", place, { create: at === 0 }),
       );
       try {
         if (size !== at) throw pastTheEnd(path, at, size);
-        return await writeGathered(fd, path, source, at);
+        return await writeGathered({ fd, path, at }, source, { areOurs });
       } catch (error) {
         if (isFull(error)) await truncated(fd, at).catch(() => {}); // /dev/full has no length
         throw error;
       } finally {
-        await worker.run("close", fd);
+        worker.runLater("close", fd);
       }
+    },
+
+    async extend(path, bytes) {
+      const place = placeOf(path);
+      return await told(path, () => worker.run("extend", place, Uint8Array.from(bytes)));
     },
 
     async stat(path) {
@@ -157,10 +165,14 @@ export async function openFilesystemStorage(
     }
   }
 
-  async function put(files: readonly Placement[]): Promise<void> {
+  async function put(
+    files: readonly Placement[],
+    { touch = [], discard }: Omit<PlaceCall, "signal">,
+  ): Promise<(number | undefined)[]> {
     const drafts = files.map((file) => draftOf(file, placeOf));
+    const then = { touch: touch.map(placeOf), discard: discard && placeOf(discard) };
     try {
-      await worker.run("place", drafts);
+      return await worker.run("place", drafts, then);
     } catch (error) {
       const file = files[(error as FailureOfOne).at ?? 0];
       throw failureAt(file === undefined ? "/" : "from" in file ? file.from : file.path, error);

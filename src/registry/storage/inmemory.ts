@@ -39,15 +39,19 @@ export function openInmemoryStorage(now: () => Date): StorageDriver {
 
     write,
 
-    async place(placements) {
+    async place(placements, { touch: touching = [], discard }) {
       for (const placement of placements) {
         if ("bytes" in placement) await write(placement.path, placement.bytes);
         else rename(placement.from, placement.path);
       }
+      const sizes = touch(touching);
+      if (discard !== undefined) await remove(discard);
+      return sizes;
     },
 
     async append(path, source, { at }) {
       const file = files.get(checked(path)) ?? { chunks: [], size: 0, modified: now() };
+      if (!files.has(path) && !isInside(path)) throw absent(path);
       if (file.size !== at) throw offBy(path, at, file.size);
       files.set(path, file);
       for await (const chunk of source) {
@@ -55,6 +59,15 @@ export function openInmemoryStorage(now: () => Date): StorageDriver {
         file.size += chunk.length;
         file.modified = now();
       }
+      return file.size;
+    },
+
+    async extend(path, bytes) {
+      const file = files.get(checked(path)) ?? { chunks: [], size: 0, modified: now() };
+      files.set(path, file);
+      file.chunks.push(Uint8Array.from(bytes));
+      file.size += bytes.length;
+      file.modified = now();
       return file.size;
     },
 
@@ -88,13 +101,7 @@ export function openInmemoryStorage(now: () => Date): StorageDriver {
       return moved.length > 0;
     },
 
-    async touch(paths) {
-      return paths.map((path) => {
-        const file = files.get(checked(path));
-        if (file !== undefined) file.modified = now();
-        return file?.size;
-      });
-    },
+    touch: async (paths) => touch(paths),
 
     delete: remove,
     discard: remove,
@@ -103,6 +110,20 @@ export function openInmemoryStorage(now: () => Date): StorageDriver {
       files.clear();
     },
   };
+
+  function touch(paths: readonly StoragePath[]): (number | undefined)[] {
+    return paths.map((path) => {
+      const file = files.get(checked(path));
+      if (file !== undefined) file.modified = now();
+      return file?.size;
+    });
+  }
+
+  /** Whether there is a directory that it could be in. */
+  function isInside(path: StoragePath): boolean {
+    const directory = path.slice(0, path.lastIndexOf("/") + 1);
+    return directory === "/" || [...files.keys()].some((name) => name.startsWith(directory));
+  }
 
   function namesIn(path: StoragePath): Set<string> {
     const prefix = `${checked(path)}/`;
@@ -128,7 +149,7 @@ export function openInmemoryStorage(now: () => Date): StorageDriver {
 
   function existing(path: StoragePath): MemoryFile {
     const file = files.get(checked(path));
-    if (file === undefined) throw new StorageError("NOT_FOUND", `there is no ${path}`);
+    if (file === undefined) throw absent(path);
     return file;
   }
 }
@@ -147,6 +168,10 @@ async function* chunksOf(file: MemoryFile, from: number, to: number): Bytes & As
 function checked(path: StoragePath): StoragePath {
   checkStoragePath(path);
   return path;
+}
+
+function absent(path: StoragePath): StorageError {
+  return new StorageError("NOT_FOUND", `there is no ${path}`);
 }
 
 function offBy(path: StoragePath, offset: number, size: number): StorageError {

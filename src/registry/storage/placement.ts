@@ -1,8 +1,8 @@
-import { closeSync, fsync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, fsync, openSync, renameSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { systemCodeOf } from "../../base/errors.ts";
-import { type FailureOfOne, failedAt, ifThere, inDirectory } from "./file-steps.ts";
+import { type FailureOfOne, failedAt, ifThere, inDirectory, writeWhole } from "./file-steps.ts";
 import type { MadeDirectories } from "./made-directories.ts";
 
 /** A file that is to be put in its place: a draft with these bytes, or one that is there. */
@@ -17,9 +17,13 @@ const synced = promisify(fsync);
 
 /**
  * Waits for the medium twice, however many files there are: until it has their bytes, and until it
- * has their names. One wait after the other, it is what most of the time of a small push goes by.
+ * has their names. What comes `afterwards` is begun before the second wait, and ends with it.
  */
-export async function putInPlace(drafts: readonly Draft[], made: MadeDirectories): Promise<void> {
+export async function putInPlace<Result>(
+  drafts: readonly Draft[],
+  made: MadeDirectories,
+  afterwards: () => Promise<Result>,
+): Promise<Result> {
   for (let left = drafts, tries = 1; left.length > 0; tries++) {
     await prepare(left, made);
     try {
@@ -38,7 +42,9 @@ export async function putInPlace(drafts: readonly Draft[], made: MadeDirectories
     }
   }
   const directories = [...new Set(drafts.map(({ target }) => dirname(target)))];
-  await Promise.all([made.keep(directories), syncIfThere(directories)]);
+  const kept = [made.keep(directories), syncIfThere(directories)];
+  const [result] = await Promise.all([afterwards(), ...kept]);
+  return result;
 }
 
 /** Whoever removes a directory afterwards, has it to answer for. */
@@ -81,7 +87,7 @@ function prepared({ draft, target, bytes }: Draft, made: MadeDirectories): numbe
     () => openSync(draft, "w", 0o666),
   );
   try {
-    for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
+    writeWhole(fd, bytes);
     return fd;
   } catch (error) {
     closeSync(fd);

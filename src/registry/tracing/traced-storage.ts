@@ -15,6 +15,7 @@ export function tracedStorage(
     readWhole: (path, call) => part("readWhole", path, () => storage.readWhole(path, call)),
     write: (path, bytes, call) => part("write", path, () => storage.write(path, bytes, call)),
     append: (path, source, call) => part("append", path, () => storage.append(path, source, call)),
+    extend: (path, bytes, call) => part("extend", path, () => storage.extend(path, bytes, call)),
     stat: (path, call) => part("stat", path, () => storage.stat(path, call)),
     place: (files, call) =>
       part("place", files.at(-1)?.path ?? "", () => storage.place(files, call)),

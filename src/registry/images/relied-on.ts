@@ -1,0 +1,36 @@
+import { algorithmOf } from "../../oci/digest.ts";
+import type { Manifest } from "../../oci/manifest.ts";
+import type { StoragePath } from "../storage-driver.ts";
+import { isEmptied } from "./hold-linked.ts";
+import { referencesOf } from "./manifest-references.ts";
+import { blobDataPath, layerLinkPath } from "./paths.ts";
+
+/** The files that hold up a manifest: whoever has touched them all need not ask for each. */
+export interface ReliedOn {
+  paths: readonly StoragePath[];
+  /** Whether these sizes of `paths` say that all is there, whole; `false` for what is to be asked for. */
+  areThere(sizes: readonly (number | undefined)[]): boolean;
+}
+
+const mostTogether = 100;
+
+/**
+ * Of an image: the links of its blobs, and these. An index relies on what its images rely on, and
+ * Distribution's links of sha512 name another digest than their own: those are asked for.
+ */
+export function reliedOn(repository: string, manifest: Manifest): ReliedOn {
+  const { kind, digests } = referencesOf(manifest);
+  const isPlain = kind === "blobs" && manifest.content.subject === undefined;
+  const isShort = digests.length <= mostTogether;
+  if (!isPlain || !isShort || digests.some((digest) => algorithmOf(digest) !== "sha256")) {
+    return { paths: [], areThere: () => false };
+  }
+  return {
+    paths: digests.flatMap((digest) => [layerLinkPath(repository, digest), blobDataPath(digest)]),
+    areThere: (sizes) =>
+      digests.every((digest, at) => {
+        const [link, size] = sizes.slice(2 * at);
+        return link === digest.length && size !== undefined && !isEmptied({ size }, digest);
+      }),
+  };
+}
