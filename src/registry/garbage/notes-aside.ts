@@ -1,5 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
-import { openInmemoryStorage } from "../storage/inmemory.ts";
+import { openStorage } from "../storage/index.ts";
 import { type StorageDriver, StorageError, type StoragePath } from "../storage-driver.ts";
 import { garbagePath } from "./run-record.ts";
 
@@ -8,8 +8,8 @@ import { garbagePath } from "./run-record.ts";
  * full before the first start has no reserve. What is noted there does not outlive the process, so that
  * a collection that is killed before it has made room begins anew.
  */
-export function notesAside(storage: StorageDriver, clock: Clock): StorageDriver {
-  const aside = openInmemoryStorage(() => clock.now());
+export async function notesAside(storage: StorageDriver, clock: Clock): Promise<StorageDriver> {
+  const aside = await openStorage({ driver: "inmemory" }, { access: "write", clock });
 
   return {
     ...storage,

@@ -46,7 +46,7 @@ export async function withRunLock<Result>(
     ...{ token: randomUUID(), host: hostname(), pid },
     ...(identity === undefined ? {} : { identity }),
   };
-  const noted = notesAside(storage, clock);
+  const noted = await notesAside(storage, clock);
   await writeWithReserve(storage, noted, Buffer.from(JSON.stringify(own)), call);
   const stop = new AbortController();
   const beating = beat(storage, clock, stop.signal);
