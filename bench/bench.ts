@@ -10,6 +10,7 @@ const benches: Record<
   deploy: () => import("./deploy.ts"),
   garbage: () => import("./garbage/garbage.ts"),
   proxy: () => import("./proxy/proxy.ts"),
+  container: () => import("./container/container.ts"),
 };
 
 const [name = ""] = process.argv.slice(2);

@@ -4,8 +4,8 @@ import { until } from "../../bench/stage.ts";
 import { askNft } from "../../src/agent/proxy/nft-command.ts";
 import { removalOf, tableNameOf } from "../../src/agent/proxy/nft-table.ts";
 import { describeWith } from "../component.ts";
-import { dockerPrograms, layBed } from "./container-bed.ts";
-import { openDocker } from "./container-engine.ts";
+import { type ContainerBed, dockerPrograms, layBed, podmanPrograms } from "./container-bed.ts";
+import { type ContainerEngine, openDocker, openPodman } from "./container-engine.ts";
 import type { ContainerStage } from "./container-stage.ts";
 import { run } from "./program.ts";
 
@@ -19,7 +19,7 @@ describe("an app of containers that the kernel carries the traffic to", {
     const bed = layBed((atEnd) => openDocker(atEnd));
 
     it("is exchanged under load, and no request fails", async () => {
-      const stage = await laid();
+      const stage = await laid(bed);
       await stage.deployed(options);
       const load = stage.load();
 
@@ -32,7 +32,7 @@ describe("an app of containers that the kernel carries the traffic to", {
     });
 
     it("is adopted by the next agent, whether the last one was told to end or killed", async () => {
-      const stage = await laid();
+      const stage = await laid(bed);
       let agent = await stage.deployed(options);
       const before = await stage.containers();
       const load = stage.load();
@@ -53,7 +53,7 @@ describe("an app of containers that the kernel carries the traffic to", {
     });
 
     it("loses a replica that is killed from the rules, and gets another one", async () => {
-      const stage = await laid();
+      const stage = await laid(bed);
       await stage.deployed(options);
       const [victim] = await stage.containers();
       const { soFar } = stage.load();
@@ -73,7 +73,7 @@ describe("an app of containers that the kernel carries the traffic to", {
     });
 
     it("has its rules put back when somebody removes all there are", async () => {
-      const stage = await laid();
+      const stage = await laid(bed);
       const agent = await stage.deployed(options);
 
       await askNft(["-f", "-"], { signal }, removalOf(tableOf(stage)));
@@ -83,7 +83,7 @@ describe("an app of containers that the kernel carries the traffic to", {
     });
 
     it("is reached from another host, and leaves no rules with --stop-on-exit", async () => {
-      const stage = await laid();
+      const stage = await laid(bed);
       const client = await anotherHost();
       const agent = await stage.deployed([...options, "--stop-on-exit"]);
 
@@ -95,7 +95,7 @@ describe("an app of containers that the kernel carries the traffic to", {
     });
 
     it("is reached by IPv6, where its network has it", async () => {
-      const stage = await laid();
+      const stage = await laid(bed);
       const client = await anotherHost();
       const network = `six-${process.pid}`;
       const subnet = `fd00:dec0:${(process.pid % 65_536).toString(16)}::/64`;
@@ -109,16 +109,35 @@ describe("an app of containers that the kernel carries the traffic to", {
       await agent.stop();
       expect(await client.askByIpv6(stage.port)).toBe("ECONNREFUSED");
     });
+  });
 
-    async function laid(): Promise<ContainerStage> {
-      const stage = await bed.stage();
-      onTestFinished(() =>
-        askNft(["-f", "-"], { signal }, removalOf(tableOf(stage))).then(() => {}),
-      );
-      return stage;
-    }
+  describeWith(...podmanPrograms, "nft")("on podman", () => {
+    const bed = layBed(openPodman);
+
+    it("is exchanged, and adopted by the next agent, and no request fails", async () => {
+      const stage = await laid(bed);
+      const agent = await stage.deployed(options);
+      const load = stage.load();
+
+      await stage.publish("v1.1.0");
+      await stage.committed("v1.1.0");
+      await stage.runs("v1.1.0", 2);
+      agent.process.kill("SIGKILL");
+      const next = stage.start(["--replicas", "2", ...options]);
+      await until("both are adopted", async () => {
+        return next.log().split("Container adopted").length === 3;
+      });
+
+      await load.stop();
+    });
   });
 });
+
+async function laid(bed: ContainerBed<ContainerEngine>): Promise<ContainerStage> {
+  const stage = await bed.stage();
+  onTestFinished(() => askNft(["-f", "-"], { signal }, removalOf(tableOf(stage))).then(() => {}));
+  return stage;
+}
 
 const tableOf = ({ directory }: ContainerStage) => tableNameOf(join(directory, ".dewy"));
 

@@ -2,13 +2,17 @@ import type { Backend, BackendLoad } from "./data-plane.ts";
 
 const firstEjectionMs = 1_000;
 const longestEjectionMs = 30_000;
+/** More than any backend has to do. */
+const ejected = 2 ** 40;
 
 /** What one backend has to do, and whether it accepts. Shared by all ports it is behind. */
 export interface PooledBackend {
   readonly id: string;
   readonly load: BackendLoad;
-  /** A connection was given to it; call the result when it is over. */
-  begin(): () => void;
+  /** A connection was given to it. */
+  begin(): void;
+  /** One is over. */
+  end(): void;
   /** It did not accept, or broke off. */
   fail(kind: "connect" | "midway"): void;
   /** It has accepted. */
@@ -20,8 +24,8 @@ export interface PooledBackend {
 /** Every backend that is declared, or still has connections. */
 export interface BackendPool {
   of(id: string): PooledBackend;
-  /** Best first: those that accept, and have least to do; among equals each in its turn. */
-  ranked(backends: readonly Backend[]): Backend[];
+  /** One that accepts, and has least to do, and is not among `tried`; among equals each in its turn. */
+  best(backends: readonly Backend[], tried: ReadonlySet<string> | undefined): Backend | undefined;
   loads(): Map<string, BackendLoad>;
   /** Forgets those that are not among `ids` and have nothing to do. */
   keep(ids: ReadonlySet<string>): void;
@@ -34,18 +38,20 @@ export function openBackendPool(): BackendPool {
   return {
     of,
 
-    ranked(backends) {
+    best(backends, tried) {
       const now = performance.now();
-      const first = backends.length === 0 ? 0 : turn++ % backends.length;
-      const inTurn = [...backends.slice(first), ...backends.slice(0, first)];
-      const rank = ({ id }: Backend) => {
-        const { load, ejectedUntil } = of(id);
-        return { isEjected: Number(ejectedUntil > now), open: load.open };
-      };
-      return inTurn
-        .map((backend) => ({ backend, ...rank(backend) }))
-        .sort((a, b) => a.isEjected - b.isEjected || a.open - b.open)
-        .map(({ backend }) => backend);
+      let best: Backend | undefined;
+      let least = Number.POSITIVE_INFINITY;
+      turn++;
+      for (let place = 0; place < backends.length; place++) {
+        const backend = backends[(turn + place) % backends.length] as Backend;
+        if (tried?.has(backend.id)) continue;
+        const { load, ejectedUntil } = of(backend.id);
+        const rank = load.open + (ejectedUntil > now ? ejected : 0);
+        if (rank >= least) continue;
+        [best, least] = [backend, rank];
+      }
+      return best;
     },
 
     loads: () => new Map([...all].map(([id, { load }]) => [id, { ...load }])),
@@ -80,13 +86,10 @@ function openBackend(id: string, onIdle: () => void): PooledBackend {
     begin() {
       load.open++;
       load.total++;
-      let isOver = false;
-      return () => {
-        if (isOver) return;
-        isOver = true;
-        load.open--;
-        if (load.open === 0) onIdle();
-      };
+    },
+    end() {
+      load.open--;
+      if (load.open === 0) onIdle();
     },
     fail(kind) {
       load.failed++;

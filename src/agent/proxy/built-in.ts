@@ -10,6 +10,7 @@ import { openTurns } from "../../base/turns.ts";
 import type { DataPlane, Route } from "./data-plane.ts";
 import { startProxyProcess } from "./hand-on.ts";
 import { connectionLimit } from "./own-host.ts";
+import { takeLastWords } from "./proxy-log.ts";
 import { proxySocket } from "./proxy-process.ts";
 import { asked, askProxy, ProxyError, type ProxyRequest } from "./proxy-protocol.ts";
 import { fingerprintOf, type ProxySettings } from "./proxy-settings.ts";
@@ -128,7 +129,10 @@ export async function openBuiltIn(
   }
 
   async function replace(): Promise<void> {
-    logger.error("The proxy has ended, and another one takes its place");
+    const lastWords = (await takeLastWords(directory)).join("\n");
+    logger.error("The proxy has ended, and another one takes its place", {
+      ...(lastWords && { lastWords }),
+    });
     while (!closing.signal.aborted) {
       try {
         held = await attached(closing);

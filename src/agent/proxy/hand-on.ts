@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { messageOf } from "../../base/errors.ts";
+import { openProxyLog, takeLastWords } from "./proxy-log.ts";
 import { ProxyError } from "./proxy-protocol.ts";
 import type { ProxySettings } from "./proxy-settings.ts";
 import type { TcpProxy } from "./tcp-proxy.ts";
@@ -38,9 +39,10 @@ export async function startProxyProcess(
   settings: ProxySettings,
   descriptors: readonly number[] = [],
 ): Promise<void> {
+  const log = await openProxyLog(settings.directory);
   const child = spawn(process.execPath, [program, JSON.stringify(settings)], {
     ...{ cwd: settings.directory, env: {}, detached: true },
-    stdio: ["ignore", "pipe", "ignore", ...descriptors],
+    stdio: ["ignore", "pipe", log.fd, ...descriptors],
   });
   const output = child.stdout as Readable;
   const signal = AbortSignal.timeout(startLimitMs);
@@ -52,17 +54,21 @@ export async function startProxyProcess(
     );
     const word = await Promise.race([said, failed, ended]);
     for (const other of [said, failed, ended]) other.catch(() => {});
-    if (word.trim() !== "ready") throw unstarted(word.trim());
+    if (word.trim() !== "ready") throw new ProxyError("REFUSED", word.trim());
   } catch (error) {
     child.kill("SIGKILL");
-    throw error instanceof ProxyError ? error : unstarted(messageOf(error), error);
+    const reason = error instanceof ProxyError ? error.message : messageOf(error);
+    const words = await takeLastWords(settings.directory);
+    const telling = words.find((line) => /^\w*Error\b/.test(line)) ?? words.at(-1);
+    throw unstarted(telling ? `${reason}: ${telling}` : reason, error);
   } finally {
+    await log.close();
     output.destroy();
     child.unref();
   }
 }
 
-function unstarted(why: string, cause?: unknown): ProxyError {
+function unstarted(why: string, cause: unknown): ProxyError {
   return new ProxyError("REFUSED", `the proxy could not be started: ${why}`, {
     cause,
     hint: "check that the limits on processes and open files allow another one",

@@ -34,6 +34,8 @@ export interface PortStatistics {
 export interface PortCounts {
   /** A client was accepted. */
   begin(client: Socket): void;
+  /** It is closed, after so long. */
+  end(client: Socket, ms: number): void;
   /** A backend has accepted after so long. */
   connected(ms: number): void;
   failed(): void;
@@ -47,14 +49,13 @@ export function openPortCounts(port: number): PortCounts {
   const [connects, durations] = [emptied(connectBounds), emptied(durationBounds)];
   return {
     begin(client) {
-      const begunAt = performance.now();
       counts.total++;
       clients.add(client);
-      client.once("close", () => {
-        clients.delete(client);
-        counts.bytes += bytesOf(client);
-        record(durations, durationBounds, (performance.now() - begunAt) / 1000);
-      });
+    },
+    end(client, ms) {
+      clients.delete(client);
+      counts.bytes += bytesOf(client);
+      record(durations, durationBounds, ms / 1000);
     },
     connected: (ms) => record(connects, connectBounds, ms / 1000),
     failed: () => void counts.errors++,

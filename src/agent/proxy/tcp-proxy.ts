@@ -6,6 +6,7 @@ import type { Backend, BackendLoad, Route } from "./data-plane.ts";
 import { joinSockets } from "./joined-sockets.ts";
 import { openPortCounts, type PortCounts, type PortStatistics } from "./port-counts.ts";
 import { proxyHeader } from "./proxy-header.ts";
+import { Silence, type Watched } from "./silence.ts";
 
 export interface TcpProxyOptions {
   /** A connection that is silent for so long is closed; 0 for never. */
@@ -18,7 +19,10 @@ export interface TcpProxyOptions {
   inherited?: ReadonlyMap<number, number> | undefined;
 }
 
-const connectLimitMs = 5_000;
+const connectMs = 5_000;
+/** Whether a client is still there: it may have gone, or a NAT forgotten it, without a word. */
+const keepAlive = { keepAlive: true, keepAliveInitialDelay: 60_000 };
+const eachSocket = { allowHalfOpen: true, noDelay: true };
 const backlog = 4096;
 /** What this host, and no backend, is short of. */
 const ownShortages = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL", "EAGAIN"]);
@@ -27,6 +31,13 @@ interface OpenPort {
   server: Server;
   backends: readonly Backend[];
   counts: PortCounts;
+}
+
+/** One connection of a client, and of the backend that answers it. */
+interface Passage extends Watched {
+  port: OpenPort;
+  /** Those that did not accept it. */
+  tried: Set<string> | undefined;
 }
 
 /**
@@ -40,11 +51,13 @@ export class TcpProxy {
   readonly #counts = new Map<number, PortCounts>();
   readonly #upstreams = new Map<string, Set<Socket>>();
   readonly #inherited: Map<number, number>;
+  readonly #silence: Silence;
   #active = 0;
 
   constructor(options: TcpProxyOptions) {
     this.#options = options;
     this.#inherited = new Map(options.inherited);
+    this.#silence = new Silence({ idleMs: options.idleMs, connectMs }, giveUp);
   }
 
   /** @throws the system's error, when a port cannot be had; then nothing is changed */
@@ -125,7 +138,7 @@ export class TcpProxy {
 
   async #open(port: number): Promise<OpenPort> {
     const counts = this.#counts.get(port) ?? openPortCounts(port);
-    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
+    const server = createServer({ pauseOnConnect: true, ...eachSocket, ...keepAlive });
     const open: OpenPort = { server, backends: [], counts };
     server.on("connection", (client) => this.#accept(client, open));
     const fd = this.#inherited.get(port);
@@ -151,55 +164,79 @@ export class TcpProxy {
       return;
     }
     this.#active++;
-    client.once("close", () => this.#active--);
     port.counts.begin(client);
-    this.#attempt(client, port, this.#pool.ranked(port.backends));
+    const begunAt = performance.now();
+    const passage: Passage = {
+      ...{ client, upstream: undefined, isJoined: false, moved: 0, movedAt: begunAt },
+      ...{ port, tried: undefined },
+    };
+    this.#silence.add(passage);
+    client.on("close", () => {
+      this.#active--;
+      port.counts.end(client, performance.now() - begunAt);
+      this.#silence.delete(passage);
+      if (!passage.isJoined) passage.upstream?.destroy();
+    });
+    this.#attempt(passage);
   }
 
-  #attempt(client: Socket, port: OpenPort, [backend, ...others]: readonly Backend[]): void {
+  #attempt(passage: Passage): void {
+    const { client, port } = passage;
     if (client.destroyed) return;
+    const backend = this.#pool.best(port.backends, passage.tried);
     if (!backend) {
       port.counts.failed();
       client.resetAndDestroy();
       return;
     }
-    const pooled = this.#pool.of(backend.id);
-    const over = pooled.begin();
-    const { host, port: innerPort } = backend;
-    const begunAt = performance.now();
-    const upstream = connect({ host, port: innerPort, allowHalfOpen: true, noDelay: true });
-    this.#remember(backend.id, upstream);
-    upstream.setTimeout(connectLimitMs, () => upstream.destroy(new ConnectTimeout()));
-    const giveUp = () => upstream.destroy();
-    client.once("close", giveUp);
-    upstream.once("error", (error: NodeJS.ErrnoException) => {
-      client.off("close", giveUp);
-      if (!ownShortages.has(error.code ?? "")) pooled.fail("connect");
-      this.#attempt(client, port, others);
-    });
-    upstream.once("close", over);
-    upstream.once("connect", () => {
-      upstream.removeAllListeners("error").removeAllListeners("timeout");
-      upstream.on("error", () => {
+    const { id, host, port: innerPort } = backend;
+    const pooled = this.#pool.of(id);
+    pooled.begin();
+    const upstream = connect({ host, port: innerPort, ...eachSocket });
+    this.#remember(id, upstream);
+    passage.upstream = upstream;
+    passage.movedAt = performance.now();
+    upstream.on("error", (error: NodeJS.ErrnoException) => {
+      if (passage.isJoined) {
         pooled.fail("midway");
-        port.counts.failed();
-      });
-      client.off("close", giveUp);
+        return port.counts.failed();
+      }
+      if (!ownShortages.has(error.code ?? "")) pooled.fail("connect");
+      passage.tried = (passage.tried ?? new Set()).add(id);
+      this.#attempt(passage);
+    });
+    upstream.on("close", () => {
+      pooled.end();
+      this.#forget(id, upstream);
+    });
+    upstream.on("connect", () => {
+      const now = performance.now();
       pooled.succeed();
-      port.counts.connected(performance.now() - begunAt);
+      port.counts.connected(now - passage.movedAt);
+      passage.isJoined = true;
+      passage.movedAt = now;
       if (this.#options.proxyProtocol) upstream.write(proxyHeader(client));
-      joinSockets(client, upstream, this.#options.idleMs);
+      joinSockets(client, upstream);
     });
   }
 
   #remember(id: string, upstream: Socket): void {
-    const open = this.#upstreams.get(id) ?? new Set();
-    this.#upstreams.set(id, open.add(upstream));
-    upstream.once("close", () => {
-      open.delete(upstream);
-      if (open.size === 0) this.#upstreams.delete(id);
-    });
+    const open = this.#upstreams.get(id);
+    if (open) open.add(upstream);
+    else this.#upstreams.set(id, new Set([upstream]));
   }
+
+  #forget(id: string, upstream: Socket): void {
+    const open = this.#upstreams.get(id);
+    open?.delete(upstream);
+    if (open?.size === 0) this.#upstreams.delete(id);
+  }
+}
+
+function giveUp({ client, upstream, isJoined }: Watched): void {
+  if (!isJoined) return void upstream?.destroy(new ConnectTimeout());
+  client.destroy();
+  upstream?.destroy();
 }
 
 class ConnectTimeout extends Error {

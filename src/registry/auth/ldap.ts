@@ -21,8 +21,6 @@ import { authoritiesFor } from "./options.ts";
 import { rememberedFor } from "./remembered.ts";
 import { VerifiedCredentials } from "./verified-credentials.ts";
 
-export { LdapOptions } from "./ldap-options.ts";
-
 /** Whoever has left, or changed groups, is known by then. */
 const userRememberedMs = 60_000;
 
