@@ -35,8 +35,12 @@ process.exitCode = await main(process.argv.slice(2), {
   terminal: process.stderr.isTTY
     ? {
         get columns() {
-          return process.stderr.columns;
+          return process.stderr.columns || 80; // one that does not know says 0
         },
+        get rows() {
+          return process.stderr.rows || 24;
+        },
+        showsPrinted: process.stdout.isTTY === true,
         write: (text) => process.stderr.write(text),
       }
     : undefined,

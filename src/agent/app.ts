@@ -32,7 +32,7 @@ import { inPlace, type Kept, withKept } from "./kept.ts";
 import type { Phase } from "./ledger/ledger.ts";
 import { openMode } from "./modes/index.ts";
 import type { RunningMode } from "./modes/mode.ts";
-import { openReleaseRegistry } from "./registries/index.ts";
+import { type OpenedReleaseRegistry, openReleaseRegistry } from "./registries/index.ts";
 import { type ReleaseRegistry, ReleaseRegistryError } from "./release.ts";
 import { onceUntold, type ReportParts, tellGoneBack, withReport } from "./report.ts";
 import { restartOf } from "./restart.ts";
@@ -98,7 +98,12 @@ export async function runApp(options: AppOptions, parts: AppParts, call: Call): 
 }
 
 type KeptParts = AppParts &
-  Kept & { rules: ChoiceRules; verification: Verification; control: AppControl };
+  Kept &
+  Pick<OpenedReleaseRegistry, "plainHttp"> & {
+    rules: ChoiceRules;
+    verification: Verification;
+    control: AppControl;
+  };
 
 async function withCache(
   options: AppOptions,

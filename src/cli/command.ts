@@ -45,6 +45,9 @@ export type StartApps = (plan: Plan, context: CommandContext) => Promise<void>;
 
 export interface Terminal {
   readonly columns: number;
+  readonly rows: number;
+  /** Whether what is printed comes to it as well: not where that goes to a file or another program. */
+  readonly showsPrinted: boolean;
   write(text: string): void;
 }
 

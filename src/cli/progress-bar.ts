@@ -5,7 +5,7 @@ const eraseLine = "\r\u001b[2K";
 const redrawMs = 50;
 
 /** One line on a terminal that says how far a push has come; nothing where nobody is looking. */
-export function progressBar(terminal: Terminal | undefined): {
+export function progressBar(terminal: Pick<Terminal, "columns" | "write"> | undefined): {
   show(name: string, step: PushStep, sentBytes: number, sizeBytes: number): void;
   clear(): void;
 } {

@@ -1,5 +1,5 @@
 import { isEchoOf } from "../base/call.ts";
-import type { CommandContext } from "./command.ts";
+import type { CommandContext, Terminal } from "./command.ts";
 
 const betweenLooksMs = 1_000;
 
@@ -9,14 +9,19 @@ const betweenLooksMs = 1_000;
  */
 export async function watched(
   look: () => Promise<readonly string[]>,
-  { terminal, print, clock, signal }: CommandContext,
+  {
+    terminal,
+    print,
+    clock,
+    signal,
+  }: Pick<CommandContext, "terminal" | "print" | "clock" | "signal">,
 ): Promise<void> {
   let last = "";
   try {
     for (;;) {
       const lines = await look();
       const text = lines.join("\n");
-      if (terminal) terminal.write(screenOf(lines, terminal.columns));
+      if (terminal?.showsPrinted) terminal.write(screenOf(lines, terminal));
       else if (text !== last) print(text);
       last = text;
       await clock.sleep(betweenLooksMs, { signal });
@@ -26,8 +31,9 @@ export async function watched(
   }
 }
 
-/** From the top left corner, each line to its end, and then to the end of the screen. */
-function screenOf(lines: readonly string[], width: number): string {
-  const shown = lines.map((line) => `${line.slice(0, width)}\u001b[K\r\n`);
+/** From the top left corner, as much as there is room for, and nothing else to the end of the screen. */
+function screenOf(lines: readonly string[], { columns, rows }: Terminal): string {
+  const fitting = lines.length < rows ? lines : [...lines.slice(0, rows - 2), "…"];
+  const shown = fitting.map((line) => `${line.slice(0, columns)}\u001b[K\r\n`);
   return `\u001b[H${shown.join("")}\u001b[J`;
 }

@@ -1,3 +1,5 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { type BridgedDocker, startBridgedDockerd } from "./dockerd.ts";
 import { writePodmanIn } from "./podman.ts";
 import { type AtEnd, run, temporaryDirectory } from "./program.ts";
@@ -10,13 +12,20 @@ export interface ContainerEngine {
   run(...args: readonly string[]): Promise<string>;
 }
 
-export interface DockerEngine extends ContainerEngine, BridgedDocker {}
+export interface DockerEngine extends ContainerEngine, BridgedDocker {
+  /** The directory of all that it keeps. */
+  data: string;
+}
 
 export async function openDocker(
   atEnd: AtEnd,
   options: readonly string[] = [],
+  prepare: (data: string) => void = () => {},
 ): Promise<DockerEngine> {
   const directory = await temporaryDirectory("docker", atEnd);
+  const data = join(directory, "data");
+  await mkdir(data);
+  prepare(data);
   const bridged = await startBridgedDockerd(directory, atEnd, options);
   return {
     name: "docker",
@@ -25,7 +34,7 @@ export async function openDocker(
       DOCKER_CONFIG: directory,
       PATH: `/usr/bin:${process.env.PATH}`,
     },
-    run: bridged.docker,
+    ...{ run: bridged.docker, data },
     ...bridged,
   };
 }

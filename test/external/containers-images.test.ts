@@ -9,7 +9,7 @@ import { openDocker } from "./container-engine.ts";
 import { broken, openImages, serving } from "./container-images.ts";
 import { openContainerStage } from "./container-stage.ts";
 import { htpasswdFor, openGuarded } from "./guarded-registry.ts";
-import { freePort, temporaryDirectory } from "./program.ts";
+import { freePort, run, temporaryDirectory } from "./program.ts";
 
 describe("images of containers", { timeout: 300_000 }, () => {
   describeWith(...dockerPrograms)("on docker", () => {
@@ -40,9 +40,35 @@ describe("images of containers", { timeout: 300_000 }, () => {
         const auth = Buffer.from("alice:alice-pw").toString("base64");
         const config = { auths: { [host]: { auth } } };
         await writeFile(join(directory, "config.json"), JSON.stringify(config));
-        return { DOCKER_CONFIG: directory };
+        return { ...bed.engine.environment, DOCKER_CONFIG: directory };
       },
-      "the environment": async () => ({ DOCKER_USERNAME: "alice", DOCKER_PASSWORD: "alice-pw" }),
+      "the Docker config, by an engine that only a context of it names": async (host: string) => {
+        const directory = await temporaryDirectory("docker-config");
+        const auth = Buffer.from("alice:alice-pw").toString("base64");
+        const docker = (...args: string[]) =>
+          run("/usr/bin/docker", ["--config", directory, "context", ...args]);
+        await docker("create", "ours", "--docker", `host=${bed.engine.host}`);
+        await docker("use", "ours");
+        const config = { auths: { [host]: { auth } }, currentContext: "ours" };
+        await writeFile(join(directory, "config.json"), JSON.stringify(config));
+        const { DOCKER_HOST: _, ...environment } = bed.engine.environment;
+        return { ...environment, DOCKER_CONFIG: directory };
+      },
+      "a credential helper": async (host: string) => {
+        const directory = await temporaryDirectory("docker-config");
+        const config = { credHelpers: { [host]: "ours" } };
+        await writeFile(join(directory, "config.json"), JSON.stringify(config));
+        const helper = join(directory, "docker-credential-ours");
+        const told = JSON.stringify({ Username: "alice", Secret: "alice-pw" });
+        await writeFile(helper, `#!/bin/sh\necho '${told}'\n`, { mode: 0o755 });
+        const { PATH, ...environment } = bed.engine.environment;
+        return { ...environment, PATH: `${directory}:${PATH}`, DOCKER_CONFIG: directory };
+      },
+      "the environment": async () => ({
+        ...bed.engine.environment,
+        DOCKER_USERNAME: "alice",
+        DOCKER_PASSWORD: "alice-pw",
+      }),
     };
     it.each(Object.entries(ways))(
       "of a private registry are listed and pulled with what is in %s",
@@ -54,10 +80,10 @@ describe("images of containers", { timeout: 300_000 }, () => {
         await bed.engine.run("login", "--username", "alice", "--password", "alice-pw", host);
         const images = await openImages(bed.engine, address, () => {}, authorization);
         await bed.engine.run("logout", host);
-        const stage = await openContainerStage(bed.engine, images);
+        const stage = await openContainerStage({ ...bed.engine, environment }, images);
         await stage.publish("v1.0.0");
 
-        const agent = stage.start([], environment);
+        const agent = stage.start();
 
         await stage.serves("v1.0.0");
         expect(agent.log()).not.toContain("alice-pw");
@@ -161,11 +187,13 @@ describe("images of containers", { timeout: 300_000 }, () => {
       };
       const used = await stage.publish("v0.0.1");
       await bed.engine.run("pull", "--quiet", `${name}@${used}`);
-      const someone = ["run", "--detach", `${name}@${used}`];
-      const id = await bed.engine.run(...someone);
+      const ended = ["run", "--detach", `${name}@${used}`, "sh", "-c", "exit 0"];
+      const id = await bed.engine.run(...ended);
+      const theirs = `theirs-${stage.repository}`;
       for (let count = 2; count < 10; count++) {
         const digest = await stage.publish(`v0.0.${count}`);
         await bed.engine.run("pull", "--quiet", `${name}@${digest}`);
+        await bed.engine.run("tag", `${name}@${digest}`, `${theirs}:${count}`);
       }
       await stage.publish("v1.0.0");
 
@@ -175,8 +203,13 @@ describe("images of containers", { timeout: 300_000 }, () => {
 
       await until("seven are left, and what is used", async () => (await list()).length <= 8);
       expect(await list()).toContain(used);
+      const format = "{{.Repository}}:{{.Tag}}";
+      const named = (await bed.engine.run("images", "--format", format, theirs)).split("\n");
+      expect(named).toHaveLength(8);
+      expect(await bed.engine.run("ps", "--all", "--quiet", "--no-trunc")).toContain(id);
       await stage.serves("v1.0.0");
       await bed.engine.run("rm", "--force", id);
+      await bed.engine.run("rmi", ...named);
     });
   });
 });

@@ -241,7 +241,8 @@ function noVersion(registry: ReleaseRegistry, tags: readonly string[], rules: Ch
   const seen = tags.length === 1 ? `: its one tag is ${only}` : ` among its ${tags.length} tags`;
   const message = `${registry.name} has no ${words.filter(Boolean).join(" ")}${seen}`;
   const where = constraint ? `within ${constraint.text}` : `such as ${versioning.example}`;
-  const publish = `publish a release with a tag ${where}${slot ? ` that ends in +${slot}` : ""}`;
+  const ending = registry.name.startsWith("img://") ? `_${slot}, for +${slot},` : `+${slot}`;
+  const publish = `publish a release with a tag ${where}${slot ? ` that ends in ${ending}` : ""}`;
   return new ReleaseRegistryError("NOT_FOUND", message, {
     hint: preRelease ? publish : `${publish}, or add ?pre-release=true to the registry URL`,
   });

@@ -177,6 +177,16 @@ const meanings: readonly [RegExp, ContainerError["code"], string?][] = [
     "UNAUTHORIZED",
     "sign in by docker login as the user dewy runs as, or set DOCKER_USERNAME and DOCKER_PASSWORD",
   ],
+  [
+    /network \S+ not found|unable to find network/i,
+    "REFUSED",
+    "make it by the engine's network create, or name another one by --network",
+  ],
+  [
+    /network-scoped alias/i,
+    "REFUSED",
+    "make a network by the engine's network create: the one that is always there knows no aliases",
+  ],
   [/no such container|no container with name or id/i, "NO_CONTAINER"],
   [/no such image|manifest unknown|image not known|not found: manifest/i, "NO_IMAGE"],
 ];
@@ -192,8 +202,8 @@ function failureFrom(program: string, errors: string, { what, secrets = [] }: In
   const words = said
     .slice(-3)
     .join(" ")
-    .replace(/^(docker|Error): /, "")
-    .replace(/\?\.$/, "?");
+    .replace(/^(docker: |Error: |Error response from daemon: )+/, "")
+    .replace(/([?]?)\.$/, "$1");
   const text = concealedIn(words || "it gave no reason", secrets);
   const [, code = "REFUSED", hint] = meanings.find(([pattern]) => pattern.test(text)) ?? [];
   return new ContainerError(

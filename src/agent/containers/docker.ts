@@ -1,21 +1,16 @@
-import { randomUUID } from "node:crypto";
-import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
-import { writeFileWhole } from "../../base/atomic-file.ts";
 import type { Call } from "../../base/call.ts";
 import type { Environment } from "../../base/environment.ts";
-import type { Credential } from "../../oci/credential.ts";
-import { dockerHub, isDockerHub } from "../../oci/docker-hub.ts";
 import { openCommandLine, type SpokenLine } from "./command-line.ts";
 import { containersIn, imageIn } from "./described.ts";
-import { runArguments } from "./run-arguments.ts";
+import { withCredential } from "./pull-credential.ts";
+import { runArguments, valuesIn } from "./run-arguments.ts";
 import {
   ContainerError,
   type ContainerEvent,
   type ContainerRuntime,
   type LogLine,
-  type PullOptions,
   type StoredImage,
 } from "./runtime.ts";
 
@@ -57,8 +52,6 @@ const dialects: Record<"docker" | "podman", Dialect> = {
   },
 };
 
-const credentialPrefix = "pull-";
-
 /** Of an engine that has much to do. */
 const slowLimitMs = 300_000;
 /** Layers that have come are kept by the engine: the next attempt goes on with the others. */
@@ -94,8 +87,8 @@ export function openContainerRuntime({
 
     async pull(reference, options, call) {
       const pulling = { what: `pull ${reference}` };
-      await withCredential(options, (signedIn) => {
-        const { global, pull } = signedIn ?? { global: [], pull: [] };
+      await withCredential(options, { directory, environment }, (place) => {
+        const { global, pull } = place ? dialect.signedIn(place) : { global: [], pull: [] };
         const http = options.plainHttp ? dialect.plainHttp : [];
         const args = [...global, "pull", "--quiet", ...pull, ...http, reference];
         return run(args, { ...pulling, limitMs: pullLimitMs }, call);
@@ -109,7 +102,7 @@ export function openContainerRuntime({
     },
 
     async run(specification, call) {
-      const secrets = specification.options.flatMap((word) => word.split("=").slice(1).join("="));
+      const secrets = valuesIn(specification);
       const what = `run ${specification.name}`;
       const limitMs = slowLimitMs;
       const output = await run(runArguments(specification), { what, secrets, limitMs }, call);
@@ -204,41 +197,6 @@ export function openContainerRuntime({
       return found.flatMap((json) => (json === undefined ? [] : containersIn(json, runtime)));
     }
   }
-
-  /** In a file of its own, which is gone afterwards: the user's own Docker config stays as it is. */
-  async function withCredential<Result>(
-    { credential, host }: PullOptions,
-    work: (signedIn: ReturnType<Dialect["signedIn"]> | undefined) => Promise<Result>,
-  ): Promise<Result> {
-    if (credential === undefined) return work(undefined);
-    const place = join(directory, `${credentialPrefix}${randomUUID()}`);
-    await mkdir(place, { mode: 0o700, recursive: true });
-    try {
-      const content = JSON.stringify({ auths: { [keyOf(host)]: entryFor(credential) } });
-      await writeFileWhole(join(place, "config.json"), content, { mode: 0o600 });
-      return await work(dialect.signedIn(place));
-    } finally {
-      await rm(place, { recursive: true, force: true });
-    }
-  }
-}
-
-/** Removes the credentials that an agent which was killed during a pull has left. */
-export async function removeLeftCredentials(directory: string): Promise<void> {
-  const names = await readdir(directory).catch(() => []);
-  for (const name of names.filter((one) => one.startsWith(credentialPrefix))) {
-    await rm(join(directory, name), { recursive: true, force: true });
-  }
-}
-
-function keyOf(host: string): string {
-  return isDockerHub(host) ? dockerHub.configKey : host;
-}
-
-function entryFor(credential: Credential): object {
-  if (credential.kind === "identity-token") return { identitytoken: credential.token.reveal() };
-  const pair = `${credential.username}:${credential.password.reveal()}`;
-  return { auth: Buffer.from(pair).toString("base64") };
 }
 
 function filtersFor(labels: Readonly<Record<string, string>>): string[] {

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { FakeClock } from "../../base/clock.fake.ts";
 import { readContainerMetrics } from "../telemetry/container-metrics.ts";
 import { openReplicasView, withReplicas } from "./replicas-view.ts";
-import { openRestarts } from "./restarts.ts";
+import { countRestarts } from "./restarts.ts";
 import type { Container } from "./runtime.ts";
 import type { Traffic } from "./traffic.ts";
 
@@ -93,7 +93,7 @@ it("has those who are told of a deployment know how many serve", () => {
 
 function openView(list?: () => Promise<Container[]>) {
   const clock = new FakeClock();
-  const restarts = openRestarts();
+  const restarts = countRestarts(undefined, { clock });
   const loads = new Map([["a", { open: 3, total: 9, failed: 0 }]]);
   const traffic = { serving: new Set(["a"]), loads: async () => loads } as unknown as Traffic;
   let asked = 0;

@@ -1,4 +1,12 @@
+import { readFile } from "node:fs/promises";
+import * as v from "valibot";
+import { removeDrafts, writeFileWhole } from "../../base/atomic-file.ts";
+import type { Clock } from "../../base/clock.ts";
+import { messageOf, systemCodeOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/logger.ts";
 import { backoffMs } from "../../base/retry.ts";
+import { parse } from "../../base/schema.ts";
+import { openTurns } from "../../base/turns.ts";
 
 const backoff = { firstMs: 1_000, maximumMs: 60_000 };
 /** Who was up for so long has not crashed at its start. */
@@ -16,11 +24,34 @@ export interface Restarts {
   countOf(index?: number): number;
 }
 
-export function openRestarts(): Restarts {
-  let count = 0;
-  let notBefore = 0;
-  const counts = new Map<number, number>();
+/** Those that outlive the agent. */
+export interface KeptRestarts extends Restarts {
+  /** Resolves when what was noted is on the disk, or could not be written. */
+  kept(): Promise<void>;
+}
+
+const Count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const State = v.object({
+  version: v.literal(1),
+  /** In a row. */
+  count: Count,
+  notBefore: v.pipe(v.string(), v.isoTimestamp()),
+  /** By their places. */
+  counts: v.array(v.tuple([v.number(), Count])),
+});
+type State = v.InferOutput<typeof State>;
+
+/** Goes on from `before`; `changed` is told of each change. */
+export function countRestarts(
+  before: State | undefined,
+  { clock, changed }: { clock: Clock; changed?: (state: State) => void },
+): Restarts {
+  let count = before?.count ?? 0;
+  let notBefore = performance.now() + waitOf(before?.notBefore, clock);
+  const counts = new Map<number, number>(before?.counts);
+  const leftMs = () => Math.max(0, notBefore - performance.now());
   return {
+    leftMs,
     countOf: (index) =>
       index === undefined
         ? [...counts.values()].reduce((sum, each) => sum + each, 0)
@@ -29,12 +60,56 @@ export function openRestarts(): Restarts {
       if (index !== undefined) counts.set(index, (counts.get(index) ?? 0) + 1);
       count = uptimeMs >= wellAfterMs ? 1 : count + 1;
       notBefore = performance.now() + backoffMs(backoff, count);
+      tell();
     },
-    leftMs: () => Math.max(0, notBefore - performance.now()),
     forget() {
+      if (count === 0 && counts.size === 0) return;
       count = 0;
       notBefore = 0;
       counts.clear();
+      tell();
     },
   };
+
+  function tell(): void {
+    const at = new Date(clock.now().getTime() + leftMs()).toISOString();
+    changed?.({ version: 1, count, notBefore: at, counts: [...counts] });
+  }
+}
+
+/** Those that are kept at `path`: an agent that comes back waits as long as the one before it would have. */
+export async function openRestarts(
+  path: string,
+  { clock, logger }: { clock: Clock; logger: Logger },
+): Promise<KeptRestarts> {
+  await removeDrafts(path);
+  const inOrder = openTurns();
+  const restarts = countRestarts(await readState(path, logger), { clock, changed: save });
+  return { ...restarts, kept: () => inOrder(async () => {}) };
+
+  /** A full disk keeps nobody from being started again. */
+  function save(state: State): void {
+    void inOrder(() => writeFileWhole(path, `${JSON.stringify(state)}\n`)).catch((error) =>
+      logger.debug("how often replicas have ended could not be kept", { path, error }),
+    );
+  }
+}
+
+async function readState(path: string, logger: Logger) {
+  try {
+    return parse(State, JSON.parse(await readFile(path, "utf8")));
+  } catch (error) {
+    if (systemCodeOf(error) === "ENOENT") return undefined;
+    logger.warn("How often replicas have ended cannot be read, and is counted anew", {
+      ...{ path, error: messageOf(error) },
+    });
+    return undefined;
+  }
+}
+
+/** Never longer than any wait, whatever the clock was meanwhile. */
+function waitOf(notBefore: string | undefined, clock: Clock): number {
+  if (notBefore === undefined) return 0;
+  const leftMs = new Date(notBefore).getTime() - clock.now().getTime();
+  return Math.min(Math.max(0, leftMs), backoff.maximumMs);
 }

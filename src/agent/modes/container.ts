@@ -14,7 +14,7 @@ import { type ReleaseImage, readReleaseImage } from "../containers/release-image
 import { labelKeys } from "../containers/replica.ts";
 import { openReplicaWatch } from "../containers/replica-watch.ts";
 import { openReplicasView } from "../containers/replicas-view.ts";
-import { openRestarts } from "../containers/restarts.ts";
+import type { KeptRestarts } from "../containers/restarts.ts";
 import { openRollout, type Rollout } from "../containers/rollout.ts";
 import type { Container, ContainerRuntime } from "../containers/runtime.ts";
 import { openTraffic } from "../containers/traffic.ts";
@@ -39,6 +39,7 @@ export interface ContainerModeOptions {
 export interface ContainerModeParts {
   releases: Releases;
   runtime: ContainerRuntime;
+  restarts: KeptRestarts;
   plane: DataPlane;
   pull: Pull;
   ledger: Ledger;
@@ -66,10 +67,9 @@ export function openContainerMode(
   call: Call,
 ): RunningMode {
   const { name, directory, environment } = options;
-  const { runtime, plane, clock, logger, alone } = parts;
+  const { runtime, plane, clock, logger, alone, restarts } = parts;
   const { replicas, surge } = asked;
   const traffic = openTraffic(plane, parts);
-  const restarts = openRestarts();
   const leaving = new Set<string>();
   const crashed = new Set<string>();
   const behind = new Set<Promise<unknown>>();
@@ -144,6 +144,7 @@ export function openContainerMode(
     async close() {
       own.abort();
       await Promise.allSettled([watching, ...behind]);
+      await restarts.kept();
       if (asked.stopOnExit) await stopAll();
       await plane.close({ keep: !asked.stopOnExit });
     },
@@ -166,7 +167,7 @@ export function openContainerMode(
       if (!image) return;
       await ensureImage(image, each);
       const reconciling = {
-        ...{ ...parts, fleet, traffic, watch, restarts, leaving, crashed },
+        ...{ ...parts, fleet, traffic, watch, leaving, crashed },
         ...{ behind: goOn, died, exchanging, wasEngineGone: () => wasEngineGone },
       };
       await reconcile(image, { replicas, surge }, reconciling, each);
@@ -257,7 +258,7 @@ export function openContainerMode(
       logger.warn("A replica has left the traffic", { container: id.slice(0, 12), action });
       crashed.add(id);
       watch.end(id);
-      goOn(traffic.withdraw([id], always).then(nudge));
+      goOn(traffic.withdraw([id], always).finally(nudge));
       withdrawn(id);
       return;
     }

@@ -18,6 +18,8 @@ export interface ModeParts extends ServerModeParts {
   http: HttpClient;
   /** Of Dewy. */
   version: string;
+  /** See `OpenedReleaseRegistry`. */
+  plainHttp?: boolean | undefined;
   /** The agent's own, with what it signs in by. */
   environment: Environment;
 }
@@ -54,12 +56,16 @@ async function openContainers(
   call: Call,
 ): Promise<RunningMode> {
   const [
-    { openContainerRuntime, removeLeftCredentials },
+    { openContainerRuntime },
+    { removeLeftCredentials },
+    { openRestarts },
     { openDataPlane },
     { openContainerMode },
     images,
   ] = await Promise.all([
     import("../containers/docker.ts"),
+    import("../containers/pull-credential.ts"),
+    import("../containers/restarts.ts"),
     import("../proxy/index.ts"),
     import("./container.ts"),
     import("../containers/image-release.ts"),
@@ -76,10 +82,11 @@ async function openContainers(
     call,
   );
   const pulling = {
-    ...{ ...parts, runtime, plainHttp: /[?&]insecure=(true|1|on|yes)\b/.test(options.registry) },
+    ...{ ...parts, runtime, plainHttp: parts.plainHttp ?? false },
     credentials: credentialsFrom(parts.environment, parts),
   };
-  const own = { ...pulling, plane, pull: images.openPull(pulling) };
+  const restarts = await openRestarts(join(kept, "restarts.json"), parts);
+  const own = { ...pulling, plane, restarts, pull: images.openPull(pulling) };
   return { ...openContainerMode(options, own, call), prepare: images.openPrepareImage(pulling) };
 }
 

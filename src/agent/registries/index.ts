@@ -46,10 +46,10 @@ export async function openReleaseRegistry(
   const { scheme } = location;
   const open = Object.hasOwn(drivers, scheme) ? drivers[scheme] : undefined;
   if (open) {
-    const { registry, rules } = await open(location, parts);
+    const { rules, ...opened } = await open(location, parts);
     const [calver, constraint] = ["calver", "constraint"].map((name) => location.query.get(name));
     const verify = location.query.get("verify") as AskedPolicy | undefined; // checked by the driver
-    return { registry, rules: { ...rules, calver, constraint, verify } };
+    return { ...opened, rules: { ...rules, calver, constraint, verify } };
   }
   const known = Object.keys(drivers);
   const meant = aliases[scheme] ?? nearest(scheme, known);

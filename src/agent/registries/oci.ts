@@ -56,6 +56,7 @@ export async function openOciRegistry(
   return {
     registry: query.audit ? { ...registry, report } : registry,
     rules: { preRelease: query["pre-release"], artifact: query.artifact },
+    plainHttp: query.insecure,
   };
 }
 

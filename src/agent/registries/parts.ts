@@ -34,4 +34,6 @@ export interface QueryRules {
 export interface OpenedReleaseRegistry {
   registry: ReleaseRegistry;
   rules: QueryRules;
+  /** Whether the images it names are to be had by plain HTTP. */
+  plainHttp?: boolean;
 }

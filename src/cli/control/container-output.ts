@@ -32,7 +32,7 @@ export function lastFailed({ quarantined = [], active }: Situation) {
   return newest && newest.at > (active?.since ?? "") ? newest : undefined;
 }
 
-/** The engine that has containers of the app; where none has, the first that answers. */
+/** The engine that has containers of the app; where none has, the first, when all have answered. */
 async function engineOf(directory: string, context: CommandContext): Promise<ContainerRuntime> {
   const answering: ContainerRuntime[] = [];
   const failures: ContainerError[] = [];
@@ -48,7 +48,7 @@ async function engineOf(directory: string, context: CommandContext): Promise<Con
     }
   }
   const [first] = answering;
-  if (first) return first;
+  if (first && failures.length === 0) return first;
   throw (
     failures[0] ??
     new ContainerError("MISSING", "there is neither docker nor podman on PATH", {

@@ -22,7 +22,9 @@ export function containerOf(
   }
   problems.push(...proxyProblems(proxy, values).map((problem) => `${at}${problem}`));
   if (networkAlias !== undefined && network === undefined) {
-    problems.push(`${at}network-alias is a name in a network: say which one by network`);
+    problems.push(
+      `${at}network-alias ${networkAlias} is a name in a network: say in which one, by network`,
+    );
   }
   return {
     ...{ runtime: values.runtime, replicas: values.replicas, surge: values.surge },
