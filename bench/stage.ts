@@ -185,16 +185,17 @@ function configFor(address: string, directory: string): string {
   ].join("\n");
 }
 
-/** Asks every 20 ms until `condition` holds, for 30 s at the most unless told. */
+/** Asks every 20 ms until `condition` holds, for 30 s at the most, unless told. */
 export async function until(
   what: string,
   condition: () => Promise<boolean>,
   mostMs = 30_000,
+  everyMs = 20,
 ): Promise<void> {
   const deadline = Date.now() + mostMs;
   while (Date.now() < deadline) {
     if (await condition().catch(() => false)) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
   }
   throw new Error(`waited ${mostMs / 1000} s in vain until ${what}`);
 }

@@ -70,3 +70,7 @@ function percentile(values: readonly number[], part: number): number {
   const sorted = values.toSorted((one, other) => one - other);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
 }
+
+export function median(values: readonly number[]): number {
+  return percentile(values, 0.5);
+}

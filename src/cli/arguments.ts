@@ -1,11 +1,9 @@
 import * as v from "valibot";
 import { ConfigError } from "../base/errors.ts";
 import { YesOrNo } from "../base/schema.ts";
+import { commandAt, takesAgentOptions } from "./command-names.ts";
 import { dashed, type Option } from "./options/option.ts";
 import { optionEntries } from "./options/table.ts";
-
-/** The commands whose arguments are the options of the agent. */
-const agentCommands = ["server", "assets", "container"];
 
 export interface Arranged {
   /** Command first, then its options, as commander reads them. */
@@ -13,9 +11,6 @@ export interface Arranged {
   /** Sentences about old spellings, each once. */
   warnings: readonly string[];
 }
-
-/** In words: `registry token create`. */
-const longestName = 3;
 
 interface Scan {
   command: string | undefined;
@@ -81,25 +76,11 @@ function scanned(args: readonly string[], commands: readonly string[]): Scan {
       continue;
     }
     scan.command = command;
-    if (agentCommands.includes(command)) continue;
+    if (takesAgentOptions(command)) continue;
     scan.tail = args.slice(place); // options of its own, which are not looked into
     break;
   }
   return scan;
-}
-
-/** The longest name of a command that begins at `place`. */
-function commandAt(
-  args: readonly string[],
-  place: number,
-  commands: readonly string[],
-): string | undefined {
-  for (let length = longestName; length > 1; length--) {
-    const words = args.slice(place, place + length).join(" ");
-    if (commands.includes(words)) return words;
-  }
-  const word = args[place] ?? "";
-  return commands.some((name) => name.split(" ")[0] === word) ? word : undefined;
 }
 
 function takeWord(word: string, scan: Scan): void {

@@ -1,7 +1,6 @@
 import { Command as CommanderCommand, CommanderError } from "commander";
 import { isEchoOf } from "../base/call.ts";
 import { ConfigError, DewyError, lineOf, linesOf, messageOf } from "../base/errors.ts";
-import { arranged } from "./arguments.ts";
 import {
   type Command,
   type CommandContext,
@@ -9,7 +8,7 @@ import {
   declareFlags,
   type StartApps,
 } from "./command.ts";
-import { flagsOf } from "./options/flags.ts";
+import { commandAt, takesAgentOptions } from "./command-names.ts";
 import { version } from "./version.ts";
 
 interface Entry {
@@ -173,7 +172,7 @@ export async function main(
   let family = "";
   try {
     const commands = commandsWith(start);
-    const { args, warnings } = arranged(words, Object.keys(commands));
+    const { args, warnings } = await arranged(words, Object.keys(commands));
     family = familyOf(args);
     for (const warning of warnings) context.note(`dewy: ${warning}`);
     const ready = await program(args, commands, context);
@@ -187,6 +186,13 @@ export async function main(
     for (const line of isMisuse ? linesOf(error) : [lineOf(error)]) context.note(`dewy: ${line}`);
     return isMisuse ? 2 : 1;
   }
+}
+
+/** As `arguments.ts` does it, which has to load every option: not where there is nothing to do. */
+async function arranged(words: readonly string[], commands: readonly string[]) {
+  const command = commandAt(words, 0, commands);
+  if (command !== undefined && !takesAgentOptions(command)) return { args: words, warnings: [] };
+  return (await import("./arguments.ts")).arranged(words, commands);
 }
 
 /** A daemon ends well when it is told to stop, and returns; what comes here was not done. */
@@ -214,11 +220,13 @@ async function program(
     .helpOption("-h, --help", "show this help, or that of a command")
     .helpCommand(false);
   quiet(root, context);
-  if (args[0]?.startsWith("-"))
+  if (args[0]?.startsWith("-")) {
+    const { flagsOf } = await import("./options/flags.ts");
     declareFlags(
       root,
       flagsOf(() => true),
     ); // for the help alone
+  }
   const called = calledIn(args, Object.keys(commands));
   for (const [name, { summary, load }] of Object.entries(commands)) {
     const target = place(root, name.split(" "), context).description(summary);

@@ -9,22 +9,20 @@ import { apiListener } from "./api/listener.ts";
 import { openGateFor } from "./auth/index.ts";
 import { clientAddressBehind } from "./auth/trusted-proxies.ts";
 import type { RegistryConfig } from "./config.ts";
-import { openCollections } from "./garbage/collections.ts";
+import { type CollectionState, openCollections } from "./garbage/collections.ts";
 import { collectorFor } from "./garbage/collector.ts";
-import { startMaintenance } from "./garbage/maintenance.ts";
 import { immutableTagsOf } from "./garbage/retention.ts";
 import { imageStoreOn } from "./images/image-store.ts";
 import { lastPullsOn } from "./images/last-pulls.ts";
 import { tagHistoryOn } from "./images/tag-history.ts";
-import { openImageMirror } from "./mirror/image-mirror.ts";
+import type { openImageMirror } from "./mirror/image-mirror.ts";
 import { openObservers } from "./observers.ts";
-import { limitedStore } from "./quotas/limited-store.ts";
-import { openQuotas } from "./quotas/quotas.ts";
+import { openLimits } from "./quotas/limits.ts";
 import { drain, openAnswers } from "./server-drain.ts";
 import { listen } from "./server-listen.ts";
 import { openServer } from "./server-open.ts";
 import { openStorage } from "./storage/index.ts";
-import { openTracing } from "./tracing/tracing.ts";
+import { openTracingFor } from "./tracing/open-tracing.ts";
 
 export interface RegistryParts {
   clock: Clock;
@@ -75,7 +73,7 @@ export async function openRegistry(
   setMaxListeners(0, stop.signal); // every request that waits listens, and they are many
   const call = { signal: stop.signal };
   try {
-    const tracing = await openTracing({ clock, logger: untraced, environment, version });
+    const tracing = await openTracingFor({ clock, logger: untraced, environment, version });
     if (tracing) closers.unshift((call) => tracing.close(call));
     const logger = tracing?.logger ?? untraced;
     const settings = settingsOf(config);
@@ -85,27 +83,30 @@ export async function openRegistry(
     closers.push((call) => observers.close(call));
     const gate = await openGateFor(config.auth, { clock, logger, environment }, call);
     closers.push(() => gate.close());
-    const { metrics, health, counts, certificates, debugAddress } = observers;
+    const { metrics, health, counts, certificates, events, debugAddress } = observers;
     const serving = { clock, logger, environment, noted: certificates.noted };
     const served = await openServer(config.http, serving);
     closers.push(() => served.release());
     const history = tagHistoryOn(storage, { clock, logger });
     const unlimited = imageStoreOn(observers.storage, { clock, history, ...rulesOf(config) });
-    const quotas = openQuotas(isReadonly ? [] : config.quotas, { storage, clock, logger });
-    closers.push(() => quotas.close());
-    const own =
-      config.quotas.length === 0 ? unlimited : limitedStore({ store: unlimited, storage, quotas });
+    const counted = { store: unlimited, storage, clock, logger };
+    const limits = await openLimits(isReadonly ? [] : config.quotas, counted);
+    closers.push(() => limits.close());
+    const own = limits.store;
     const mirrored = { own, storage, counts, environment, tracing, clock, logger };
-    const mirror = config.proxy && openImageMirror(config.proxy, mirrored);
+    const mirror = config.proxy && (await openMirrorOf(config.proxy, mirrored));
     if (mirror) closers.push((call) => mirror.close(call));
     const { store, nameOf } = mirror ?? { store: own, nameOf: undefined };
     const isNoted = (repository: string) => !isReadonly && (mirror?.isOwn(repository) ?? true);
     const pulls = lastPullsOn(storage, { isNoted, clock, logger });
     closers.push(() => pulls.settled());
-    const witness = observers.witnessOf(store);
+    const witness = events?.witnessOf(store);
     const log = config.log.accesslog.disabled ? undefined : accessLog;
     const { maintenance } = config.storage;
-    const ended = () => quotas.recount();
+    const ended = (state: CollectionState) => {
+      observers.collections.ended(state);
+      if (!state.dryRun) limits.recount();
+    };
     const parts = { storage, clock, logger };
     const collector = collectorFor(config.storage.choice, storage);
     const collecting = { collector, ended, clock, logger };
@@ -115,7 +116,7 @@ export async function openRegistry(
       store,
       history,
       pulls,
-      ...{ collections, quotas },
+      ...{ collections, quotas: limits },
       nameOf,
       witness,
       metrics,
@@ -127,9 +128,11 @@ export async function openRegistry(
     const open = openAnswers(served);
     const address = await listen(served.server, config.http);
     if (!isReadonly) {
+      // Nobody waits for this one to be loaded: answers are given already.
+      const { startMaintenance } = await import("./garbage/maintenance.ts");
       const housekeeping = startMaintenance(maintenance, {
         ...{ ...parts, history, collections },
-        removed: observers.ruleRemovals,
+        removed: events?.ruleRemovals,
       });
       closers.push(() => housekeeping.close());
     }
@@ -147,6 +150,10 @@ export async function openRegistry(
     await close(call);
     throw error;
   }
+}
+
+async function openMirrorOf(...given: Parameters<typeof openImageMirror>) {
+  return (await import("./mirror/image-mirror.ts")).openImageMirror(...given);
 }
 
 function settingsOf({ http, storage, tags, catalog, auth }: RegistryConfig) {

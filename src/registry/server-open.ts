@@ -1,25 +1,14 @@
 import { createServer, type Server as HttpServer, type RequestListener } from "node:http";
 import type { ServerHttp2Session } from "node:http2";
-import { createServer as createTlsServer, type Server as HttpsServer } from "node:https";
+import type { Server as HttpsServer } from "node:https";
 import type { Socket } from "node:net";
-import type { TlsOptions } from "node:tls";
 import type { Clock } from "../base/clock.ts";
 import type { Environment } from "../base/environment.ts";
 import type { Logger } from "../base/logger.ts";
 import { mostConnections } from "../base/open-files.ts";
-import { certify, openNames } from "./acme/certified-server.ts";
 import type { Http } from "./config-http.ts";
-import type { Tls } from "./config-tls.ts";
 import { limitConnections } from "./server-connections.ts";
-import { openHttp2 } from "./server-http2.ts";
 import { partInOrder } from "./server-parting.ts";
-import {
-  clientVerification,
-  followCertificates,
-  isWelcome,
-  readCertificates,
-  readContext,
-} from "./server-tls.ts";
 
 /** A server that is not listening yet, with all it speaks. */
 export interface RegistryServer {
@@ -45,7 +34,7 @@ export interface ServerParts {
 
 /** A client may be silent this long within a request: a slow disk's commit takes less. */
 export const idleRequestMs = 600_000;
-export const idleConnectionMs = 75_000;
+const idleConnectionMs = 75_000;
 const headersTimeoutMs = 30_000;
 const silenceMs = 60_000;
 
@@ -70,24 +59,12 @@ export async function openServer(
     server.on("connection", speaksHttp1);
     return { ...first, sessions: new Set(), release: async () => {} };
   }
-  const { server, following } = await openTls(tls, parts, {
-    ...options,
-    ...clientVerification(tls),
-    ALPNProtocols: http2.disabled ? ["http/1.1"] : ["h2", "http/1.1"],
-    handshakeTimeout: headersTimeoutMs,
-  });
+  const { openTlsServer, speakBoth } = await import("./server-secure.ts");
+  const how = { ...options, handshakeTimeout: headersTimeoutMs };
+  const { server, following } = await openTlsServer({ tls, http2, how }, parts);
   const { speaksHttp1, ...first } = common(server, parts);
-  const second = openHttp2({ idleConnectionMs, idleRequestMs, silenceMs });
-  const [speakHttp1] = server.rawListeners("secureConnection");
-  server.removeAllListeners("secureConnection");
-  server.on("secureConnection", (socket) => {
-    if (!isWelcome(socket, tls)) socket.destroy();
-    else if (socket.alpnProtocol === "h2") second.speak(socket);
-    else {
-      speakHttp1?.call(server, socket);
-      speaksHttp1(socket);
-    }
-  });
+  const times = { idleConnectionMs, idleRequestMs, silenceMs };
+  const second = speakBoth({ server, tls, speaksHttp1, ...times });
   return {
     ...first,
     sessions: second.sessions,
@@ -97,21 +74,6 @@ export async function openServer(
     },
     release: following.stop,
   };
-}
-
-/** With the certificate of a file, or those that an authority issues. */
-async function openTls(tls: Tls, parts: ServerParts, how: TlsOptions) {
-  if ("certificate" in tls) {
-    const certificates = await readCertificates(tls);
-    const server = createTlsServer({ ...how, ...certificates.context });
-    return { server, following: followCertificates(tls, { ...parts, server, certificates }) };
-  }
-  const context = await readContext(tls);
-  const names = openNames();
-  const server = createTlsServer({ ...how, ...context, SNICallback: names.choose });
-  const contextOf = ({ key, cert }: { key: string; cert: string }) => ({ ...context, key, cert });
-  const following = await certify(server, names, tls.letsencrypt, { ...parts, contextOf });
-  return { server, following };
 }
 
 function common(server: HttpServer | HttpsServer, parts: Pick<ServerParts, "clock" | "logger">) {

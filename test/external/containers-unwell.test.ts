@@ -31,7 +31,7 @@ describe("a replica that serves", { timeout: 300_000 }, () => {
 
     it("is replaced when it hangs, and requests go on by the others meanwhile", async () => {
       const stage = await bed.stage();
-      const agent = await stage.deployed([...asked, "--health-timeout", "5", "--drain-time", "1"]);
+      const agent = await stage.deployed([...asked, "--health-timeout", "20", "--drain-time", "1"]);
       const [victim] = await stage.containers();
 
       const lines = (await bed.engine.run("top", victim?.id ?? "", "-eo", "pid")).split("\n");

@@ -1,6 +1,8 @@
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import { state } from "@aws-sdk/core";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { openAppCache, openCache } from "../../src/agent/caches/index.ts";
 import { FakeArtifactSource } from "../../src/agent/deploy/artifact-source.fake.ts";
@@ -15,6 +17,8 @@ import { systemClock } from "../../src/base/clock.ts";
 import { openHttpClient } from "../../src/base/http-client.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { describeWith } from "../component.ts";
+import { cephStartMs, startCeph } from "./ceph.ts";
+import { startConsul } from "./consul.ts";
 import { startRedis } from "./redis.ts";
 
 const minuteMs = 60_000;
@@ -25,6 +29,40 @@ describeWith("redis-server")("hosts that share a Redis", () => {
 
     await oneAfterTheOther(await openFleet(`redis://127.0.0.1:${port}`), signal);
   });
+});
+
+describeWith("consul")("hosts that share a Consul", () => {
+  it("install one wave after the other, though they all ask at once", async ({ signal }) => {
+    const { port } = await startConsul();
+
+    await oneAfterTheOther(await openFleet(`consul://127.0.0.1:${port}`), signal);
+  });
+});
+
+describeWith(
+  "radosgw",
+  "ceph-mon",
+  "ceph-osd",
+)("hosts that share a bucket of Ceph", () => {
+  it(
+    "install one wave after the other, though they all ask at once",
+    async ({ signal }) => {
+      const { endpoint, accessKey, secretKey, stop } = await startCeph();
+      onTestFinished(stop);
+      const credentials = { accessKeyId: accessKey, secretAccessKey: secretKey };
+      state.warningEmitted = true; // about Node 20
+      const client = new S3Client({
+        ...{ region: "default", endpoint: endpoint.href, forcePathStyle: true, credentials },
+      });
+      await client.send(new CreateBucketCommand({ Bucket: "fleet" }));
+      client.destroy();
+      const environment = { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey };
+      const url = `s3://default/fleet/dewy?endpoint=${encodeURIComponent(endpoint.href)}`;
+
+      await oneAfterTheOther(await openFleet(url, environment), signal);
+    },
+    cephStartMs + 120_000,
+  );
 });
 
 describe("hosts that share a directory", () => {
@@ -70,14 +108,14 @@ async function oneAfterTheOther(fleet: Fleet, signal: AbortSignal): Promise<void
 }
 
 /** Eight hosts, each with a connection of its own, and a clock that the test moves. */
-async function openFleet(url: string) {
+async function openFleet(url: string, environment: Record<string, string> = {}) {
   const events: AgentEvent[] = [];
   let nowMs = 0;
   const rules = { failureLimit: 1, soakMs: minuteMs, timeoutMs: 30 * minuteMs, intervalMs: 10_000 };
   const options = { plan: parseWavePlan("1,50%,100%"), ...rules };
   const open = async (index: number) => {
     const http = openHttpClient({ userAgent: "dewy/test" });
-    const driver = await openCache(url, { http, clock: systemClock, environment: {} });
+    const driver = await openCache(url, { http, clock: systemClock, environment });
     const root = await mkdtemp(join(tmpdir(), "dewy-host-"));
     const registry = new FakeArtifactSource({ body: Buffer.from("x") });
     const app = { cache: driver, registry, root, host: "host", logger: silentLogger };

@@ -13,7 +13,7 @@ const seconds = Number(process.env.DEWY_FAULT_SECONDS ?? 20);
 const options = [
   ...["-i", "1", "-l", "info", "--handover", "--health-path", "/healthz"],
   ...["--failure-limit", "1", "--crash-limit", "1", "--rollback-hook", "sleep 0.2"],
-  ...["--health-timeout", "2s", "--drain-time", "3s", "--min-uptime", "0.2"],
+  ...["--health-timeout", "6s", "--drain-time", "3s", "--min-uptime", "0.2"],
 ];
 const shortestLifeMs = 300;
 const longestLifeMs = 5_000;

@@ -77,8 +77,16 @@ export async function openHost({ health: asked, beside, attest, first, ...rest }
     ...{ failureLimit: 1, health: { ...health, ...asked } },
     ...rest,
   };
+  let current = new AbortController();
+  let running: Promise<unknown> = Promise.resolve();
   const host = {
     ...{ logger, directory },
+    /** Starts the app anew, in the same directory. */
+    async again(changes: Pick<HostOptions, "verify">): Promise<void> {
+      current.abort(new Error("started anew"));
+      await running;
+      begin(changes);
+    },
     port: () => port,
     polls: () => github.requests.length,
     pin: (tag: string) =>
@@ -127,7 +135,7 @@ export async function openHost({ health: asked, beside, attest, first, ...rest }
     },
   };
   await host.publish("v1.0.0", first ?? serving);
-  const running = agent.run(options, logger, stop).catch((error: unknown) => error);
+  begin();
   onTestFinished(async () => {
     stop.abort(new Error("told to stop"));
     await running;
@@ -135,6 +143,15 @@ export async function openHost({ health: asked, beside, attest, first, ...rest }
     await rm(directory, { recursive: true, force: true });
   });
   return host;
+
+  function begin(changes: HostOptions = {}): void {
+    current = new AbortController();
+    const signal = AbortSignal.any([stop.signal, current.signal]);
+    const { verify = options.verify } = changes;
+    running = agent
+      .run({ ...options, verify }, logger, { signal })
+      .catch((error: unknown) => error);
+  }
 }
 
 /** A release of one file, which serves on the sockets it is given. */

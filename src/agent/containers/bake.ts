@@ -27,13 +27,15 @@ export interface BakeParts {
  */
 export async function bakeReplicas(
   image: ReleaseImage,
-  { fresh, old }: { fresh: readonly Container[]; old: readonly Container[] },
+  replicas: { fresh: readonly Container[]; old: readonly Container[] },
   health: HealthOptions,
   { fleet, runtime, traffic, logger }: BakeParts,
   call: Call,
 ): Promise<void> {
   if (health.bakeMs === 0) return;
   const { tag } = image;
+  const { old } = replicas;
+  const fresh = [...replicas.fresh]; // also those that a rollout counts as lost meanwhile
   logger.info("Bake: watching the first new replicas beside the old ones", {
     ...{ tag, bakeMs: health.bakeMs, replicas: fresh.length },
   });
@@ -43,7 +45,8 @@ export async function bakeReplicas(
   const over = new AbortController();
   const limited = { signal: AbortSignal.any([call.signal, over.signal]) };
   const askAll = async (_: unknown, each: Call) => {
-    compareErrorRates(freshIds ?? [], oldIds ?? [], before, await traffic.loads(each));
+    const now = await traffic.loads(each).catch(() => undefined); // a proxy's fault, and not theirs
+    if (now) compareErrorRates(freshIds ?? [], oldIds ?? [], before, now);
     for (const [place, container] of fresh.entries()) {
       const probe = probes[place];
       if (probe) await askContainer(container, tag, probe, runtime, each);

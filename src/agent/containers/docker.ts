@@ -5,7 +5,7 @@ import type { Environment } from "../../base/environment.ts";
 import { openCommandLine, type SpokenLine } from "./command-line.ts";
 import { containersIn, imageIn } from "./described.ts";
 import { withCredential } from "./pull-credential.ts";
-import { runArguments } from "./run-arguments.ts";
+import { runArguments, valuesIn } from "./run-arguments.ts";
 import {
   ContainerError,
   type ContainerEvent,
@@ -102,7 +102,7 @@ export function openContainerRuntime({
     },
 
     async run(specification, call) {
-      const secrets = specification.options.flatMap((word) => word.split("=").slice(1).join("="));
+      const secrets = valuesIn(specification);
       const what = `run ${specification.name}`;
       const limitMs = slowLimitMs;
       const output = await run(runArguments(specification), { what, secrets, limitMs }, call);

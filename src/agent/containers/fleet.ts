@@ -140,17 +140,29 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
   async function admit(container: Container, image: ReleaseImage, call: Call): Promise<void> {
     const probe = await probeOf(container, image, call);
     await untilContainerReady(container, image.tag, probe, runtime, call);
-    const { network, networkAlias } = asked;
-    if (network !== undefined && networkAlias !== undefined) {
-      await runtime.rename(container.id, network, networkAlias, call);
-    }
-    const now = (await runtime.inspect(container.id, call)) ?? container;
+    const named = await renamed(container, call);
     const ports = await portsOf(image, call);
-    await traffic.admit([now], ports, call);
+    await traffic.admit([named], ports, call);
+    const now = await stillServing(named, call);
     watch.begin({
       ...{ container: now, tag: image.tag, probe: namedProbe(probe) },
       admit: (each) => traffic.admit([now], ports, each),
     });
+  }
+
+  async function renamed(container: Container, call: Call): Promise<Container> {
+    const { network, networkAlias } = asked;
+    if (network === undefined || networkAlias === undefined) return container;
+    await runtime.rename(container.id, network, networkAlias, call);
+    return (await runtime.inspect(container.id, call)) ?? container;
+  }
+
+  /** Of one that ends before it has the traffic no event is heeded. */
+  async function stillServing({ id, name }: Container, call: Call): Promise<Container> {
+    const now = await runtime.inspect(id, call);
+    if (now?.state === "running" && traffic.serving.has(id)) return now;
+    await traffic.withdraw([id], call);
+    throw await deathOf(name, now, runtime, call);
   }
 
   async function probeOf(container: Container, image: ReleaseImage, call: Call) {
@@ -206,7 +218,14 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
     const last = { signal: AbortSignal.timeout(discardLimitMs) };
     try {
       const left = await runtime.inspect(name, last);
-      if (left && hasLabels(left, labels)) await runtime.remove(left.id, { force: true }, last);
+      if (!left || !hasLabels(left, labels)) return;
+      await orLog(
+        traffic.withdraw([left.id], last),
+        "a container that failed may still have the traffic",
+        { logger },
+        last,
+      );
+      await runtime.remove(left.id, { force: true }, last);
     } catch (error) {
       logger.error("a container that failed could not be removed", { container: name, error });
     }

@@ -29,12 +29,13 @@ export async function* readContainerOutput(
   { runtime, clock }: { runtime: ContainerRuntime; clock: Clock },
   call: Call,
 ): AsyncGenerator<ReplicaLine> {
+  const begun = clock.now().toISOString().replace("Z", "000000Z"); // as of lines, to the nanosecond
   const newest = new Map<string, string>();
   const past: ReplicaLine[] = [];
   for (const container of await runtime.list(labelsOf({ directory }), call)) {
-    newest.set(container.id, "");
+    newest.set(container.id, begun);
     for await (const line of linesOf(container, { tail: most, since: since?.toISOString() })) {
-      newest.set(container.id, line.at);
+      if (line.at > begun) newest.set(container.id, line.at);
       past.push(line);
     }
   }

@@ -41,7 +41,8 @@ const logTailLines = 50;
  * Makes what runs what should run: `replicas` of `image`, ready and in the traffic, and nothing else.
  *
  * Replicas that are there already are adopted. Those that have ended are removed and replaced, later
- * and later; those that are unwell for too long, once another one serves in their place. Those of another release, or started with other options, are replaced one by one.
+ * and later; those that are unwell for too long, once another one serves in their place. Those of
+ * another release, or started with other options, are replaced one by one.
  */
 export async function reconcile(
   image: ReleaseImage,
@@ -85,13 +86,14 @@ async function forgetGone(
 ): Promise<void> {
   const ids = new Set(running.map(({ id }) => id));
   const gone = [...new Set([...traffic.serving, ...watch.ids])].filter((id) => !ids.has(id));
-  if (gone.length === 0) return;
-  logger.warn("Replicas are gone, and leave the traffic", { count: gone.length });
+  if (gone.length > 0) {
+    logger.warn("Replicas are gone, and leave the traffic", { count: gone.length });
+  }
   for (const id of gone) {
     crashed.add(id);
     watch.end(id);
   }
-  await traffic.withdraw(gone, call);
+  await traffic.withdraw(gone, call); // none of them, too: an earlier attempt may have failed
 }
 
 async function removeEnded(

@@ -217,9 +217,9 @@ export function openReplicaWatch(
   }
 
   /** Only while another one that has the traffic is well. */
-  async function withdraw({ container: { id }, over }: Entry): Promise<void> {
+  async function withdraw({ container: { id } }: Entry): Promise<void> {
     if (!traffic.serving.has(id) || ![...entries.values()].some(isWellWithout(id))) return;
-    const gone = traffic.withdraw([id], over);
+    const gone = traffic.withdraw([id], call); // whoever is told may end this watch meanwhile
     parts.withdrawn(id);
     await gone;
   }

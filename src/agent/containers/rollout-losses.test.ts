@@ -38,7 +38,7 @@ it("brings up a new one first when an old one is lost", async () => {
 });
 
 it("fails when new ones are lost again and again", async () => {
-  const { rollout, lose, serving } = underWay({
+  const { rollout, lose, serving, removed, broughtUp } = underWay({
     ...{ replicas: 2, old: ["a", "b"] },
     started: (id) => setImmediate(() => lose(id)),
   });
@@ -49,6 +49,7 @@ it("fails when new ones are lost again and again", async () => {
   await rollout.undo(call);
 
   expect([...serving].sort()).toEqual(["a", "b"]);
+  expect(new Set(removed).size).toBe(broughtUp());
 });
 
 interface Play {
@@ -61,6 +62,7 @@ interface Play {
 function underWay({ replicas, old, started = () => {} }: Play) {
   const serving = new Set(old);
   const lost = new Set<string>();
+  const removed: string[] = [];
   let least = serving.size;
   let count = 0;
   const fleet = {
@@ -81,6 +83,7 @@ function underWay({ replicas, old, started = () => {} }: Play) {
     },
     async remove({ id }: Container) {
       serving.delete(id);
+      removed.push(id);
     },
   } as unknown as Fleet;
   const replaced = old.map((id, index) => ({ container: containerOf(id, index), image }));
@@ -92,7 +95,7 @@ function underWay({ replicas, old, started = () => {} }: Play) {
     serving.delete(id);
     rollout.lost(id);
   };
-  return { rollout, serving, least: () => least, lose };
+  return { rollout, serving, removed, least: () => least, broughtUp: () => count, lose };
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));

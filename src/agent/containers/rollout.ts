@@ -47,6 +47,8 @@ export function openRollout(
   const waiting = [...old];
   const retired: Retired[] = [];
   const fresh: Container[] = [];
+  /** New ones that were lost. */
+  const strays: Container[] = [];
   /** Old ones that do not serve, and have not ended yet. */
   const draining = new Set<Promise<unknown>>();
   let losses = 0;
@@ -105,7 +107,7 @@ export function openRollout(
     );
     const needed = back.filter((isBack) => !isBack).length;
     await Promise.all(
-      fresh.slice(needed).map(async (container) => {
+      [...fresh.slice(needed), ...strays].map(async (container) => {
         await orLog(
           fleet.retire(container, call),
           "a new container was not stopped",
@@ -121,6 +123,7 @@ export function openRollout(
       }),
     );
     fresh.length = 0;
+    strays.length = 0;
   }
 
   function lost(id: string): void {
@@ -130,7 +133,7 @@ export function openRollout(
       waiting.splice(waiting.indexOf(before), 1);
       retire(before, last);
     } else if (ours) {
-      fresh.splice(fresh.indexOf(ours), 1);
+      strays.push(...fresh.splice(fresh.indexOf(ours), 1));
       losses++;
     }
     wake();

@@ -14,3 +14,11 @@ export function runArguments(specification: RunSpecification): string[] {
     ...command,
   ];
 }
+
+/** What errors must not repeat: of `--env=KEY=VALUE` both `KEY=VALUE` and `VALUE`. */
+export function valuesIn({ options }: Pick<RunSpecification, "options">): string[] {
+  return options.flatMap((word) => {
+    const parts = word.split("=");
+    return parts.map((_, place) => parts.slice(place + 1).join("="));
+  });
+}

@@ -19,7 +19,7 @@ export interface Traffic {
   reaches(container: Container): boolean;
   /** To each of `containers` too, or at its address as it is now. */
   admit(containers: readonly Container[], ports: readonly TrafficPort[], call: Call): Promise<void>;
-  /** No new ones to these. */
+  /** No new ones to these, even where an earlier attempt to say so has failed. */
   withdraw(ids: readonly string[], call: Call): Promise<void>;
   /**
    * Waits until a container that was withdrawn has no connection left, at most for `drainMs`.
@@ -38,6 +38,8 @@ export function openTraffic(
   { clock, logger }: { clock: Clock; logger: Logger },
 ): Traffic {
   const serving = new Map<string, readonly Reached[]>();
+  let wanted = 0;
+  let declared = 0;
 
   return {
     get serving() {
@@ -53,7 +55,7 @@ export function openTraffic(
     async admit(containers, ports, call) {
       for (const one of containers) serving.set(one.id, addressesOf(one, ports));
       try {
-        await plane.declare(routes(), call);
+        await declare(call);
       } catch (error) {
         for (const { id } of containers) serving.delete(id);
         throw error;
@@ -65,14 +67,22 @@ export function openTraffic(
 
     async withdraw(ids, call) {
       const known = ids.filter((id) => serving.delete(id));
-      if (known.length > 0) await plane.declare(routes(), call);
+      if (known.length > 0 || declared < wanted) await declare(call);
     },
 
     async drain(id, drainMs, call) {
+      let known = 0;
       for (let leftMs = drainMs; ; leftMs -= betweenLooksMs) {
-        const { open = 0 } = (await plane.loads(call)).get(id) ?? {};
-        if (open === 0) return 0;
-        if (leftMs <= 0) return open;
+        const begunAt = performance.now();
+        const seen = await openOf(id, call);
+        leftMs -= performance.now() - begunAt;
+        known = seen.open ?? known;
+        if (seen.open === 0) return 0;
+        if (leftMs <= 0) {
+          const { error } = seen;
+          if (error) logger.warn("Connections cannot be counted", { container: id, error });
+          return known;
+        }
         await clock.sleep(Math.min(betweenLooksMs, leftMs), call);
       }
     },
@@ -80,6 +90,23 @@ export function openTraffic(
     cut: (id, call) => plane.cut(id, call),
     loads: (call) => plane.loads(call),
   };
+
+  /** What failed may have been heard or not: until the next one succeeds nobody knows who has the traffic. */
+  async function declare(call: Call): Promise<void> {
+    const mine = ++wanted;
+    await plane.declare(routes(), call);
+    declared = Math.max(declared, mine);
+  }
+
+  /** Where nobody can tell it may have some. */
+  async function openOf(id: string, call: Call): Promise<{ open?: number; error?: unknown }> {
+    try {
+      return { open: (await plane.loads(call)).get(id)?.open ?? 0 };
+    } catch (error) {
+      call.signal.throwIfAborted();
+      return { error };
+    }
+  }
 
   function routes(): Route[] {
     const byPort = new Map<number, Backend[]>();

@@ -258,7 +258,7 @@ export function openContainerMode(
       logger.warn("A replica has left the traffic", { container: id.slice(0, 12), action });
       crashed.add(id);
       watch.end(id);
-      goOn(traffic.withdraw([id], always).then(nudge));
+      goOn(traffic.withdraw([id], always).finally(nudge));
       withdrawn(id);
       return;
     }

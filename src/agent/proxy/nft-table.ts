@@ -119,8 +119,9 @@ function elementsOf({ ports, gone, opened }: TableContent): string[] {
 const ours = "ct status dnat meta l4proto tcp ct original proto-dst @ports";
 
 function rulesOf(content: TableContent, open: readonly number[]): string[] {
-  const { serving, leaving, networks, gone } = content;
-  const interfaces = [...new Set(networks.map((one) => quoted(one.interface)))].join(", ");
+  const { serving, leaving, networks, opened, gone } = content;
+  const near = [...networks.map((one) => one.interface), ...opened];
+  const guarded = [...new Set(near)].map(quoted).join(", ");
   return [
     "arriving fib daddr type local goto choose",
     // The kernel does not send from ::1 to anybody else.
@@ -138,7 +139,7 @@ function rulesOf(content: TableContent, open: readonly number[]): string[] {
     ),
     ...[...serving, ...leaving].flatMap(translationOf),
     ...returnRules(serving, networks).map((rule) => `leaving ${ours} ${rule} masquerade`),
-    ...(interfaces ? [`guard ip daddr 127.0.0.0/8 iifname { ${interfaces} } drop`] : []),
+    ...(guarded ? [`guard ip daddr 127.0.0.0/8 iifname { ${guarded} } drop`] : []),
     ...(gone.length > 0 ? cuttingRules() : []),
   ];
 }

@@ -1,6 +1,6 @@
 import { OciError } from "../../oci/error.ts";
 import { isRepository } from "../../oci/reference.ts";
-import { tokenPath } from "../auth/token-server.ts";
+import { tokenPath } from "../auth/token-server-options.ts";
 import { type OwnRoute, ownPath, parseOwnRoute } from "./own-routes.ts";
 
 /** What a path names. Digests, tags and upload ids are as they came; nobody has checked them yet. */

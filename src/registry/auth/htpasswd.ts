@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import * as v from "valibot";
 import { type Call, withTimeout } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
@@ -8,13 +7,10 @@ import { type Account, type Accounts, type PasswordCredentials, refused } from "
 import { unlimitedGrant } from "./authenticator.ts";
 import { openBcrypt } from "./bcrypt.ts";
 import { createPasswordFile, nobodysHash, readPasswordFile } from "./htpasswd-file.ts";
+import type { HtpasswdOptions } from "./htpasswd-options.ts";
 import type { LoginLimit } from "./login-limit.ts";
-import { ChallengeText, FilePath } from "./options.ts";
 import { rereadFile } from "./reread-file.ts";
 import { VerifiedCredentials } from "./verified-credentials.ts";
-
-export const HtpasswdOptions = v.strictObject({ realm: ChallengeText, path: FilePath });
-export type HtpasswdOptions = v.InferOutput<typeof HtpasswdOptions>;
 
 export interface AccountParts {
   clock: Clock;

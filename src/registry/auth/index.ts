@@ -1,20 +1,17 @@
 import * as v from "valibot";
 import type { Call } from "../../base/call.ts";
-import { AccessRule, accessRulesOf } from "./access-rules.ts";
-import { passwordAuthenticator } from "./accounts.ts";
-import type { Grant } from "./authenticator.ts";
+import { AccessRule } from "./access-rules.ts";
 import { type Gate, gateOf, openGate } from "./gate.ts";
-import { HtpasswdOptions } from "./htpasswd.ts";
-import { LdapOptions } from "./ldap.ts";
+import { HtpasswdOptions } from "./htpasswd-options.ts";
+import { LdapOptions } from "./ldap-options.ts";
 import { LoginLimitOptions } from "./login-limit.ts";
-import { OidcOptions } from "./oidc.ts";
-import { hasPeople, openPeople, type PeopleParts, peopleSections } from "./people.ts";
-import { RobotOptions } from "./robots.ts";
-import { openSigningKey } from "./signing-key.ts";
+import { OidcOptions } from "./oidc-options.ts";
+import type { PeopleParts } from "./people.ts";
+import { hasPeople, peopleSections } from "./people-options.ts";
+import { RobotOptions } from "./robot-options.ts";
 import { openSilly, SillyOptions } from "./silly.ts";
-import { openToken, TokenOptions } from "./token.ts";
-import { TokenServerOptions, tokenServerOf } from "./token-server.ts";
-import { tokenServerAuthenticator } from "./token-server-authenticator.ts";
+import { TokenOptions } from "./token-options.ts";
+import { TokenServerOptions } from "./token-server-options.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";
 
 const needed = `set ${peopleSections.map((section) => `auth.${section}`).join(" or ")}`;
@@ -86,41 +83,24 @@ export type Auth = v.InferOutput<typeof Auth>;
 
 export type GateParts = PeopleParts;
 
-/** @throws {AuthError} `UNAVAILABLE` when what it needs cannot be read */
+/**
+ * Loads what this `auth` asks for, and nothing else.
+ *
+ * @throws {AuthError} `UNAVAILABLE` when what it needs cannot be read
+ */
 export async function openGateFor(
   auth: Auth | undefined,
   parts: GateParts,
   call: Call,
 ): Promise<Gate> {
-  if (auth && hasPeople(auth)) return await openOwnGate(auth, parts, call);
-  if (auth?.token) return gateOf(await openToken(auth.token, parts), { anonymous: undefined });
+  if (auth && hasPeople(auth)) {
+    const { openPeopleGate } = await import("./people-gate.ts");
+    return await openPeopleGate(auth, parts, call);
+  }
+  if (auth?.token) {
+    const { openToken } = await import("./token.ts");
+    return gateOf(await openToken(auth.token, parts), { anonymous: undefined });
+  }
   if (auth?.silly) return gateOf(openSilly(auth.silly), { anonymous: undefined });
   return openGate;
-}
-
-/** Where we know the users ourselves. */
-async function openOwnGate(auth: Auth, parts: GateParts, call: Call): Promise<Gate> {
-  const { htpasswd, access, tokenserver } = auth;
-  const anonymous = anonymousGrantOf(access ?? []);
-  const accounts = await openPeople(auth, parts, call);
-  const realm = htpasswd?.realm ?? "Registry";
-  if (!tokenserver?.enabled) {
-    return gateOf(passwordAuthenticator(accounts, realm), { anonymous });
-  }
-  try {
-    const path = tokenserver.key ?? `${htpasswd?.path}.token-key.pem`;
-    const signingKey = await openSigningKey(path, parts);
-    const all = { ...parts, accounts, anonymous, signingKey, realm };
-    const tokens = tokenServerOf(tokenserver, all);
-    return gateOf(tokenServerAuthenticator(tokenserver, all), { anonymous, tokens });
-  } catch (error) {
-    await accounts.close();
-    throw error;
-  }
-}
-
-/** Nothing, where no rule lets anybody in without a name. */
-function anonymousGrantOf(rules: readonly AccessRule[]): Grant | undefined {
-  const isOpen = rules.some(({ anonymous }) => anonymous);
-  return isOpen ? accessRulesOf(rules).grantTo(undefined) : undefined;
 }

@@ -14,8 +14,6 @@ import { type Claims, checkToken, claimOf, claimsIn, textsOf, UnknownKey } from 
 import { authoritiesFor } from "./options.ts";
 import { VerifiedCredentials } from "./verified-credentials.ts";
 
-export { OidcOptions } from "./oidc-options.ts";
-
 /** What credentials from here begin with. */
 const prefix = "oidc.";
 

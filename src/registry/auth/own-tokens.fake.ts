@@ -11,12 +11,8 @@ import { LoginLimit } from "./login-limit.ts";
 import { type RobotTokens, robotTokensIn } from "./robot-tokens.ts";
 import { robotPathsOf } from "./robots.ts";
 import { openSigningKey } from "./signing-key.ts";
-import {
-  type IssuedToken,
-  type TokenRequest,
-  type TokenServer,
-  TokenServerOptions,
-} from "./token-server.ts";
+import type { IssuedToken, TokenRequest, TokenServer } from "./token-server.ts";
+import { TokenServerOptions } from "./token-server-options.ts";
 import { basic, pullApp } from "./visit.fake.ts";
 
 /** `htpasswd -Bbn -C 4`: the password is `password`. */

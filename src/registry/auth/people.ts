@@ -2,35 +2,21 @@ import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Environment } from "../../base/environment.ts";
 import type { Logger } from "../../base/logger.ts";
-import { type AccessRule, accessRulesOf } from "./access-rules.ts";
+import { accessRulesOf } from "./access-rules.ts";
 import { type Accounts, accountsOf } from "./accounts.ts";
-import { type HtpasswdOptions, openHtpasswd } from "./htpasswd.ts";
-import { type LdapOptions, openLdap } from "./ldap.ts";
-import { LoginLimit, type LoginLimitOptions } from "./login-limit.ts";
-import { type OidcOptions, openOidc } from "./oidc.ts";
-import { openRobots, type RobotOptions, robotPathsOf } from "./robots.ts";
-
-/** The sections that say who the users are, and what belongs to them. */
-export interface PeopleOptions {
-  htpasswd?: HtpasswdOptions | undefined;
-  ldap?: LdapOptions | undefined;
-  oidc?: OidcOptions | undefined;
-  robots?: RobotOptions | undefined;
-  access?: readonly AccessRule[] | undefined;
-  failedlogins: LoginLimitOptions;
-}
+import { openHtpasswd } from "./htpasswd.ts";
+import type { HtpasswdOptions } from "./htpasswd-options.ts";
+import { openLdap } from "./ldap.ts";
+import { LoginLimit } from "./login-limit.ts";
+import { openOidc } from "./oidc.ts";
+import type { PeopleOptions } from "./people-options.ts";
+import type { RobotOptions } from "./robot-options.ts";
+import { openRobots, robotPathsOf } from "./robots.ts";
 
 export interface PeopleParts {
   clock: Clock;
   logger: Logger;
   environment: Environment;
-}
-
-/** The sections that people come from; each may stand beside the others. */
-export const peopleSections = ["htpasswd", "ldap", "oidc"] as const;
-
-export function hasPeople(options: Pick<PeopleOptions, (typeof peopleSections)[number]>): boolean {
-  return peopleSections.some((section) => options[section] !== undefined);
 }
 
 /**

@@ -1,21 +1,12 @@
 import { timingSafeEqual } from "node:crypto";
-import * as v from "valibot";
 import type { Clock } from "../../base/clock.ts";
 import { type AccessRule, accessRulesOf } from "./access-rules.ts";
 import { type Account, type Accounts, refused } from "./accounts.ts";
 import { AuthError } from "./authenticator.ts";
 import type { AccountParts } from "./htpasswd.ts";
-import { FilePath } from "./options.ts";
 import { rereadFile } from "./reread-file.ts";
 import { hashOf, type Robot, RobotError, readRobots, robotPrefix } from "./robot-files.ts";
 import { openRobotUses } from "./robot-uses.ts";
-
-/** `auth.robots`, which is our own: what `dewy registry token` works on. */
-export const RobotOptions = v.strictObject({
-  /** A directory; beside the htpasswd file, where it is not said and there is one. */
-  path: v.optional(FilePath),
-});
-export type RobotOptions = v.InferOutput<typeof RobotOptions>;
 
 /** Where robots and what belongs to them are. */
 export interface RobotPaths {

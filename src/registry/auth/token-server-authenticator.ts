@@ -2,13 +2,8 @@ import { asPassword, passwordAuthenticator, refused } from "./accounts.ts";
 import type { Authenticator, Grant, Wish } from "./authenticator.ts";
 import { tokenParameters } from "./token.ts";
 import type { ReadToken } from "./token-reader.ts";
-import {
-  ownerOf,
-  ownTokenReader,
-  type TokenServerOptions,
-  type TokenServerParts,
-  tokenPath,
-} from "./token-server.ts";
+import { ownerOf, ownTokenReader, type TokenServerParts } from "./token-server.ts";
+import { type TokenServerOptions, tokenPath } from "./token-server-options.ts";
 
 /** Lets in with the tokens of `tokenServerOf`, and with passwords as well. */
 export function tokenServerAuthenticator(

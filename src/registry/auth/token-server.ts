@@ -1,43 +1,15 @@
-import * as v from "valibot";
 import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
-import { parseDuration } from "../../base/schema.ts";
 import type { Secret } from "../../base/secret.ts";
 import { type Account, type Accounts, asPassword, refused } from "./accounts.ts";
 import type { Credentials, Grant, Wish } from "./authenticator.ts";
-import { ChallengeText, FilePath } from "./options.ts";
 import type { RereadFile } from "./reread-file.ts";
 import { type Access, accessFor } from "./scope.ts";
 import type { SigningKey } from "./signing-key.ts";
 import { type ReadToken, type TokenReader, tokenReader } from "./token-reader.ts";
+import { longestLifetimeMs, type TokenServerOptions } from "./token-server-options.ts";
 import { signedToken } from "./token-signer.ts";
-
-const minuteMs = 60_000;
-const dayMs = 1_440 * minuteMs;
-const centuryMs = 36_525 * dayMs;
-
-const Lifetime = v.pipe(
-  v.string("write a duration such as 5m"),
-  v.transform(parseDuration),
-  v.number("write a duration such as 5m"),
-  v.minValue(minuteMs, "write a duration of at least 1m, which is what clients take for granted"),
-);
-
-/** `auth.tokenserver`, which is our own. */
-export const TokenServerOptions = v.strictObject({
-  enabled: v.optional(v.boolean("write true or false"), true),
-  issuer: v.optional(ChallengeText, "dewy"),
-  service: v.optional(ChallengeText, "dewy"),
-  /** Beside the htpasswd file, where it is not said and there is one. */
-  key: v.optional(FilePath),
-  expiry: v.optional(v.pipe(Lifetime, v.maxValue(dayMs, "write a duration of at most 24h")), "5m"),
-  /** Without it, what a `docker login` has stored is good for as long as the password is. */
-  refreshexpiry: v.optional(
-    v.pipe(Lifetime, v.maxValue(centuryMs, "write a duration of at most 100 years")),
-  ),
-});
-export type TokenServerOptions = v.InferOutput<typeof TokenServerOptions>;
 
 export interface TokenRequest {
   /** Nothing, for a token that lets do what is open to all. */
@@ -80,14 +52,11 @@ export interface TokenServerParts {
   realm: string;
 }
 
-/** Where the tokens are, below the prefix that is configured. */
-export const tokenPath = "/auth/token";
-
 export function tokenServerOf(
   options: TokenServerOptions,
   { accounts, anonymous, signingKey, clock, logger, realm }: TokenServerParts,
 ): TokenServer {
-  const { issuer, service, expiry, refreshexpiry = centuryMs } = options;
+  const { issuer, service, expiry, refreshexpiry = longestLifetimeMs } = options;
   const readRefresh = ownTokenReader(refreshAudience(service), options, {
     signingKey,
     clock,

@@ -3,14 +3,7 @@ import * as v from "valibot";
 import type { Clock } from "../../base/clock.ts";
 import { leadsTo } from "./certificate-chain.ts";
 import { namesOf, type TokenKeys } from "./token-keys.ts";
-
-/** What a token may be signed with, unless `signingalgorithms` says otherwise. */
-export const tokenAlgorithms = [
-  ...["EdDSA", "ES256", "ES384", "ES512"],
-  ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
-  ...["HS256", "HS384", "HS512"],
-] as const;
-export type TokenAlgorithm = (typeof tokenAlgorithms)[number];
+import type { TokenAlgorithm } from "./token-options.ts";
 
 const leewaySeconds = 60;
 

@@ -8,9 +8,9 @@ import { FakeClock } from "../../base/clock.fake.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
 import { type Issued, issue } from "../certificate.fake.ts";
 import type { Credentials } from "./authenticator.ts";
-import { openToken, type TokenOptions } from "./token.ts";
+import { openToken } from "./token.ts";
 import { namesOf } from "./token-keys.ts";
-import { tokenAlgorithms } from "./token-verifier.ts";
+import { type TokenOptions, tokenAlgorithms } from "./token-options.ts";
 import { bearer, visitWith } from "./visit.fake.ts";
 
 /** Whose tokens are good. */

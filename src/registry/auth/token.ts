@@ -1,4 +1,3 @@
-import * as v from "valibot";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import {
@@ -8,39 +7,11 @@ import {
   type Grant,
   type Visit,
 } from "./authenticator.ts";
-import { ChallengeText, FilePath } from "./options.ts";
 import { rereadFile } from "./reread-file.ts";
 import { scopeOf } from "./scope.ts";
 import { readTokenKeys } from "./token-keys.ts";
+import type { TokenOptions } from "./token-options.ts";
 import { type ReadToken, tokenReader } from "./token-reader.ts";
-import { tokenAlgorithms } from "./token-verifier.ts";
-
-export const TokenOptions = v.pipe(
-  v.strictObject({
-    realm: ChallengeText,
-    service: ChallengeText,
-    issuer: v.pipe(v.string("write a text"), v.nonEmpty("write a text")),
-    rootcertbundle: v.optional(FilePath),
-    jwks: v.optional(FilePath),
-    signingalgorithms: v.optional(
-      v.pipe(
-        v.array(v.picklist(tokenAlgorithms), "write a list, such as [ES256, RS256]"),
-        v.minLength(1, "write a list, such as [ES256, RS256]"),
-      ),
-      [...tokenAlgorithms],
-    ),
-    autoredirect: v.optional(v.boolean("write true or false"), false),
-    autoredirectpath: v.optional(
-      v.pipe(v.string("write it as /path"), v.regex(/^\/[\x21-\x7e]*$/, "write it as /path")),
-      "/auth/token",
-    ),
-  }),
-  v.check(
-    ({ rootcertbundle, jwks }) => rootcertbundle !== undefined || jwks !== undefined,
-    "name the keys that sign tokens: rootcertbundle or jwks",
-  ),
-);
-export type TokenOptions = v.InferOutput<typeof TokenOptions>;
 
 /**
  * JSON Web Tokens of a token server, whose keys are read again when their files change.

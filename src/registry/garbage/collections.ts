@@ -59,8 +59,8 @@ export interface Collections {
 }
 
 export interface CollectionsParts {
-  /** Told when one has taken something away. */
-  ended?(): void;
+  /** Told of each that is over, well or not. */
+  ended?(state: CollectionState): void;
   collector: Collector;
   clock: Clock;
   logger: Logger;
@@ -146,7 +146,7 @@ export function openCollections(
       throw error;
     } finally {
       state.endedAt = clock.now();
-      if (!dryRun) tellEnded?.();
+      tellEnded?.(state);
     }
   }
 

@@ -1,8 +1,7 @@
 import type { Call } from "../../base/call.ts";
 import type { StorageChoice } from "../storage/index.ts";
 import type { StorageDriver } from "../storage-driver.ts";
-import { type CollectOptions, collectGarbage } from "./collect.ts";
-import { collectOnThread, threadProgram } from "./collection-on-thread.ts";
+import type { CollectOptions } from "./collect.ts";
 import type { GarbageTotals } from "./garbage-event.ts";
 
 /** As `collectGarbage`, on one storage. */
@@ -13,8 +12,12 @@ export type Collector = (options: CollectOptions, call: Call) => Promise<Garbage
  * storage, so that no request waits for it.
  */
 export function collectorFor(choice: StorageChoice, storage: StorageDriver): Collector {
-  if (choice.driver === "inmemory" || threadProgram === undefined) {
-    return (options, call) => collectGarbage(storage, options, call);
-  }
-  return (options, call) => collectOnThread(choice, options, call);
+  return async (options, call) => {
+    const { collectOnThread, threadProgram } = await import("./collection-on-thread.ts");
+    if (choice.driver !== "inmemory" && threadProgram !== undefined) {
+      return await collectOnThread(choice, options, call);
+    }
+    const { collectGarbage } = await import("./collect.ts");
+    return await collectGarbage(storage, options, call);
+  };
 }

@@ -11,11 +11,13 @@ export interface Health {
   close(): Promise<void>;
 }
 
+export interface HealthParts {
+  clock: Clock;
+  logger: Logger;
+}
+
 /** Runs each check in its own rhythm, from now on. */
-export function startHealth(
-  checks: readonly Check[],
-  { clock, logger }: { clock: Clock; logger: Logger },
-): Health {
+export function startHealth(checks: readonly Check[], { clock, logger }: HealthParts): Health {
   const failing = new Map<string, string>();
   const closing = new AbortController();
   const running = checks.map((check) => repeat(check).catch(() => {})); // it ends by `closing` only

@@ -1,11 +1,14 @@
 import type { Call } from "../../base/call.ts";
 import { isRepository } from "../../oci/reference.ts";
-import type { StorageDriver } from "../storage-driver.ts";
+import type { NamesPage, StorageDriver } from "../storage-driver.ts";
 import type { Page, PageRequest } from "./page.ts";
 import { repositoriesPath, repositoryPath } from "./paths.ts";
-import { isRepositoryThere, type RepositoryPart } from "./repository.ts";
+import { isRepositoryThere, type RepositoryPart, repositoryParts } from "./repository.ts";
 
 const fewest = 128;
+/** How many repositories are looked into at once: at first, and when many are read. */
+const fewestAtOnce = 8;
+const mostAtOnce = 32;
 
 export type WalkCall = Call & { having?: readonly RepositoryPart[] };
 
@@ -44,29 +47,63 @@ export function catalogOn(storage: StorageDriver): Catalog {
     parent: string,
     last: readonly string[],
     call: WalkCall,
+    known?: readonly string[],
   ): AsyncGenerator<string> {
     const [first, ...rest] = last;
-    for await (const child of childrenOf(parent, first, call)) {
-      const name = parent === "" ? child : `${parent}/${child}`;
-      const isPassed = child === first && rest.length > 0;
-      if (!isPassed && (await isRepositoryThere(storage, name, call))) yield name;
-      yield* repositoriesBelow(name, child === first ? rest : [], call);
+    for await (const children of childrenOf(parent, first, call, known)) {
+      const names = children.map((child) => (parent === "" ? child : `${parent}/${child}`));
+      const isPassed = children.map((child) => child === first && rest.length > 0);
+      const looks = names.map((name, at) => (isPassed[at] ? undefined : namesIn(name, call)));
+      for (const look of looks) look?.catch(() => {}); // told when it is its turn
+      for (const [at, name] of names.entries()) {
+        const inside = await looks[at];
+        if (inside && (await isThere(name, inside, call))) yield name;
+        yield* repositoriesBelow(name, isPassed[at] ? rest : [], call, inside);
+      }
     }
   }
 
-  /** From `first` on, which need not be there. What is asked for at once grows: few read them all. */
+  /**
+   * A few at a time, which are looked into side by side, from `first` on, which need not be there.
+   * What is asked for at once grows: few read them all.
+   */
   async function* childrenOf(
     parent: string,
     first: string | undefined,
     call: Call,
-  ): AsyncGenerator<string> {
-    const path = parent === "" ? repositoriesPath : repositoryPath(parent);
-    if (first !== undefined && isRepository(first)) yield first;
+    known: readonly string[] | undefined,
+  ): AsyncGenerator<string[]> {
+    if (first !== undefined && isRepository(first)) yield [first];
+    let most = fewestAtOnce;
     for (let after = first, count = fewest; ; count *= 8) {
-      const names = await storage.names(path, { ...call, after, count });
-      for (const name of names) if (isRepository(name)) yield name;
+      const isKnown = known !== undefined && after === undefined;
+      const names = isKnown ? known : await namesIn(parent, { ...call, after, count });
+      const children = names.filter(isRepository);
+      while (children.length > 0) {
+        yield children.splice(0, most);
+        most = Math.min(2 * most, mostAtOnce);
+      }
       if (names.length < count) return;
       after = names.at(-1);
     }
+  }
+
+  function namesIn(
+    parent: string,
+    { after, count = fewest, ...call }: Call & Partial<NamesPage>,
+  ): Promise<string[]> {
+    const path = parent === "" ? repositoriesPath : repositoryPath(parent);
+    return storage.names(path, { ...call, after, count });
+  }
+
+  /** Most often the first names inside say it. */
+  async function isThere(
+    name: string,
+    inside: readonly string[],
+    call: WalkCall,
+  ): Promise<boolean> {
+    const { having = repositoryParts } = call;
+    if (having.some((part) => inside.includes(part))) return true;
+    return inside.length === fewest && (await isRepositoryThere(storage, name, call));
   }
 }

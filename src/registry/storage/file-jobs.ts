@@ -44,7 +44,7 @@ export interface Afterwards {
  */
 export function fileJobsOn({ isKept }: FileSystem) {
   const made = new MadeDirectories(isKept ? undefined : (directory) => syncIfThere([directory]));
-  const indexes = new NameIndexes(isListed);
+  const indexes = new NameIndexes(isListed, { isHere: isKept });
 
   return {
     /** Puts files in their places, for good. An error says by `at` which of them it is about. */

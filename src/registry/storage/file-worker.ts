@@ -1,14 +1,20 @@
 import { nextTick } from "node:process";
 import { Worker } from "node:worker_threads";
-import { type FileJobs, type FileSystem, fileJobsOn } from "./file-jobs.ts";
+import type { FileJobs, FileSystem } from "./file-jobs.ts";
 import type { Job, JobEnd } from "./file-thread.ts";
 
 type Name = keyof FileJobs;
 type Given<Which extends Name> = Parameters<FileJobs[Which]>;
 type Result<Which extends Name> = Awaited<ReturnType<FileJobs[Which]>>;
-type Waiting = { resolve(result: never): void; reject(error: unknown): void };
 
-/** Does the jobs of `fileJobsOn` on a thread of its own. */
+interface Asked {
+  name: Name;
+  given: unknown[];
+  resolve(result: never): void;
+  reject(error: unknown): void;
+}
+
+/** Does the jobs of `fileJobsOn` on threads of its own. */
 export interface FileWorker {
   run<Which extends Name>(name: Which, ...given: Given<Which>): Promise<Result<Which>>;
   /** Without telling how it ends; together with what is asked for next, which mostly is soon. */
@@ -19,14 +25,17 @@ export interface FileWorker {
 const latestMs = 20;
 const isBuilt = import.meta.url.endsWith(".js");
 
-/** The thread starts with the first job, and again with the next one if it should break. */
+/**
+ * A second thread is for what comes while the first is at work: a directory that is made may wait for
+ * the disk, and everybody with it. What is remembered of directories is of one thread, so listings go
+ * to the first, and all does where the file system does not see to what leads to a file.
+ */
 export function openFileWorker(fileSystem: FileSystem): FileWorker {
   if (!isBuilt) return doneAtOnce(fileSystem);
-  const waiting = new Map<number, Waiting>();
-  let worker: Worker | undefined;
-  let unsent: Job[] = [];
+  const threads = Array.from({ length: fileSystem.isKept ? 2 : 1 }, () => openThread(fileSystem));
+  const [first] = threads;
+  let unsent: Asked[] = [];
   let isSending = false;
-  let lastId = 0;
 
   return {
     run(name, ...given) {
@@ -41,25 +50,50 @@ export function openFileWorker(fileSystem: FileSystem): FileWorker {
     },
 
     async close() {
-      await worker?.terminate();
+      await Promise.all(threads.map((thread) => thread.close()));
     },
   };
 
   function asked(name: Name, given: unknown[]): Promise<never> {
-    const id = ++lastId;
-    unsent.push({ id, name, given });
-    return new Promise<never>((resolve, reject) => waiting.set(id, { resolve, reject }));
+    return new Promise<never>((resolve, reject) => unsent.push({ name, given, resolve, reject }));
   }
 
   /** What is asked for at once, in one message. */
   function send(): void {
     isSending = false;
     if (unsent.length === 0) return;
-    worker ??= start();
-    worker.ref();
-    worker.postMessage(unsent);
+    const isForFirst = unsent.some(({ name }) => name === "names");
+    const free = threads.find((thread) => thread.busy() === 0);
+    const least = threads.toSorted((one, other) => one.busy() - other.busy())[0];
+    ((isForFirst ? first : undefined) ?? free ?? least)?.send(unsent);
     unsent = [];
   }
+}
+
+/** The thread starts with the first job, and again with the next one if it should break. */
+function openThread(fileSystem: FileSystem) {
+  const waiting = new Map<number, Asked>();
+  let worker: Worker | undefined;
+  let lastId = 0;
+
+  return {
+    busy: () => waiting.size,
+
+    send(asked: readonly Asked[]): void {
+      const jobs: Job[] = [];
+      for (const one of asked) {
+        waiting.set(++lastId, one);
+        jobs.push({ id: lastId, name: one.name, given: one.given });
+      }
+      worker ??= start();
+      worker.ref();
+      worker.postMessage(jobs);
+    },
+
+    async close(): Promise<void> {
+      await worker?.terminate();
+    },
+  };
 
   function start(): Worker {
     const started = new Worker(new URL("./file-thread.js", import.meta.url), {
@@ -91,9 +125,9 @@ export function openFileWorker(fileSystem: FileSystem): FileWorker {
 
 /** Sources that are run unbuilt, as in tests, are none that every Node could load in a thread. */
 function doneAtOnce(fileSystem: FileSystem): FileWorker {
-  const jobs = fileJobsOn(fileSystem);
+  const loaded = import("./file-jobs.ts").then(({ fileJobsOn }) => fileJobsOn(fileSystem));
   const done = async (name: Name, given: unknown[]) => {
-    const work = jobs[name] as (...given: unknown[]) => never;
+    const work = (await loaded)[name] as (...given: unknown[]) => never;
     return await work(...given);
   };
   return {

@@ -1,6 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
 import type { StorageDriver } from "../storage-driver.ts";
-import { openBlockingStorage } from "./blocking-filesystem.ts";
 import type { BreakOptions } from "./breaks.ts";
 import { checkFilesystemStorage, FilesystemOptions, openFilesystemStorage } from "./filesystem.ts";
 import { InmemoryOptions, openInmemoryStorage } from "./inmemory.ts";
@@ -19,7 +18,10 @@ export async function openStorage(
   { access, clock, breaks }: { access: "read" | "write"; clock: Clock; breaks?: BreakOptions },
 ): Promise<StorageDriver> {
   if (choice.driver === "inmemory") return openInmemoryStorage(() => clock.now());
-  if (breaks) return await openBlockingStorage(choice.options, { access, breaks });
+  if (breaks) {
+    const { openBlockingStorage } = await import("./blocking-filesystem.ts");
+    return await openBlockingStorage(choice.options, { access, breaks });
+  }
   return await openFilesystemStorage(choice.options, { access });
 }
 

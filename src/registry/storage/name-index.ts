@@ -1,5 +1,6 @@
-import { opendir, stat } from "node:fs/promises";
-import { isMissing } from "./file-steps.ts";
+import { type BigIntStats, type Dirent, statSync } from "node:fs";
+import { opendir, readdir } from "node:fs/promises";
+import { ifThere } from "./file-steps.ts";
 import { leadsBack } from "./leads-back.ts";
 
 /** What a directory's names are compared by: which it is, and when it was last changed. */
@@ -8,6 +9,8 @@ interface Stamp {
   file: bigint;
   modified: bigint;
   changed: bigint;
+  /** Of the directory itself: how much there is to read, more or less. */
+  size: bigint;
 }
 
 interface Index {
@@ -17,8 +20,12 @@ interface Index {
 }
 
 const mostBytes = 16 * 1024 ** 2;
+/** A few hundred thousand names. */
+const mostDirectoryBytes = 8n * 1024n ** 2n;
 /** A change within this time of another one may leave the stamp as it is, on some file systems. */
 const settledMs = 2_500;
+/** On those that tell the time more exactly than by the second, and by this machine's clock. */
+const settledHereMs = 100;
 const newline = 0x0a;
 
 /**
@@ -28,12 +35,18 @@ const newline = 0x0a;
  */
 export class NameIndexes {
   readonly #isListed: (name: string) => boolean;
+  readonly #isHere: boolean;
   readonly #now: () => number;
   readonly #kept = new Map<string, Index>();
   #keptBytes = 0;
 
-  constructor(isListed: (name: string) => boolean, now: () => number = Date.now) {
+  /** @param isHere whether this is a file system of this machine, by whose clock it tells the time */
+  constructor(
+    isListed: (name: string) => boolean,
+    { isHere, now = Date.now }: { isHere: boolean; now?: () => number },
+  ) {
     this.#isListed = isListed;
+    this.#isHere = isHere;
     this.#now = now;
   }
 
@@ -43,31 +56,36 @@ export class NameIndexes {
     { after, count }: { after: string | undefined; count: number },
   ): Promise<string[] | undefined> {
     const nowMs = this.#now();
-    const stamp = await stampOf(directory);
+    const stamp = stampOf(directory);
     if (stamp === undefined) return [];
     const known = this.#kept.get(directory);
     if (known !== undefined) this.#forget(directory, known);
     const index = known && isSame(known.stamp, stamp) ? known : await this.#read(directory, stamp);
     if (index === undefined) return undefined;
-    if (nowMs - Number(stamp.changed / 1_000_000n) > settledMs) {
-      this.#keep(directory, index);
-    }
+    if (this.#isSettled(stamp, nowMs)) this.#keep(directory, index);
     return namesAfter(index.names, after, count);
+  }
+
+  #isSettled({ changed }: Stamp, nowMs: number): boolean {
+    const isExact = this.#isHere && changed % 1_000_000_000n !== 0n;
+    return nowMs - Number(changed / 1_000_000n) > (isExact ? settledHereMs : settledMs);
   }
 
   async #read(directory: string, stamp: Stamp): Promise<Index | undefined> {
     const names: string[] = [];
     let bytes = 0;
-    for await (const entry of await opendir(directory, { bufferSize: 4096 })) {
-      const { name } = entry;
-      if (!this.#isListed(name) || name.includes("\n")) continue;
-      if (entry.isSymbolicLink() && leadsBack(directory, name)) continue;
-      names.push(name);
-      bytes += name.length + 1;
+    for await (const entries of entriesOf(directory, stamp)) {
+      for (const entry of entries) {
+        const { name } = entry;
+        if (!this.#isListed(name) || name.includes("\n")) continue;
+        if (entry.isSymbolicLink() && leadsBack(directory, name)) continue;
+        names.push(name);
+        bytes += name.length + 1;
+      }
       if (bytes > mostBytes) return undefined;
     }
-    names.sort((one, other) => (one < other ? -1 : 1));
-    return { stamp, names: Buffer.from(names.map((name) => `${name}\n`).join("")) };
+    sort(names);
+    return { stamp, names: Buffer.from(names.length === 0 ? "" : `${names.join("\n")}\n`) };
   }
 
   #keep(directory: string, index: Index): void {
@@ -88,14 +106,23 @@ export class NameIndexes {
   }
 }
 
-async function stampOf(directory: string): Promise<Stamp | undefined> {
-  try {
-    const { dev, ino, mtimeNs, ctimeNs } = await stat(directory, { bigint: true });
-    return { device: dev, file: ino, modified: mtimeNs, changed: ctimeNs };
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
+/** Blocks, as whoever reads pages is on a thread that does: that takes a tenth of the time. */
+function stampOf(directory: string): Stamp | undefined {
+  const found: BigIntStats | undefined = ifThere(() => statSync(directory, { bigint: true }));
+  if (found === undefined) return undefined;
+  const { dev, ino, mtimeNs, ctimeNs, size } = found;
+  return { device: dev, file: ino, modified: mtimeNs, changed: ctimeNs, size };
+}
+
+/** All at once, which takes a third of the time and comes sorted, where they are not too many. */
+async function* entriesOf(directory: string, { size }: Stamp): AsyncGenerator<Dirent[]> {
+  if (size <= mostDirectoryBytes) yield await readdir(directory, { withFileTypes: true });
+  else for await (const entry of await opendir(directory, { bufferSize: 4096 })) yield [entry];
+}
+
+function sort(names: string[]): void {
+  const isSorted = names.every((name, at) => at === 0 || (names[at - 1] ?? "") < name);
+  if (!isSorted) names.sort((one, other) => (one < other ? -1 : 1));
 }
 
 function isSame(one: Stamp, other: Stamp): boolean {

@@ -7,6 +7,7 @@ import {
   readOtlpConnection,
 } from "../../base/otlp-connection.ts";
 import { type Sampler, samplerFor } from "./sampler.ts";
+import { areTracesAskedFor } from "./traces-asked-for.ts";
 
 export interface TracingOptions extends OtlpConnection {
   /** The whole URL that spans are posted to. */
@@ -30,7 +31,7 @@ const defaultEndpoint = "http://localhost:4318";
 export async function readTracingOptions(
   environment: Environment,
 ): Promise<TracingOptions | undefined> {
-  if (!isAskedFor(environment)) return undefined;
+  if (!areTracesAskedFor(environment)) return undefined;
   const setting = otlpSettingsFor("TRACES", environment);
   const { url, option } = placeIn(environment);
   return {
@@ -42,19 +43,6 @@ export async function readTracingOptions(
     resource: resourceIn(environment),
     ...(await readOtlpConnection(url, setting, environment)),
   };
-}
-
-function isAskedFor(environment: Environment): boolean {
-  if (environment.OTEL_SDK_DISABLED?.toLowerCase() === "true") return false;
-  const exporter = environment.OTEL_TRACES_EXPORTER?.trim() ?? "";
-  if (exporter === "none") return false;
-  if (exporter !== "" && exporter !== "otlp") {
-    throw new ConfigError(`OTEL_TRACES_EXPORTER: this registry has no such exporter: ${exporter}`, {
-      hint: "write otlp, or none",
-    });
-  }
-  const { OTEL_EXPORTER_OTLP_ENDPOINT: all, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: own } = environment;
-  return exporter === "otlp" || Boolean(own || all);
 }
 
 /** The URL for traces is taken as it is; to the one for everything, their path is added. */
