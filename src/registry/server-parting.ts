@@ -13,6 +13,8 @@ const statusByCode: Record<string, number> = {
   ERR_HTTP_REQUEST_TIMEOUT: 408,
 };
 const lingerMs = 5_000;
+/** Requests behind a last answer, which nobody answers: each is kept until the connection ends. */
+const mostBehind = 100;
 
 /**
  * Lets the last answer of a connection of HTTP/1 arrive. Node destroys the socket behind it; where the
@@ -29,8 +31,10 @@ export function partInOrder(
   const refused = new WeakSet<Duplex>();
   server.on("request", (request, response) => {
     const open = answers.get(request.socket);
-    open?.add(response);
-    response.once("close", () => open?.delete(response));
+    if (open === undefined) return;
+    open.add(response);
+    response.once("close", () => open.delete(response));
+    if (request.socket.writableEnded && open.size > mostBehind) request.socket.destroy();
   });
   server.on("clientError", (error, socket) => {
     if (refused.has(socket)) return; // the parser says so again for all that still comes

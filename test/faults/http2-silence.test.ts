@@ -20,7 +20,7 @@ it.each([
   await once(client, "data");
   client.destroy();
 
-  await expect.poll(() => sessions.size).toBe(0);
+  await expect.poll(() => sessions.size, { timeout: 30_000 }).toBe(0);
 });
 
 it("keeps a client that has nothing to say, but answers", async () => {

@@ -105,7 +105,8 @@ export function decideRollback(
   now: Date,
 ): Decided & { tag: string } {
   const { active, lastGood, releases } = state;
-  const known = releases.map((release) => release.tag).filter((tag) => tag !== active?.tag);
+  const unfit = [active, ...(state.quarantined ?? [])].map((release) => release?.tag);
+  const known = releases.map(({ tag }) => tag).filter((tag) => !unfit.includes(tag));
   const choices = known.length > 0 ? `choose from: ${known.join(", ")}` : "deploy one first";
   if (named === undefined && active && pinAt(state, now)?.tag === active.tag) {
     throw new ControlError("REFUSED", `${active.tag} is pinned, so it is not said where to go`, {
