@@ -128,14 +128,14 @@ it("collects garbage when it is asked to, and tells what came of it", async () =
     const dry = await collected(address, { dryRun: true });
     expect(dry).toMatchObject({ status: "ended", dryRun: true, repositories: 1, itemsLeftOut: 0 });
     expect(dry.items.map(({ kind }) => kind)).toContain("layer link");
-  });
+  }, patience);
   expect((await fetch(orphan)).status).toBe(200);
 
   await vi.waitFor(async () => {
     const wet = await collected(address, {});
     expect(wet).toMatchObject({ status: "ended", dryRun: false, actor: null, problem: null });
     expect((await fetch(orphan)).status).toBe(404);
-  });
+  }, patience);
 
   expect((await fetch(`${address}/v2/team/app/manifests/v1`)).status).toBe(200);
 });
@@ -179,8 +179,11 @@ async function collected(address: string, wish: object) {
     expect(state.status).not.toBe("running");
     expect(await (await fetch(`${address}${collections}/current`)).json()).toEqual(state);
     return state;
-  });
+  }, patience);
 }
+
+/** What a collection needs is loaded with the first one. */
+const patience = { timeout: 30_000 };
 
 interface Collected {
   status: string;

@@ -1,5 +1,4 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import {
   createSecureContext,
   type SecureContextOptions,
@@ -10,6 +9,7 @@ import {
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/logger.ts";
+import { readSettingsFile } from "../base/settings-file.ts";
 import { type CipherSuite, cipherSuites, type FileTls, type Tls } from "./config-tls.ts";
 import { stampOf } from "./file-stamp.ts";
 import { RegistryError } from "./server-listen.ts";
@@ -72,7 +72,7 @@ export async function readContext(tls: Tls): Promise<SecureContextOptions> {
 
 async function read(key: "certificate" | "key" | "clientcas", path: string): Promise<Buffer> {
   try {
-    return await readFile(path);
+    return await readSettingsFile(path);
   } catch (error) {
     const message = `http.tls.${key}: ${path} cannot be read: ${messageOf(error)}`;
     const hint = "name a file in PEM that the registry may read";

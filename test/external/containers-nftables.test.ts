@@ -134,8 +134,12 @@ describe("an app of containers that the kernel carries the traffic to", {
 });
 
 async function laid(bed: ContainerBed<ContainerEngine>): Promise<ContainerStage> {
-  const stage = await bed.stage();
-  onTestFinished(() => askNft(["-f", "-"], { signal }, removalOf(tableOf(stage))).then(() => {}));
+  let stage: ContainerStage | undefined;
+  // Before the stage has anything to end: what is kept last runs first, and an agent puts rules back.
+  onTestFinished(async () => {
+    if (stage) await askNft(["-f", "-"], { signal }, removalOf(tableOf(stage)));
+  });
+  stage = await bed.stage();
   return stage;
 }
 

@@ -1,60 +1,47 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, expect, it } from "vitest";
 import { digestOf } from "../../src/oci/digest.ts";
-import { describeWith } from "../component.ts";
 import { serveRegistry } from "./served-registry.ts";
+import { describeOnSmallDisk } from "./small-disk.ts";
 import { walkStorage } from "./storage-walk.ts";
 
 const large = randomBytes(12 * 1024 ** 2);
 const small = randomBytes(1024 ** 2);
 
-describe.skipIf(process.getuid?.() !== 0)("as root", () => {
-  describeWith("mount", "umount")("the image registry on a disk of 16 MiB", () => {
-    let disk = "";
-    beforeEach(async () => {
-      disk = await mkdtemp(join(tmpdir(), "dewy-disk-"));
-      execFileSync("mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", disk]);
-    });
-    afterEach(async () => {
-      execFileSync("umount", ["--lazy", disk]); // the registry, which ends later, holds it
-      await rm(disk, { recursive: true });
-    });
+describeOnSmallDisk("the image registry on a disk of 16 MiB", (place) => {
+  let disk = "";
+  beforeEach(() => {
+    disk = place();
+  });
 
-    it.each([
-      ["in one request", pushAtOnce],
-      ["in chunks", pushInChunks],
-    ])(
-      "says that it is full to a blob %s, keeps nothing of it, and goes on",
-      async (_way, push) => {
-        const { address } = await serveRegistry(disk);
-        const repository = `${address}/v2/a`;
-        expect(await push(repository, large)).toBe(201);
+  it.each([
+    ["in one request", pushAtOnce],
+    ["in chunks", pushInChunks],
+  ])("says that it is full to a blob %s, keeps nothing of it, and goes on", async (_way, push) => {
+    const { address } = await serveRegistry(disk);
+    const repository = `${address}/v2/a`;
+    expect(await push(repository, large)).toBe(201);
 
-        expect(await push(repository, Buffer.concat([large, small]))).toBe(507);
+    expect(await push(repository, Buffer.concat([large, small]))).toBe(507);
 
-        expect(await push(repository, small)).toBe(201);
-        const read = await fetch(`${repository}/blobs/${digestOf(large)}`);
-        expect(large.equals(Buffer.from(await read.arrayBuffer()))).toBe(true);
-        expect((await walkStorage(disk)).faults).toEqual([]);
-      },
-    );
+    expect(await push(repository, small)).toBe(201);
+    const read = await fetch(`${repository}/blobs/${digestOf(large)}`);
+    expect(large.equals(Buffer.from(await read.arrayBuffer()))).toBe(true);
+    expect((await walkStorage(disk)).faults).toEqual([]);
+  });
 
-    it("says that it may not write, and writes again once it may", async () => {
-      const { address } = await serveRegistry(disk);
-      const repository = `${address}/v2/a`;
-      expect(await pushAtOnce(repository, large)).toBe(201);
-      execFileSync("mount", ["-o", "remount,ro", disk]);
+  it("says that it may not write, and writes again once it may", async () => {
+    const { address } = await serveRegistry(disk);
+    const repository = `${address}/v2/a`;
+    expect(await pushAtOnce(repository, large)).toBe(201);
+    execFileSync("mount", ["-o", "remount,ro", disk]);
 
-      expect(await pushAtOnce(repository, small)).toBe(503);
-      expect((await fetch(`${repository}/blobs/${digestOf(large)}`)).status).toBe(200);
+    expect(await pushAtOnce(repository, small)).toBe(503);
+    expect((await fetch(`${repository}/blobs/${digestOf(large)}`)).status).toBe(200);
 
-      execFileSync("mount", ["-o", "remount,rw", disk]);
-      expect(await pushAtOnce(repository, small)).toBe(201);
-    });
+    execFileSync("mount", ["-o", "remount,rw", disk]);
+    expect(await pushAtOnce(repository, small)).toBe(201);
   });
 });
 

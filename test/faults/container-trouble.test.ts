@@ -36,14 +36,13 @@ describe("a rollout", { timeout: 300_000 }, () => {
         (await pushBusybox(client, { repository, tag })).manifest;
       const images = { ...bed.images, host: way.host, publish };
       const stage = await openContainerStage(bed.engine, images);
-      const agent = await stage.deployed();
+      await stage.deployed();
       const load = stage.load();
 
       way.breakAfter(400_000);
       await stage.publish("v1.1.0");
       await until("it breaks off", async () => way.isBroken(), 60_000);
-      await failed(agent, "v1.1.0");
-      way.mend();
+      way.mend(); // soon: the engine tries again by itself, for more than a minute
 
       await stage.committed("v1.1.0");
       await stage.runs("v1.1.0", 2);

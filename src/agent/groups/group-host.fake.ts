@@ -70,6 +70,11 @@ export async function openGroupHost(changed: Partial<AppOptions> = {}) {
           return known.find((one) => directory && one.directory?.endsWith(directory))?.tag;
         }),
       ),
+    /** Those whose start from a release was committed. */
+    inService: (tag: string) =>
+      host.logger.lines
+        .filter(({ message, fields }) => message === "Start server" && fields.tag === tag)
+        .map(({ fields }) => fields.app),
     crash: (name: string) => writeFile(join(root, name, "crash"), ""),
     uncrash: (name: string) => rm(join(root, name, "crash"), { force: true }),
     start: () => startApps(apps, host.logger),

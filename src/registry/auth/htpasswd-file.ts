@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readFile, stat } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { createFileWhole } from "../../base/atomic-file.ts";
 import type { Call } from "../../base/call.ts";
 import { messageOf, systemCodeOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { checkMayWrite } from "../../base/may-write.ts";
+import { readSettingsFile } from "../../base/settings-file.ts";
 import { AuthError } from "./authenticator.ts";
 import type { Bcrypt } from "./bcrypt.ts";
 
@@ -65,7 +66,7 @@ export async function readPasswordFile(path: string): Promise<PasswordFile> {
   try {
     const { size } = await stat(path);
     if (size > maximumFileBytes) throw new Error(`it has ${size} bytes`);
-    return parsePasswordFile(await readFile(path, "utf8"));
+    return parsePasswordFile((await readSettingsFile(path)).toString());
   } catch (error) {
     const message = `the htpasswd file ${path} cannot be read: ${messageOf(error)}`;
     const hint = "put it back, readable for the registry; nobody can log in until then";

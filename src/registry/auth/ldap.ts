@@ -1,10 +1,10 @@
-import { readFile } from "node:fs/promises";
 import { orAborted } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Environment } from "../../base/environment.ts";
 import { messageOf } from "../../base/errors.ts";
 import { type Logger, silentLogger } from "../../base/logger.ts";
 import { Secret } from "../../base/secret.ts";
+import { readSettingsFile } from "../../base/settings-file.ts";
 import { type Account, type Accounts, refused } from "./accounts.ts";
 import { AuthError, unlimitedGrant } from "./authenticator.ts";
 import type { AccountParts } from "./htpasswd.ts";
@@ -116,7 +116,7 @@ function passwordReader({ bindpassword, bindpasswordfile: path }: LdapOptions) {
   return async (): Promise<Secret | undefined> => {
     if (path === undefined) return bindpassword;
     try {
-      const text = (await readFile(path, "utf8")).replace(/\r?\n$/, "");
+      const text = (await readSettingsFile(path)).toString().replace(/\r?\n$/, "");
       if (text === "") throw new Error("it is empty");
       return new Secret(text);
     } catch (error) {

@@ -1,10 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import * as v from "valibot";
 import { createFileWhole, giveTo, syncDirectory } from "../../base/atomic-file.ts";
 import { DewyError, messageOf, systemCodeOf } from "../../base/errors.ts";
 import { Secret } from "../../base/secret.ts";
+import { readSettingsFile } from "../../base/settings-file.ts";
 import { RepositoryGlob } from "../repository-glob.ts";
 import { RuleAction } from "./access-rules.ts";
 
@@ -74,7 +75,7 @@ async function filesIn(directory: string): Promise<string[]> {
 async function readRobot(path: string): Promise<Robot> {
   const { size } = await stat(path);
   if (size > maximumFileBytes) throw new Error(`it has ${size} bytes`);
-  const text = await readFile(path, "utf8");
+  const text = (await readSettingsFile(path)).toString();
   const result = v.safeParse(RobotRecord, parsedOr(text));
   if (!result.success) throw new Error("it is not the record of a robot");
   return result.output;

@@ -4,13 +4,14 @@ import {
   generateKeyPairSync,
   type KeyObject,
 } from "node:crypto";
-import { mkdir, readFile, stat } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { createFileWhole } from "../../base/atomic-file.ts";
 import type { Clock } from "../../base/clock.ts";
 import { messageOf, systemCodeOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { checkMayWrite } from "../../base/may-write.ts";
+import { readSettingsFile } from "../../base/settings-file.ts";
 import { AuthError } from "./authenticator.ts";
 import { type RereadFile, rereadFile } from "./reread-file.ts";
 import { namesOf, type TokenKeys } from "./token-keys.ts";
@@ -80,7 +81,7 @@ async function readKey(path: string, logger: Logger): Promise<SigningKey> {
       const hint = `chmod 600 ${path}`;
       logger.warn("everybody on this machine can read the key that signs tokens", { path, hint });
     }
-    return signingKeyOf(await readFile(path, "utf8"));
+    return signingKeyOf((await readSettingsFile(path)).toString());
   } catch (error) {
     const message = `the key ${path} cannot be used: ${messageOf(error)}`;
     throw new AuthError("UNAVAILABLE", message, { cause: error, hint: repair });

@@ -6,9 +6,9 @@ import {
   type KeyObject,
   type X509Certificate,
 } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import * as v from "valibot";
 import { messageOf } from "../../base/errors.ts";
+import { readSettingsFile } from "../../base/settings-file.ts";
 import { AuthError } from "./authenticator.ts";
 import { certificatesIn } from "./certificate-chain.ts";
 
@@ -122,7 +122,7 @@ async function readAs<Content>(
 ): Promise<Content | undefined> {
   if (path === undefined) return undefined;
   try {
-    return parse(await readFile(path, "utf8"));
+    return parse((await readSettingsFile(path)).toString());
   } catch (error) {
     const message = `the keys in ${path} cannot be used: ${messageOf(error)}`;
     const hint = `make it ${what}, readable for the registry`;

@@ -57,8 +57,8 @@ export async function collectGarbage(
   call: Call,
 ): Promise<GarbageTotals> {
   if (options.dryRun) return new Collection(storage, options).preview(call);
-  return withRunLock(storage, options.clock, call, () =>
-    new Collection(storage, options).run(call),
+  return withRunLock(storage, options.clock, call, (noted) =>
+    new Collection(noted, options).run(call),
   );
 }
 

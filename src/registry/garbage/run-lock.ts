@@ -4,8 +4,9 @@ import * as v from "valibot";
 import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import { identityOf } from "../../base/process-identity.ts";
-import { type StorageDriver, StorageError, type StoragePath } from "../storage-driver.ts";
+import type { StorageDriver, StoragePath } from "../storage-driver.ts";
 import { GarbageError } from "./garbage-error.ts";
+import { isFull, notesAside } from "./notes-aside.ts";
 import { garbagePath } from "./run-record.ts";
 
 const lockPath: StoragePath = `${garbagePath}/lock`;
@@ -26,7 +27,8 @@ type Holder = v.InferOutput<typeof Holder>;
 
 /**
  * Lets one collection at a time work on a storage, of all processes. Two that began in the same
- * instant would only do some work twice: what keeps blobs safe are leases, not this lock.
+ * instant would only do some work twice: what keeps blobs safe are leases, not this lock. `work` gets
+ * a storage that has room for notes though the disk is full.
  *
  * @throws {GarbageError} `BUSY`
  */
@@ -34,7 +36,7 @@ export async function withRunLock<Result>(
   storage: StorageDriver,
   clock: Clock,
   call: Call,
-  work: () => Promise<Result>,
+  work: (storage: StorageDriver) => Promise<Result>,
 ): Promise<Result> {
   const other = await holderOf(storage, clock, call);
   if (other !== undefined) throw busy(other);
@@ -44,17 +46,18 @@ export async function withRunLock<Result>(
     ...{ token: randomUUID(), host: hostname(), pid },
     ...(identity === undefined ? {} : { identity }),
   };
-  await writeWithReserve(storage, Buffer.from(JSON.stringify(own)), call);
+  const noted = await notesAside(storage, clock);
+  await writeWithReserve(storage, noted, Buffer.from(JSON.stringify(own)), call);
   const stop = new AbortController();
   const beating = beat(storage, clock, stop.signal);
   try {
-    return await work();
+    return await work(noted);
   } finally {
     stop.abort();
     await beating;
     const { signal } = new AbortController(); // also when the call was aborted
-    const holder = await readHolder(storage, { signal });
-    if (holder?.token === own.token) await storage.discard(lockPath, { signal });
+    const holder = await readHolder(noted, { signal });
+    if (holder?.token === own.token) await noted.discard(lockPath, { signal });
     await writeReserve(storage, { signal }).catch(() => {});
   }
 }
@@ -73,14 +76,18 @@ async function writeReserve(storage: StorageDriver, call: Call): Promise<void> {
 }
 
 /** A full disk is what collections are for; but each needs a little room for its own notes. */
-async function writeWithReserve(storage: StorageDriver, lock: Buffer, call: Call): Promise<void> {
+async function writeWithReserve(
+  storage: StorageDriver,
+  noted: StorageDriver,
+  lock: Buffer,
+  call: Call,
+): Promise<void> {
   try {
     await storage.write(lockPath, lock, call);
   } catch (error) {
-    const isFull = error instanceof StorageError && error.code === "NO_SPACE";
-    if (!isFull || (await storage.stat(reservePath, call)) === undefined) throw error;
+    if (!isFull(error)) throw error;
     await storage.discard(reservePath, call);
-    await storage.write(lockPath, lock, call);
+    await noted.write(lockPath, lock, call);
   }
 }
 
