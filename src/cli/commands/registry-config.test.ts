@@ -142,7 +142,7 @@ it("refuses a storage directory that a file stands in the way of", async () => {
 
   expect(status).toBe(2);
   expect(noted.join()).toMatch(
-    /REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: storage.filesystem.rootdirectory: .*ENOTDIR/,
+    /REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: storage.filesystem.rootdirectory: .*ENOTDIR.*: move the file/,
   );
 });
 

@@ -45,3 +45,21 @@ export function isAbsence(failure: unknown): boolean {
   if (!(failure instanceof StorageError)) return false;
   return failure.code === "NOT_FOUND" || wrongKinds.includes(systemCodeOf(failure.cause) ?? "");
 }
+
+/** Of the directory in which all is stored. */
+export function unusable(directory: string, mode: "read" | "write", error: unknown): StorageError {
+  const code = systemCodeOf(error) ?? "unknown";
+  const failure = failureAt("/", error);
+  return new StorageError(
+    failure instanceof StorageError && failure.code === "READ_ONLY" ? "READ_ONLY" : "UNAVAILABLE",
+    `the storage directory ${directory} cannot be used: ${code}`,
+    { cause: error, hint: hintFor(code, mode) },
+  );
+}
+
+function hintFor(code: string, mode: "read" | "write"): string {
+  if (code === "EROFS") return "set storage.maintenance.readonly.enabled: true";
+  const isFile = ["EEXIST", "ENOTDIR"].includes(code);
+  const how = isFile ? "move the file in its way" : `give this user the right to ${mode} it`;
+  return `${how}, or set storage.filesystem.rootdirectory`;
+}

@@ -21,7 +21,7 @@ import {
   StorageError,
   type StoragePath,
 } from "../storage-driver.ts";
-import { failureAt, isAbsence } from "./file-failure.ts";
+import { failureAt, isAbsence, unusable } from "./file-failure.ts";
 import { type FailureOfOne, isListed } from "./file-steps.ts";
 import { chunksOf, ReadBuffers, readUpTo, writeGathered } from "./file-stream.ts";
 import { keepsWhatLeadsTo } from "./file-system.ts";
@@ -230,20 +230,6 @@ export async function checkFilesystemStorage(
   await checkMayWrite(rootdirectory).catch((error: unknown) => {
     throw unusable(rootdirectory, mode, error);
   });
-}
-
-function unusable(directory: string, mode: "read" | "write", error: unknown): StorageError {
-  const failure = failureAt("/", error);
-  return new StorageError(
-    failure instanceof StorageError && failure.code === "READ_ONLY" ? "READ_ONLY" : "UNAVAILABLE",
-    `the storage directory ${directory} cannot be used: ${systemCodeOf(error) ?? "unknown"}`,
-    { cause: error, hint: hintFor(error, mode) },
-  );
-}
-
-function hintFor(error: unknown, mode: "read" | "write"): string {
-  if (systemCodeOf(error) === "EROFS") return "set storage.maintenance.readonly.enabled: true";
-  return `give this user the right to ${mode} it, or set storage.filesystem.rootdirectory`;
 }
 
 /** With the directories they are in; `false` also where that is not possible, as if there is one. */
