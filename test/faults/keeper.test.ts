@@ -24,10 +24,13 @@ describe.skipIf(process.platform !== "linux")(
       const slow = ask(`${host.app}slow?seconds=8`, { timeoutMs: 60_000 });
       const halfClosing = askHalfClosing(`${host.app}slow?seconds=8`);
 
+      await until("the first app answers", async () => load.soFar.answers.size === 1);
       for (const signal of ["SIGTERM", "SIGKILL", "SIGTERM", "SIGKILL"] as const) {
+        const before = load.soFar.answers.size;
         agent.process.kill(signal);
         await ended(agent.process);
         agent = await host.started(newer);
+        await until("its app answers", async () => load.soFar.answers.size > before);
       }
 
       const { requests, failures, answers } = await load.stop();
@@ -51,12 +54,13 @@ describe.skipIf(process.platform !== "linux")(
         const now = await host.keepers();
         return agent.log().includes("another one") && now.length === 1 && now[0] !== first;
       });
+      await until("the first app answers", async () => load.soFar.answers.size === 1);
       await host.killed(agent);
       await host.started();
+      await until("the next app answers", async () => load.soFar.answers.size === 2);
 
-      const { failures, answers } = await load.stop();
+      const { failures } = await load.stop();
       expect(failures).toEqual([]);
-      expect(answers.size).toBe(2);
     });
 
     it("that are killed with their keeper leave the app serving, until the next one takes the port", async () => {
@@ -76,15 +80,16 @@ describe.skipIf(process.platform !== "linux")(
     it("are followed by one without a keeper as well, and the ports are let go of with it", async () => {
       const agent = await host.started();
       const load = startLoad({ url: host.app, keepAlive: 2, fresh: 2 });
+      await until("the first app answers", async () => load.soFar.answers.size === 1);
       await host.killed(agent);
 
       const last = await host.started(undefined, ["-i", "1", "-l", "info"]);
-      const { failures, answers } = await load.stop();
+      await until("the next app answers", async () => load.soFar.answers.size === 2);
+      const { failures } = await load.stop();
       await until("there is no keeper", async () => (await host.keepers()).length === 0);
       await last.stop();
 
       expect(failures).toEqual([]);
-      expect(answers.size).toBe(2);
       await expect(ask(host.app)).rejects.toThrow("ECONNREFUSED");
     });
 
