@@ -11,7 +11,7 @@ import { storedMediaType } from "./media-type.ts";
 import { blobDataPath, revisionLinkPath } from "./paths.ts";
 import { reliedOn } from "./relied-on.ts";
 import type { ActorCall } from "./tag-history.ts";
-import type { StoredTags } from "./tags.ts";
+import type { Tags } from "./tags.ts";
 
 /** Distribution's limit, and the least the specification asks for. */
 export const maximumManifestBytes = 4 * 1024 * 1024;
@@ -56,7 +56,7 @@ export interface Manifests {
 
 export interface ManifestParts {
   storage: StorageDriver;
-  tags: StoredTags;
+  tags: Tags;
   leases: Leases;
   /** Holds what the manifest relies on. Throws when the repository may not take this manifest. */
   check(repository: string, manifest: Manifest, call: Call): Promise<void>;
@@ -105,10 +105,8 @@ export function manifestsOn(parts: ManifestParts): Manifests {
         throw new OciError("DIGEST_INVALID", why, { detail: put.expected });
       }
       const pushed = { digest, manifest, bytes: put.bytes };
-      const left = put.tags.map((tag) => [tag, tags.leave(repository, tag, digest, call)] as const);
-      for (const [, before] of left) before.catch(() => {}); // whoever waits for it hears of it
       await link(repository, pushed, call);
-      if (left.length > 0) await tagAs(repository, new Map(left), pushed, call);
+      if (put.tags.length > 0) await tagAs(repository, put.tags, pushed, call);
       return { digest, manifest };
     },
 
@@ -164,7 +162,7 @@ export function manifestsOn(parts: ManifestParts): Manifests {
   /** Tags that would mean what is gone for good mean again what they meant before. */
   async function tagAs(
     repository: string,
-    leaving: ReadonlyMap<string, Promise<Digest | undefined>>,
+    names: readonly string[],
     pushed: Pushed,
     call: ActorCall,
   ): Promise<void> {
@@ -173,9 +171,8 @@ export function manifestsOn(parts: ManifestParts): Manifests {
     const touch = [...own, ...relied.paths];
     const before = new Map<string, Digest | undefined>();
     let isKept = false;
-    for (const [name, left] of leaving) {
-      const how = { ...call, touch, before: left };
-      const written = await tags.write(repository, name, pushed.digest, how);
+    for (const name of names) {
+      const written = await tags.write(repository, name, pushed.digest, { ...call, touch });
       before.set(name, written.before);
       const [data, link, ...sizes] = written.touched;
       isKept = data !== undefined && link !== undefined && relied.areThere(sizes);

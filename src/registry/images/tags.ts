@@ -14,24 +14,18 @@ export interface Tags {
   /** `undefined` when there is no such tag. */
   read(repository: string, tag: string, call: Call): Promise<Digest | undefined>;
   /** Resolves to what it meant before, and to the sizes of what was to be touched once it means this. */
-  write(repository: string, tag: string, digest: Digest, call: TagCall): Promise<TagWritten>;
+  write(
+    repository: string,
+    tag: string,
+    digest: Digest,
+    call: ActorCall & Pick<PlaceCall, "touch">,
+  ): Promise<TagWritten>;
   /** `false` when there was none. */
   delete(repository: string, tag: string, call: ActorCall): Promise<boolean>;
   /** In the order of their bytes. `undefined` when there is no such repository. */
   list(repository: string, page: PageRequest, call: Call): Promise<Page | undefined>;
   /** Every tag that means `digest`, in no order. */
   of(repository: string, digest: Digest, call: Call): AsyncIterable<string>;
-}
-
-/** For who sets tags together with what they are to mean. */
-export interface StoredTags extends Tags {
-  /** What it means, where that is about to be `digest` instead: the grace of that begins. */
-  leave(repository: string, tag: string, digest: Digest, call: Call): Promise<Digest | undefined>;
-}
-
-export interface TagCall extends ActorCall, Pick<PlaceCall, "touch"> {
-  /** From `leave`, for who has begun that before. */
-  before?: Promise<Digest | undefined>;
 }
 
 export interface TagWritten {
@@ -46,13 +40,13 @@ export interface TagsParts {
   history: TagHistory | undefined;
 }
 
-export function tagsOn({ storage, leases, history }: TagsParts): StoredTags {
+export function tagsOn({ storage, leases, history }: TagsParts): Tags {
   return {
     read,
-    leave,
 
     async write(repository, tag, digest, call) {
-      const before = await (call.before ?? leave(repository, tag, digest, call));
+      const [before] = await readLinks(storage, [tagLinkPath(repository, tag)], call);
+      if (before !== undefined && before !== digest) await leave(repository, before, call);
       const past = linkAt(tagIndexLinkPath(repository, tag, digest), digest);
       const files = [past, linkAt(tagLinkPath(repository, tag), digest)];
       const touched = await storage.place(files, call);
@@ -64,7 +58,7 @@ export function tagsOn({ storage, leases, history }: TagsParts): StoredTags {
     async delete(repository, tag, call) {
       const before = await read(repository, tag, call);
       if (before === undefined) return false;
-      await beginGrace(repository, before, call);
+      await leave(repository, before, call);
       await storage.delete(tagLinkPath(repository, tag), call);
       await storage.delete(tagPath(repository, tag), call);
       await history?.note(repository, tag, { digest: undefined, previous: before }, call);
@@ -85,14 +79,8 @@ export function tagsOn({ storage, leases, history }: TagsParts): StoredTags {
     },
   };
 
-  async function leave(repository: string, tag: string, digest: Digest, call: Call) {
-    const [before] = await readLinks(storage, [tagLinkPath(repository, tag)], call);
-    if (before !== undefined && before !== digest) await beginGrace(repository, before, call);
-    return before;
-  }
-
-  /** When the tag no longer means it: somebody may be pulling it. */
-  async function beginGrace(repository: string, digest: Digest, call: Call): Promise<void> {
+  /** Its grace begins when the tag no longer means it: somebody may be pulling it. */
+  async function leave(repository: string, digest: Digest, call: Call): Promise<void> {
     await leases.renew(revisionLinkPath(repository, digest), call);
   }
 

@@ -1,7 +1,7 @@
-import { closeSync, openSync, renameSync, unlinkSync } from "node:fs";
+import { closeSync, fsync, openSync, renameSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
+import { promisify } from "node:util";
 import { systemCodeOf } from "../../base/errors.ts";
-import { allSynced, amongOthers } from "./durable.ts";
 import { type FailureOfOne, failedAt, ifThere, inDirectory, writeWhole } from "./file-steps.ts";
 import type { MadeDirectories } from "./made-directories.ts";
 
@@ -13,20 +13,13 @@ export interface Draft {
 }
 
 const mostTries = 5;
+const synced = promisify(fsync);
 
 /**
  * Waits for the medium twice, however many files there are: until it has their bytes, and until it
  * has their names. What comes `afterwards` is begun before the second wait, and ends with it.
  */
-export function putInPlace<Result>(
-  drafts: readonly Draft[],
-  made: MadeDirectories,
-  afterwards: () => Promise<Result>,
-): Promise<Result> {
-  return amongOthers(() => put(drafts, made, afterwards));
-}
-
-async function put<Result>(
+export async function putInPlace<Result>(
   drafts: readonly Draft[],
   made: MadeDirectories,
   afterwards: () => Promise<Result>,
@@ -62,7 +55,7 @@ export async function syncIfThere(directories: readonly string[]): Promise<void>
       const fd = ifThere(() => openSync(directory, "r"));
       if (fd !== undefined) opened.push(fd);
     }
-    await allSynced(opened, { areSmall: true });
+    await allSynced(opened);
   } finally {
     for (const fd of opened) closeSync(fd);
   }
@@ -74,7 +67,7 @@ async function prepare(drafts: readonly Draft[], made: MadeDirectories): Promise
   try {
     for (const [at, draft] of drafts.entries())
       failedAt(at, () => opened.push(prepared(draft, made)));
-    await allSynced(opened, { areSmall: drafts.every(({ bytes }) => bytes !== undefined) });
+    await allSynced(opened);
   } catch (error) {
     withdraw(drafts);
     throw error;
@@ -115,5 +108,13 @@ function withdraw(drafts: readonly Draft[]): void {
     try {
       unlinkSync(draft);
     } catch {} // it was not made, or went with its directory
+  }
+}
+
+/** Ends when none is being synced any more, so that all may be closed. */
+async function allSynced(opened: readonly number[]): Promise<void> {
+  const ends = await Promise.allSettled(opened.map((fd) => synced(fd)));
+  for (const [at, end] of ends.entries()) {
+    if (end.status === "rejected") throw Object.assign(end.reason, { at });
   }
 }
