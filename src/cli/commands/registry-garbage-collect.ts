@@ -1,12 +1,14 @@
-import { setImmediate } from "node:timers/promises";
+import { setTimeout } from "node:timers/promises";
 import * as v from "valibot";
 import { ConfigError, DewyError } from "../../base/errors.ts";
 import { parseDuration } from "../../base/schema.ts";
+import { stepBack } from "../../base/step-back.ts";
 import type { RegistryConfig } from "../../registry/config.ts";
 import { collectGarbage } from "../../registry/garbage/collect.ts";
 import type { GarbageEvent } from "../../registry/garbage/garbage-event.ts";
 import { linesOfEvent, linesOfTotals } from "../../registry/garbage/garbage-lines.ts";
 import { restoreTrash } from "../../registry/garbage/restore-trash.ts";
+import { besidePushes } from "../../registry/storage/breaks.ts";
 import { openStorage } from "../../registry/storage/index.ts";
 import type { StorageDriver } from "../../registry/storage-driver.ts";
 import { type CommandContext, command } from "../command.ts";
@@ -119,7 +121,9 @@ export async function opened(
       hint: "set storage.maintenance.garbagecollect, and let the registry collect",
     });
   }
-  const breaks = { sliceMs: 20, pause: () => setImmediate() }; // signals are heard then
+  stepBack();
+  const { sliceMs, breakMs } = besidePushes;
+  const breaks = { sliceMs, pause: () => setTimeout(breakMs) };
   return openStorage(choice, { access, clock, breaks }).catch((error: unknown) => {
     throw error instanceof DewyError
       ? new ConfigError(error.message, { cause: error, hint: error.hint })

@@ -1,15 +1,14 @@
 /** The program of a thread that collects once: see `collectOnThread`. */
-import { setImmediate } from "node:timers/promises";
+import { setTimeout } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { systemClock } from "../../base/clock.ts";
 import { stepBack } from "../../base/step-back.ts";
+import { besidePushes } from "../storage/breaks.ts";
 import { openStorage } from "../storage/index.ts";
 import { collectGarbage } from "./collect.ts";
 import { type CollectionMessage, type CollectionTask, failureOf } from "./collection-message.ts";
 import type { GarbageEvent } from "./garbage-event.ts";
 
-/** So long it may be before it hears that it is to stop. */
-const sliceMs = 10;
 /** The serving thread logs each of them, and has other things to do as well. */
 const mostEvents = 50;
 
@@ -30,11 +29,12 @@ try {
 parentPort?.close();
 
 async function collected() {
+  const { sliceMs, breakMs } = besidePushes;
   const breaks = {
     sliceMs,
     async pause() {
       tellEvents();
-      await setImmediate();
+      await setTimeout(breakMs);
     },
   };
   const clock = systemClock;
