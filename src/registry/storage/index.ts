@@ -4,6 +4,8 @@ import type { BreakOptions } from "./breaks.ts";
 import { checkFilesystemStorage, FilesystemOptions, openFilesystemStorage } from "./filesystem.ts";
 import { InmemoryOptions, openInmemoryStorage } from "./inmemory.ts";
 
+export { besidePushes } from "./breaks.ts";
+
 /** The options of every storage driver, under the name that `storage:` in the configuration uses. */
 export const storageOptions = { filesystem: FilesystemOptions, inmemory: InmemoryOptions };
 
