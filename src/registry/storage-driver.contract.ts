@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Bytes, collect, streamOf } from "../base/bytes.ts";
+import { type Bytes, streamOf } from "../base/bytes.ts";
 import type { StorageDriver, StoragePath } from "./storage-driver.ts";
+import { namesOf, textOf } from "./stored-text.fake.ts";
 
 /** What every storage driver must do. A driver's own test calls this, then adds its own promises. */
 export function storageDriverContract(name: string, open: () => Promise<StorageDriver>): void {
@@ -14,14 +15,14 @@ export function storageDriverContract(name: string, open: () => Promise<StorageD
     it("reads back what was written", async ({ signal }) => {
       await storage.write("/a/b/link", Buffer.from("sha256:abc"), { signal });
 
-      expect(await text(await storage.read("/a/b/link", { signal }))).toBe("sha256:abc");
+      expect(await textOf(await storage.read("/a/b/link", { signal }))).toBe("sha256:abc");
     });
 
     it("replaces a file", async ({ signal }) => {
       await storage.write("/a", Buffer.from("longer than the next"), { signal });
       await storage.write("/a", Buffer.from("short"), { signal });
 
-      expect(await text(await storage.read("/a", { signal }))).toBe("short");
+      expect(await textOf(await storage.read("/a", { signal }))).toBe("short");
     });
 
     it.each([
@@ -33,7 +34,7 @@ export function storageDriverContract(name: string, open: () => Promise<StorageD
       const { signal } = new AbortController();
       await storage.append("/a", chunks("012", "345", "67"), { at: 0, signal });
 
-      expect(await text(await storage.read("/a", { ...range, signal }))).toBe(expected);
+      expect(await textOf(await storage.read("/a", { ...range, signal }))).toBe(expected);
     });
 
     it("refuses to read past the end, or what is not there", async ({ signal }) => {
@@ -74,8 +75,8 @@ export function storageDriverContract(name: string, open: () => Promise<StorageD
         await storage.write(path, Buffer.from("x"), { signal });
       }
 
-      expect((await names(storage.list("/t", { signal }))).sort()).toEqual(["v1", "v2"]);
-      expect(await names(storage.list("/nowhere", { signal }))).toEqual([]);
+      expect((await namesOf(storage.list("/t", { signal }))).sort()).toEqual(["v1", "v2"]);
+      expect(await namesOf(storage.list("/nowhere", { signal }))).toEqual([]);
     });
 
     it("sets a file aside, over another one, and leaves no directory behind", async ({
@@ -88,8 +89,8 @@ export function storageDriverContract(name: string, open: () => Promise<StorageD
       expect(await storage.setAside("/blobs/ab/data", "/trash/deep/ab", { signal })).toBe(true);
       expect(await storage.setAside("/blobs/ab/data", "/trash/other", { signal })).toBe(false);
 
-      expect(await names(storage.list("/blobs", { signal }))).toEqual([]);
-      expect(await names(storage.list("/trash", { signal }))).toEqual(["deep"]);
+      expect(await namesOf(storage.list("/blobs", { signal }))).toEqual([]);
+      expect(await namesOf(storage.list("/trash", { signal }))).toEqual(["deep"]);
       expect(await storage.stat("/trash/deep/ab", { signal })).toEqual(before);
     });
 
@@ -99,7 +100,7 @@ export function storageDriverContract(name: string, open: () => Promise<StorageD
 
       await storage.setAside("/a/one", "/b/one", { signal });
 
-      expect(await names(storage.list("/a", { signal }))).toEqual(["two"]);
+      expect(await namesOf(storage.list("/a", { signal }))).toEqual(["two"]);
     });
 
     it("sets a directory aside with all below it", async ({ signal }) => {
@@ -108,8 +109,8 @@ export function storageDriverContract(name: string, open: () => Promise<StorageD
       expect(await storage.setAside("/a/v1/one", "/b/one", { signal })).toBe(true);
       expect(await storage.setAside("/a/v1/one", "/b/one", { signal })).toBe(false);
 
-      expect(await names(storage.list("/a", { signal }))).toEqual([]);
-      expect(await names(storage.list("/b/one", { signal }))).toEqual(["link"]);
+      expect(await namesOf(storage.list("/a", { signal }))).toEqual([]);
+      expect(await namesOf(storage.list("/b/one", { signal }))).toEqual(["link"]);
     });
 
     it("sets a file aside that is alone in its directory, once", async ({ signal }) => {
@@ -120,14 +121,14 @@ export function storageDriverContract(name: string, open: () => Promise<StorageD
         expect(await storage.setAside("/a/ab/data", "/t/deep/ab/data", alone)).toBe(true);
         expect(await storage.setAside("/a/ab/data", "/t/deep/ab/data", alone)).toBe(false);
 
-        expect(await names(storage.list("/a/ab", { signal }))).toEqual([]);
-        expect(await text(await storage.read("/t/deep/ab/data", { signal }))).toBe(content);
+        expect(await namesOf(storage.list("/a/ab", { signal }))).toEqual([]);
+        expect(await textOf(await storage.read("/t/deep/ab/data", { signal }))).toBe(content);
       }
       await storage.write("/a/ab/data", Buffer.from("newest"), { signal });
 
       expect(await storage.setAside("/t/deep/ab/data", "/a/ab/data", { signal })).toBe(true);
 
-      expect(await text(await storage.read("/a/ab/data", { signal }))).toBe("new");
+      expect(await textOf(await storage.read("/a/ab/data", { signal }))).toBe("new");
     });
 
     it("finds nothing below a file, and sets nothing aside from there", async ({ signal }) => {
@@ -158,7 +159,7 @@ export function storageDriverContract(name: string, open: () => Promise<StorageD
 
       const after = (await storage.stat("/a", { signal }))?.modified.getTime() ?? 0;
       expect(after).toBeGreaterThan(before);
-      expect(await text(await storage.read("/a", { signal }))).toBe("x");
+      expect(await textOf(await storage.read("/a", { signal }))).toBe("x");
     });
 
     it.each(["delete", "discard"] as const)("%ss files and whole directories", async (way) => {
@@ -169,7 +170,7 @@ export function storageDriverContract(name: string, open: () => Promise<StorageD
       await storage[way]("/t/v1", { signal });
       await storage[way]("/t/v1", { signal });
 
-      expect(await names(storage.list("/t", { signal }))).toEqual(["v10"]);
+      expect(await namesOf(storage.list("/t", { signal }))).toEqual(["v10"]);
     });
 
     it.each(["/../etc/passwd", "/a/../b", "/a//b", "/a/./b", "/", "/a/", "/a\0b"] as const)(
@@ -190,18 +191,4 @@ export function storageDriverContract(name: string, open: () => Promise<StorageD
 
 async function* chunks(...texts: string[]): Bytes & AsyncGenerator<Uint8Array> {
   for (const part of texts) yield* streamOf(Buffer.from(part));
-}
-
-async function* copied(source: Bytes): AsyncGenerator<Uint8Array> {
-  for await (const chunk of source) yield Uint8Array.from(chunk);
-}
-
-async function text(source: Bytes): Promise<string> {
-  return (await collect(copied(source), 1_000_000)).toString();
-}
-
-async function names(source: AsyncIterable<string>): Promise<string[]> {
-  const all: string[] = [];
-  for await (const name of source) all.push(name);
-  return all;
 }

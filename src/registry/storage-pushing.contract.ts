@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Bytes, collect, streamOf } from "../base/bytes.ts";
 import type { StorageDriver } from "./storage-driver.ts";
+import { copied, namesOf, textOf } from "./stored-text.fake.ts";
 
 /** What every storage driver must do for those who push. */
 export function storagePushingContract(name: string, open: () => Promise<StorageDriver>): void {
@@ -21,7 +22,7 @@ export function storagePushingContract(name: string, open: () => Promise<Storage
           code: "INVALID_OFFSET",
         });
       }
-      expect(await text(await storage.read("/u/data", { signal }))).toBe("onetwothree");
+      expect(await textOf(await storage.read("/u/data", { signal }))).toBe("onetwothree");
     });
 
     it("appends nothing where no directory is, and takes nothing of the source", async ({
@@ -37,7 +38,7 @@ export function storagePushingContract(name: string, open: () => Promise<Storage
 
       await expect(append).rejects.toMatchObject({ code: "NOT_FOUND" });
       expect(taken).toBe(0);
-      expect(await names(storage.list("/gone", { signal }))).toEqual([]);
+      expect(await namesOf(storage.list("/gone", { signal }))).toEqual([]);
     });
 
     it("extends a file, and makes what is missing", async ({ signal }) => {
@@ -45,7 +46,7 @@ export function storagePushingContract(name: string, open: () => Promise<Storage
       expect(await storage.extend("/h/deep/v1", Buffer.from("two"), { signal })).toBe(6);
       expect(await storage.extend("/h/empty", new Uint8Array(), { signal })).toBe(0);
 
-      expect(await text(await storage.read("/h/deep/v1", { signal }))).toBe("onetwo");
+      expect(await textOf(await storage.read("/h/deep/v1", { signal }))).toBe("onetwo");
       expect(await storage.stat("/h/empty", { signal })).toMatchObject({ size: 0 });
     });
 
@@ -56,7 +57,7 @@ export function storagePushingContract(name: string, open: () => Promise<Storage
         letters.map((letter) => storage.extend("/h/v1", Buffer.from(letter), { signal })),
       );
 
-      expect([...(await text(await storage.read("/h/v1", { signal })))].sort()).toEqual(letters);
+      expect([...(await textOf(await storage.read("/h/v1", { signal })))].sort()).toEqual(letters);
     });
 
     it("creates an empty file from an empty stream", async ({ signal }) => {
@@ -64,7 +65,7 @@ export function storagePushingContract(name: string, open: () => Promise<Storage
       expect(await storage.append("/u/data", chunks(), { at: 0, signal })).toBe(0);
 
       expect(await storage.stat("/u/data", { signal })).toMatchObject({ size: 0 });
-      expect(await text(await storage.read("/u/data", { signal }))).toBe("");
+      expect(await textOf(await storage.read("/u/data", { signal }))).toBe("");
     });
 
     it("keeps what came before the source failed", async ({ signal }) => {
@@ -72,7 +73,7 @@ export function storagePushingContract(name: string, open: () => Promise<Storage
       const append = storage.append("/u/data", failing("half"), { at: 0, signal });
 
       await expect(append).rejects.toThrow("the client went away");
-      expect(await text(await storage.read("/u/data", { signal }))).toBe("half");
+      expect(await textOf(await storage.read("/u/data", { signal }))).toBe("half");
     });
 
     it("keeps many megabytes byte for byte", async ({ signal }) => {
@@ -96,8 +97,8 @@ export function storagePushingContract(name: string, open: () => Promise<Storage
       await storage.place([data, { path: "/link", bytes: Buffer.from("data") }], { signal });
 
       expect(await storage.stat("/from", { signal })).toBeUndefined();
-      expect(await text(await storage.read("/some/where/data", { signal }))).toBe("new");
-      expect(await text(await storage.read("/link", { signal }))).toBe("data");
+      expect(await textOf(await storage.read("/some/where/data", { signal }))).toBe("new");
+      expect(await textOf(await storage.read("/link", { signal }))).toBe("data");
     });
 
     it("touches and discards when the files are in place", async ({ signal }) => {
@@ -115,7 +116,7 @@ export function storagePushingContract(name: string, open: () => Promise<Storage
       expect(sizes).toEqual([3, undefined]);
       const after = (await storage.stat("/blob/data", { signal }))?.modified.getTime() ?? 0;
       expect(after).toBeGreaterThan(before);
-      expect(await names(storage.list("/u", { signal }))).toEqual([]);
+      expect(await namesOf(storage.list("/u", { signal }))).toEqual([]);
     });
 
     it("discards nothing when a file could not be placed", async ({ signal }) => {
@@ -125,7 +126,7 @@ export function storagePushingContract(name: string, open: () => Promise<Storage
       const placing = storage.place(files, { discard: "/u/1", signal });
 
       await expect(placing).rejects.toMatchObject({ code: "NOT_FOUND" });
-      expect(await names(storage.list("/u", { signal }))).toEqual(["1"]);
+      expect(await namesOf(storage.list("/u", { signal }))).toEqual(["1"]);
     });
 
     it("places nothing that follows what cannot be placed", async ({ signal }) => {
@@ -138,7 +139,7 @@ export function storagePushingContract(name: string, open: () => Promise<Storage
       await expect(storage.place(files, { signal })).rejects.toMatchObject({ code: "NOT_FOUND" });
 
       expect(await storage.stat("/to", { signal })).toBeUndefined();
-      expect(await names(storage.list("/links", { signal }))).toEqual([]);
+      expect(await namesOf(storage.list("/links", { signal }))).toEqual([]);
     });
   });
 }
@@ -154,18 +155,4 @@ async function* from(pieces: Uint8Array[]): AsyncGenerator<Uint8Array> {
 async function* failing(part: string): AsyncGenerator<Uint8Array> {
   yield Buffer.from(part);
   throw new Error("the client went away");
-}
-
-async function* copied(source: Bytes): AsyncGenerator<Uint8Array> {
-  for await (const chunk of source) yield Uint8Array.from(chunk);
-}
-
-async function text(source: Bytes): Promise<string> {
-  return (await collect(copied(source), 1_000_000)).toString();
-}
-
-async function names(source: AsyncIterable<string>): Promise<string[]> {
-  const all: string[] = [];
-  for await (const name of source) all.push(name);
-  return all;
 }
