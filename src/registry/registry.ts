@@ -9,7 +9,8 @@ import { accessOf, apiSettingsOf } from "./api-settings.ts";
 import { openClosers } from "./closers.ts";
 import type { RegistryConfig } from "./config.ts";
 import { type CollectionState, type Collections, openCollections } from "./garbage/collections.ts";
-import { collectorFor } from "./garbage/collector.ts";
+import { collectorFor, scrubberFor } from "./garbage/collector.ts";
+import { openScrubs, type ScrubState, type Scrubs } from "./garbage/scrubs.ts";
 import { type Images, openImages } from "./open-images.ts";
 import { openSurroundings, type Surroundings } from "./open-surroundings.ts";
 import { drain, openAnswers } from "./server-drain.ts";
@@ -62,11 +63,12 @@ export async function openRegistry(
     const around = await openSurroundings(config, parts, { settings, closers }, call);
     const images = await openImages(config, around, closers);
     const collections = collectionsOf(config, around, images);
+    const scrubs = scrubsOf(config, around, images);
     const { served, observers, gate, tracing, clock, logger } = around;
     const { metrics, health, events, debugAddress } = observers;
     const seen = { metrics, health, tracing, witness: events?.witnessOf(images.store) };
     const accessLog = config.log.accesslog.disabled ? undefined : parts.accessLog;
-    const known = { gate, ...images, collections, ...seen, accessLog, clock, logger };
+    const known = { gate, ...images, collections, scrubs, ...seen, accessLog, clock, logger };
     served.prependListener(apiListener({ ...settings, ...known, call }));
     const open = openAnswers(served);
     const address = await listen(served.server, config.http);
@@ -75,6 +77,7 @@ export async function openRegistry(
       closers.add(() => housekeeping.close());
     }
     closers.add(() => collections.close());
+    closers.add(() => scrubs.close());
     return {
       address,
       debugAddress,
@@ -101,6 +104,20 @@ function collectionsOf(
   };
   const collector = collectorFor(choice, storage);
   return openCollections(maintenance.garbagecollect, { collector, ended, clock, logger });
+}
+
+/** What is set aside takes no room of any quota. */
+function scrubsOf(
+  { storage: { choice } }: RegistryConfig,
+  { storage, observers, clock, logger }: Surroundings,
+  { quotas }: Images,
+): Scrubs {
+  const { noted } = observers.scrubs;
+  const ended = (state: ScrubState) => {
+    observers.scrubs.ended(state);
+    if (state.items.some(({ isAside }) => isAside)) quotas.recount();
+  };
+  return openScrubs({ scrubber: scrubberFor(choice, storage), noted, ended, clock, logger });
 }
 
 /** Nobody waits for this one to be loaded: answers are given already. */
