@@ -126,7 +126,7 @@ function containerOf(id: string, index: number): Container {
       ipv6: undefined,
       gatewayOfIpv6: undefined,
       portsOfIpv6: new Set<number>(),
-      networks: [],
+      networks: new Map(),
     },
   };
 }

@@ -62,7 +62,8 @@ export interface Container {
   gatewayOfIpv6: string | undefined;
   /** The TCP ports it publishes on an address of IPv6, by their number inside. */
   portsOfIpv6: ReadonlySet<number>;
-  networks: readonly string[];
+  /** What it is called by others in each of its networks. */
+  networks: ReadonlyMap<string, readonly string[]>;
 }
 
 /** An image that is on this host. */
