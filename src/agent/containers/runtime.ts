@@ -131,6 +131,8 @@ export interface PullOptions {
 /** An engine that runs containers. All waits end with their call. Every method throws `ContainerError`. */
 export interface ContainerRuntime {
   readonly name: "docker" | "podman";
+  /** What of its environment says where the engine is. */
+  readonly variables: Readonly<Record<string, string>>;
   /** Of the engine; also how one asks whether it answers. */
   version(call: Call): Promise<string>;
   /** Whether the engine runs without root: then this host has no way to its containers' addresses. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { type Call, isEchoOf } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Environment } from "../../base/environment.ts";
@@ -74,6 +75,7 @@ export function openContainerMode(
   const crashed = new Set<string>();
   const own = new AbortController();
   const always = { signal: AbortSignal.any([call.signal, own.signal]) };
+  setMaxListeners(0, always.signal); // as many as there are replicas that drain
   const background = openBackground(parts, always);
   const { goOn } = background;
   let tellDeath: (how: string) => void = () => {};
@@ -92,7 +94,7 @@ export function openContainerMode(
     { ...parts, traffic, watch },
   );
   const view = openReplicasView(asked, {
-    ...{ list: fleet.list, traffic, restarts, clock },
+    ...{ runtime, list: fleet.list, traffic, restarts, clock },
     ...{
       watch,
       rollout: () => underWay && { tag: underWay.tag, ready: underWay.rollout.fresh.length },
