@@ -16,16 +16,43 @@ const mostTries = 5;
 const synced = promisify(fsync);
 
 /**
- * Waits for the medium twice, however many files there are: until it has their bytes, and until it
- * has their names. What comes `afterwards` is begun before the second wait, and ends with it.
+ * Waits for the medium until it has the bytes of all files, and then for each step until it has the
+ * names of that one. What comes `afterwards` is begun before that wait, and ends with it. When it
+ * finds something missing, the steps after that one are left out.
  */
-export async function putInPlace<Result>(
-  drafts: readonly Draft[],
+export async function putInTurn<Step extends { drafts: readonly Draft[] }>(
+  steps: readonly Step[],
   made: MadeDirectories,
-  afterwards: () => Promise<Result>,
-): Promise<Result> {
+  afterwards: (step: Step) => Promise<(number | undefined)[]>,
+): Promise<(number | undefined)[][]> {
+  const all = steps.flatMap(({ drafts }) => drafts);
+  await prepare(all, made);
+  const done: (number | undefined)[][] = [];
+  let first = 0;
+  try {
+    for (const step of steps) {
+      const sizes = await putInPlace(step, made, afterwards);
+      done.push(sizes);
+      first += step.drafts.length;
+      if (sizes.includes(undefined)) break;
+    }
+    return done;
+  } catch (error) {
+    const { at } = error as FailureOfOne;
+    throw at === undefined ? error : Object.assign(error as FailureOfOne, { at: first + at });
+  } finally {
+    withdraw(all.slice(first));
+  }
+}
+
+async function putInPlace<Step extends { drafts: readonly Draft[] }>(
+  step: Step,
+  made: MadeDirectories,
+  afterwards: (step: Step) => Promise<(number | undefined)[]>,
+): Promise<(number | undefined)[]> {
+  const { drafts } = step;
   for (let left = drafts, tries = 1; left.length > 0; tries++) {
-    await prepare(left, made);
+    if (tries > 1) await prepare(left, made);
     try {
       publish(left, made);
       left = [];
@@ -43,7 +70,7 @@ export async function putInPlace<Result>(
   }
   const directories = [...new Set(drafts.map(({ target }) => dirname(target)))];
   const kept = [made.keep(directories), syncIfThere(directories)];
-  const [result] = await Promise.all([afterwards(), ...kept]);
+  const [result] = await Promise.all([afterwards(step), ...kept]);
   return result;
 }
 
