@@ -75,7 +75,7 @@ export function tagsOn({ storage, leases, history }: TagsParts): Tags {
       ]);
       if (last === undefined) return { first: sizes, last };
       for (const [tag, previous] of changed) {
-        await history?.note(repository, tag, { digest, previous }, call);
+        void history?.note(repository, tag, { digest, previous }, call); // nobody waits for it
       }
       return { first: sizes, last };
     },

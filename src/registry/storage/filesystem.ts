@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { constants, ftruncate } from "node:fs";
 import { access, open, opendir, rename, rmdir, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { promisify } from "node:util";
 import * as v from "valibot";
 import { syncDirectory } from "../../base/atomic-file.ts";
@@ -56,6 +56,7 @@ export async function openFilesystemStorage(
   { access: mode }: { access: "read" | "write" },
 ): Promise<StorageDriver> {
   await checkDirectory(rootdirectory, mode);
+  const root = rootdirectory.replace(/\/+$/, "");
   const buffers = new ReadBuffers();
   const worker = openFileWorker({ isKept: await keepsWhatLeadsTo(rootdirectory) });
 
@@ -193,7 +194,7 @@ export async function openFilesystemStorage(
 
   function placeOf(path: StoragePath): string {
     checkStoragePath(path);
-    return join(rootdirectory, path);
+    return root + path;
   }
 }
 
