@@ -12,8 +12,15 @@ export interface Draft {
   bytes: Uint8Array | undefined;
 }
 
+/** What makes files last, and seen. */
+export interface Medium {
+  /** Resolves when it has what was written to the file, or the names in the directory. */
+  sync(fd: number): Promise<void>;
+  rename(from: string, to: string): void;
+}
+
 const mostTries = 5;
-const synced = promisify(fsync);
+const disk: Medium = { sync: promisify(fsync), rename: renameSync };
 
 /**
  * Waits for the medium until it has the bytes of all files, and then for each step until it has the
@@ -24,14 +31,16 @@ export async function putInTurn<Step extends { drafts: readonly Draft[] }>(
   steps: readonly Step[],
   made: MadeDirectories,
   afterwards: (step: Step) => Promise<(number | undefined)[]>,
+  medium = disk,
 ): Promise<(number | undefined)[][]> {
   const all = steps.flatMap(({ drafts }) => drafts);
-  await prepare(all, made);
+  const place = { made, medium };
+  await prepare(all, place);
   const done: (number | undefined)[][] = [];
   let first = 0;
   try {
     for (const step of steps) {
-      const sizes = await putInPlace(step, made, afterwards);
+      const sizes = await putInPlace(step, place, afterwards);
       done.push(sizes);
       first += step.drafts.length;
       if (sizes.includes(undefined)) break;
@@ -45,16 +54,21 @@ export async function putInTurn<Step extends { drafts: readonly Draft[] }>(
   }
 }
 
+interface Place {
+  made: MadeDirectories;
+  medium: Medium;
+}
+
 async function putInPlace<Step extends { drafts: readonly Draft[] }>(
   step: Step,
-  made: MadeDirectories,
+  place: Place,
   afterwards: (step: Step) => Promise<(number | undefined)[]>,
 ): Promise<(number | undefined)[]> {
   const { drafts } = step;
   for (let left = drafts, tries = 1; left.length > 0; tries++) {
-    if (tries > 1) await prepare(left, made);
+    if (tries > 1) await prepare(left, place);
     try {
-      publish(left, made);
+      publish(left, place);
       left = [];
     } catch (error) {
       const { at = 0 } = error as FailureOfOne;
@@ -69,32 +83,32 @@ async function putInPlace<Step extends { drafts: readonly Draft[] }>(
     }
   }
   const directories = [...new Set(drafts.map(({ target }) => dirname(target)))];
-  const kept = [made.keep(directories), syncIfThere(directories)];
+  const kept = [place.made.keep(directories), syncIfThere(directories, place.medium)];
   const [result] = await Promise.all([afterwards(step), ...kept]);
   return result;
 }
 
 /** Whoever removes a directory afterwards, has it to answer for. */
-export async function syncIfThere(directories: readonly string[]): Promise<void> {
+export async function syncIfThere(directories: readonly string[], medium = disk): Promise<void> {
   const opened: number[] = [];
   try {
     for (const directory of directories) {
       const fd = ifThere(() => openSync(directory, "r"));
       if (fd !== undefined) opened.push(fd);
     }
-    await allSynced(opened);
+    await allSynced(opened, medium);
   } finally {
     for (const fd of opened) closeSync(fd);
   }
 }
 
 /** Writes the drafts, and waits until the medium has all bytes. */
-async function prepare(drafts: readonly Draft[], made: MadeDirectories): Promise<void> {
+async function prepare(drafts: readonly Draft[], { made, medium }: Place): Promise<void> {
   const opened: number[] = [];
   try {
     for (const [at, draft] of drafts.entries())
       failedAt(at, () => opened.push(prepared(draft, made)));
-    await allSynced(opened);
+    await allSynced(opened, medium);
   } catch (error) {
     withdraw(drafts);
     throw error;
@@ -122,10 +136,10 @@ function prepared({ draft, target, bytes }: Draft, made: MadeDirectories): numbe
   }
 }
 
-function publish(drafts: readonly Draft[], made: MadeDirectories): void {
+function publish(drafts: readonly Draft[], { made, medium }: Place): void {
   for (const [at, { draft, target }] of drafts.entries()) {
     const make = () => made.make(dirname(target));
-    failedAt(at, () => inDirectory(make, () => renameSync(draft, target)));
+    failedAt(at, () => inDirectory(make, () => medium.rename(draft, target)));
   }
 }
 
@@ -139,8 +153,8 @@ function withdraw(drafts: readonly Draft[]): void {
 }
 
 /** Ends when none is being synced any more, so that all may be closed. */
-async function allSynced(opened: readonly number[]): Promise<void> {
-  const ends = await Promise.allSettled(opened.map((fd) => synced(fd)));
+async function allSynced(opened: readonly number[], { sync }: Medium): Promise<void> {
+  const ends = await Promise.allSettled(opened.map((fd) => sync(fd)));
   for (const [at, end] of ends.entries()) {
     if (end.status === "rejected") throw Object.assign(end.reason, { at });
   }
