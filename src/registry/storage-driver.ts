@@ -123,8 +123,11 @@ export interface StorageDriver {
   touch(paths: readonly StoragePath[], call: Call): Promise<(number | undefined)[]>;
   /** Deletes a file, or everything below a directory. Nothing there is not an error. */
   delete(path: StoragePath, call: Call): Promise<void>;
-  /** Deletes what nobody was promised, without waiting until that is certain. */
-  discard(path: StoragePath, call: Call): Promise<void>;
+  /**
+   * Deletes what nobody was promised, without waiting until that is certain; with `alone` the
+   * directory that it is in as well, when nothing else is.
+   */
+  discard(path: StoragePath, call: Call & { alone?: boolean }): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -138,6 +141,10 @@ export class StorageError extends DewyError<
   | "READ_ONLY"
   | "UNAVAILABLE"
 > {}
+
+export function isFull(error: unknown): boolean {
+  return error instanceof StorageError && error.code === "NO_SPACE";
+}
 
 /** @throws {StorageError} `INVALID_PATH`, so that no name from outside leads out of the storage. */
 export function checkStoragePath(path: string): void {

@@ -20,7 +20,7 @@ import type { ReadRange, StorageDriver, StoragePath } from "../storage-driver.ts
 import { checkStoragePath, StorageError } from "../storage-driver.ts";
 import { type BreakOptions, Breaks } from "./breaks.ts";
 import { failureAt, isAbsence } from "./file-failure.ts";
-import { isListed } from "./file-steps.ts";
+import { isListed, removeEmpty } from "./file-steps.ts";
 import { type FilesystemOptions, openFilesystemStorage } from "./filesystem.ts";
 import { leadsBack } from "./leads-back.ts";
 
@@ -102,12 +102,13 @@ export async function openBlockingStorage(
       );
     },
 
-    async discard(path) {
+    async discard(path, { alone }) {
       try {
         await removeStepByStep(placeOf(path));
       } catch {
         ifThere(path, () => rmSync(placeOf(path), { recursive: true, force: true }));
       }
+      if (alone) removeEmpty(dirname(placeOf(path)));
     },
   };
 

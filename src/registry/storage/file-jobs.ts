@@ -18,6 +18,7 @@ import {
   inDirectory,
   isListed,
   isRemovedAtOnce,
+  removeEmpty,
   writeWhole,
 } from "./file-steps.ts";
 import { MadeDirectories } from "./made-directories.ts";
@@ -30,6 +31,12 @@ export type FileJobs = ReturnType<typeof fileJobsOn>;
 export interface FileSystem {
   /** See `keepsWhatLeadsTo`. */
   isKept: boolean;
+}
+
+export interface RemovalOptions {
+  forGood: boolean;
+  /** Takes the directory that it is in along, unless there is something else in it. */
+  alone?: boolean | undefined;
 }
 
 /** What is put in place together, and what is done then, while the medium is waited for. */
@@ -96,8 +103,9 @@ export function fileJobsOn({ isKept }: FileSystem) {
       return paths.map((path, at) => failedAt(at, () => readInto(buffer, path)));
     },
 
-    async remove(path: string, { forGood }: { forGood: boolean }): Promise<void> {
+    async remove(path: string, { forGood, alone = false }: RemovalOptions): Promise<void> {
       await removed(path);
+      if (alone) removeEmpty(dirname(path));
       if (forGood) await syncIfThere([dirname(path)]);
     },
   };

@@ -13,6 +13,7 @@ import { checkMayWrite } from "../../base/may-write.ts";
 import { smallestOf } from "../sorted-names.ts";
 import {
   checkStoragePath,
+  isFull,
   type NamesPage,
   type PlaceCall,
   type Placement,
@@ -23,6 +24,7 @@ import {
   type StoragePath,
 } from "../storage-driver.ts";
 import { failureAt, isAbsence, unusable } from "./file-failure.ts";
+import type { RemovalOptions } from "./file-jobs.ts";
 import { type FailureOfOne, isListed } from "./file-steps.ts";
 import { chunksOf, ReadBuffers, readUpTo, writeGathered } from "./file-stream.ts";
 import { keepsWhatLeadsTo } from "./file-system.ts";
@@ -144,7 +146,7 @@ export async function openFilesystemStorage(
     },
 
     delete: (path) => remove(path, { forGood: true }),
-    discard: (path) => remove(path, { forGood: false }),
+    discard: (path, { alone }) => remove(path, { forGood: false, alone }),
     close: () => worker.close(),
   };
 
@@ -187,7 +189,7 @@ export async function openFilesystemStorage(
     }
   }
 
-  async function remove(path: StoragePath, options: { forGood: boolean }): Promise<void> {
+  async function remove(path: StoragePath, options: RemovalOptions): Promise<void> {
     const place = placeOf(path);
     await told(path, () => worker.run("remove", place, options));
   }
@@ -281,10 +283,6 @@ async function told<Result>(path: StoragePath, work: () => Promise<Result>): Pro
   } catch (error) {
     throw failureAt(path, error);
   }
-}
-
-function isFull(error: unknown): boolean {
-  return error instanceof StorageError && error.code === "NO_SPACE";
 }
 
 function pastTheEnd(path: StoragePath, offset: number, size: number): StorageError {
