@@ -24,6 +24,7 @@ export async function openImages(
 ): Promise<Images> {
   const isReadonly = accessOf(config) === "read";
   const history = tagHistoryOn(storage, { clock, logger });
+  closers.add(() => history.settled());
   const unlimited = imageStoreOn(observers.storage, { clock, history, ...rulesOf(config) });
   const counted = { store: unlimited, storage, clock, logger };
   const quotas = await openLimits(isReadonly ? [] : config.quotas, counted);

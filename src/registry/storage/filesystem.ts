@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { constants, ftruncate } from "node:fs";
 import { access, open, opendir, rename, rmdir, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { promisify } from "node:util";
 import * as v from "valibot";
 import { syncDirectory } from "../../base/atomic-file.ts";
@@ -17,6 +17,7 @@ import {
   type NamesPage,
   type PlaceCall,
   type Placement,
+  type PlaceStep,
   type ReadRange,
   type StorageDriver,
   StorageError,
@@ -57,6 +58,7 @@ export async function openFilesystemStorage(
   { access: mode }: { access: "read" | "write" },
 ): Promise<StorageDriver> {
   await checkDirectory(rootdirectory, mode);
+  const root = rootdirectory.replace(/\/+$/, "");
   const buffers = new ReadBuffers();
   const worker = openFileWorker({ isKept: await keepsWhatLeadsTo(rootdirectory) });
 
@@ -76,10 +78,15 @@ export async function openFilesystemStorage(
     readWhole: (path, { maximumBytes }) => readUpTo(placeOf(path), path, maximumBytes),
 
     async write(path, bytes) {
-      await put([{ path, bytes }], {});
+      await put([{ files: [{ path, bytes }] }]);
     },
 
-    place: put,
+    async place(files, call) {
+      const [sizes = []] = await put([{ ...call, files }]);
+      return sizes;
+    },
+
+    placeInTurn: put,
 
     async append(path, source, { at, areOurs = false }) {
       const place = placeOf(path);
@@ -168,15 +175,16 @@ export async function openFilesystemStorage(
   }
 
   async function put(
-    files: readonly Placement[],
-    { touch = [], discard }: Omit<PlaceCall, "signal">,
-  ): Promise<(number | undefined)[]> {
-    const drafts = files.map((file) => draftOf(file, placeOf));
-    const then = { touch: touch.map(placeOf), discard: discard && placeOf(discard) };
+    steps: readonly (Omit<PlaceCall, "signal"> & Pick<PlaceStep, "files">)[],
+  ): Promise<(number | undefined)[][]> {
+    const drafted = steps.map(({ files, touch = [], discard }) => ({
+      drafts: files.map((file) => draftOf(file, placeOf)),
+      ...{ touch: touch.map(placeOf), discard: discard && placeOf(discard) },
+    }));
     try {
-      return await worker.run("place", drafts, then);
+      return await worker.run("place", drafted);
     } catch (error) {
-      const file = files[(error as FailureOfOne).at ?? 0];
+      const file = steps.flatMap(({ files }) => files)[(error as FailureOfOne).at ?? 0];
       throw failureAt(file === undefined ? "/" : "from" in file ? file.from : file.path, error);
     }
   }
@@ -188,7 +196,7 @@ export async function openFilesystemStorage(
 
   function placeOf(path: StoragePath): string {
     checkStoragePath(path);
-    return join(rootdirectory, path);
+    return root + path;
   }
 }
 
