@@ -8,6 +8,8 @@ export interface LoadOptions {
   fresh: number;
   /** How long each of them rests between two requests. */
   restMs?: number;
+  /** Told of each request that fails, and with what. */
+  failed?(how: string): void;
 }
 
 export interface LoadResult {
@@ -21,7 +23,7 @@ export interface LoadResult {
 }
 
 /** Asks for `url` over and over until it is told to stop. */
-export function startLoad({ url, keepAlive, fresh, restMs = 0 }: LoadOptions): {
+export function startLoad({ url, keepAlive, fresh, restMs = 0, failed }: LoadOptions): {
   soFar: LoadResult;
   stop(): Promise<LoadResult>;
 } {
@@ -33,7 +35,8 @@ export function startLoad({ url, keepAlive, fresh, restMs = 0 }: LoadOptions): {
   ];
   const loops = clients.map(async (agent) => {
     while (!stopped) {
-      await askOnce(url, agent, soFar);
+      const how = await askOnce(url, agent, soFar);
+      if (how !== undefined) failed?.(how);
       if (restMs > 0) await new Promise((resolve) => setTimeout(resolve, restMs));
     }
     agent.destroy();
@@ -48,19 +51,24 @@ export function startLoad({ url, keepAlive, fresh, restMs = 0 }: LoadOptions): {
   };
 }
 
-async function askOnce(url: string, agent: Agent, result: LoadResult): Promise<void> {
+/** @returns what it failed with */
+async function askOnce(url: string, agent: Agent, result: LoadResult): Promise<string | undefined> {
   result.requests++;
   try {
     const { status, body } = await ask(url, { agent });
-    if (status !== 200) result.failures.push(`status ${status}`);
-    else {
-      result.answers.set(body, (result.answers.get(body) ?? 0) + 1);
-      result.lastSeen.set(body, Date.now());
-    }
+    if (status !== 200) return failure(result, `status ${status}`);
+    result.answers.set(body, (result.answers.get(body) ?? 0) + 1);
+    result.lastSeen.set(body, Date.now());
+    return undefined;
   } catch (error) {
-    result.failures.push(String(error));
     await new Promise((resolve) => setTimeout(resolve, 10));
+    return failure(result, String(error));
   }
+}
+
+function failure({ failures }: LoadResult, how: string): string {
+  failures.push(how);
+  return how;
 }
 
 /** One GET by a client that says at once that it will say no more, as some do by shutdown(2). */

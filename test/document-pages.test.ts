@@ -105,7 +105,8 @@ describe("the pages of the agent", () => {
   it.each(languages)("list every metric by both of its names, in %s", async (language) => {
     const counts = () => ({ serving: 0, asked: 0, crashes: 0 });
     const call = { signal: AbortSignal.timeout(10_000) };
-    const nothing = { counts, look: async () => [] };
+    const engine = { name: "docker", variables: {} } as const;
+    const nothing = { engine, counts, look: async () => [] };
     const metrics = [
       ...openAgentMetrics(systemClock).read(),
       ...(await readContainerMetrics(new Map([["web", nothing]]), call)),

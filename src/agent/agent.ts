@@ -81,7 +81,8 @@ export async function openAgent(
       const observe = toAll([...observers, history.observe, notifiers.observe]);
       try {
         const show = (view: ReplicasView) => board.show(app.name, view);
-        await runApp(app, { ...own, observe, isLast, show }, each);
+        const isRecorded = history.isWritten;
+        await runApp(app, { ...own, observe, isRecorded, isLast, show }, each);
       } finally {
         board.forget(app.name);
         systemd?.forget(app.name);

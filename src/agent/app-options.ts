@@ -3,6 +3,7 @@ import type { LogLevel } from "../base/logger.ts";
 import type { Window } from "./choose/window.ts";
 import type { ContainerOptions } from "./containers/container-options.ts";
 import type { DiskRules } from "./deploy/disk-room.ts";
+import type { HookOptions } from "./deploy/hooks.ts";
 import type { Mode } from "./event.ts";
 import type { GroupOptions } from "./groups/group.ts";
 import type { WatchRules } from "./ledger/watch.ts";
@@ -11,7 +12,7 @@ import type { VerifyOptions } from "./verify/index.ts";
 import type { WaveOptions } from "./waves/waves.ts";
 
 /** What one app is to be, complete: defaults are filled in, and each value is checked for its form. */
-export interface AppOptions {
+export interface AppOptions extends HookOptions {
   /** Unique in this process: for logs, notices, metrics. */
   name: string;
   mode: Mode;
@@ -41,10 +42,6 @@ export interface AppOptions {
   calver?: string | undefined;
   /** The versions that may be deployed, such as `^1.4`. */
   constraint?: string | undefined;
-  /** Command lines for `sh -c`, run around each deployment. */
-  beforeDeployHook?: string | undefined;
-  afterDeployHook?: string | undefined;
-  rollbackHook?: string | undefined;
   /** Whether the app and the hooks are started without the agent's own secrets. */
   scrubEnvironment: boolean;
   /** Whether the last of what the app writes is kept, for whoever asks; it is unless told otherwise. */

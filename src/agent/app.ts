@@ -21,9 +21,9 @@ import { type ReplicasView, withReplicas } from "./containers/replicas-view.ts";
 import { type AppControl, openAppControl } from "./control/app-control.ts";
 import { type CrashWatch, type CrashWatchParts, openCrashWatch } from "./crash-watch.ts";
 import { type DeployParts, deploy } from "./deploy/deploy.ts";
-import { type HookParts, runHook } from "./deploy/hook.ts";
+import { hooksOf } from "./deploy/hooks.ts";
 import { recover } from "./deploy/recover.ts";
-import type { HookName, Observe } from "./event.ts";
+import type { Observe } from "./event.ts";
 import { follow } from "./follow.ts";
 import type { Group } from "./groups/group.ts";
 import { findRelease, type Membership, membershipOf } from "./groups/membership.ts";
@@ -49,6 +49,8 @@ export interface AppParts {
   caches: CachePool;
   /** Told of everything that happens to the app. */
   observe: Observe;
+  /** Whether that is kept by now, for who comes after a kill. */
+  isRecorded?: () => Promise<boolean>;
   onRestart: OnRestart;
   /** See `ServerModeParts`. */
   listen?: typeof openListeners;
@@ -282,19 +284,4 @@ function watchCrashes(
 
 function asError(outage: Outage | undefined): ReleaseRegistryError | undefined {
   return outage && new ReleaseRegistryError(outage.code, outage.message);
-}
-
-function hooksOf(options: AppOptions, parts: HookParts): DeployParts["hooks"] {
-  const commands: Record<HookName, string | undefined> = {
-    "before-deploy": options.beforeDeployHook,
-    "after-deploy": options.afterDeployHook,
-    rollback: options.rollbackHook,
-  };
-  const hooks: DeployParts["hooks"] = {};
-  for (const [name, command] of Object.entries(commands)) {
-    if (command === undefined) continue;
-    const hook = { name: name as HookName, command };
-    hooks[hook.name] = (facts, call) => runHook(hook, facts, parts, call);
-  }
-  return hooks;
 }

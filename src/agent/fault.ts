@@ -4,6 +4,7 @@ import { ArchiveError } from "./deploy/archives/archive.ts";
 import { FetchError } from "./deploy/fetch-error.ts";
 import { HookError } from "./deploy/hook.ts";
 import { GroupError } from "./groups/group-error.ts";
+import { CutOffError } from "./ledger/attempt.ts";
 import { LogTailError } from "./log-tail-error.ts";
 import { ProbeError } from "./readiness/probe-error.ts";
 import { SupervisorError } from "./supervisor/supervisor-error.ts";
@@ -16,6 +17,7 @@ const faults: readonly [abstract new (...values: never[]) => DewyError, readonly
   [HookError, ["HOOK_FAILED"]],
   [ProbeError, ["NOT_READY", "UNHEALTHY"]],
   [ContainerError, ["NOT_STARTED"]],
+  [CutOffError, ["CUT_OFF"]],
   [SupervisorError, ["START_FAILED", "COMMAND_NOT_FOUND", "NOT_EXECUTABLE"]],
 ];
 
@@ -29,9 +31,10 @@ export function isReleaseFault(error: unknown): boolean {
   return faults.some(([kind, codes]) => error instanceof kind && codes.includes(error.code));
 }
 
-/** Whether the release has failed while it had the traffic: that is not tried a second time. */
+/** Whether the release has failed in a way that harms what is in service: that is not tried again. */
 export function isFinalFault(error: unknown): boolean {
   if (error instanceof GroupError) return isFinalFault(error.cause);
+  if (error instanceof CutOffError) return true;
   return error instanceof ProbeError && error.code === "UNHEALTHY";
 }
 

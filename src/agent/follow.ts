@@ -7,7 +7,7 @@ import type { Choice } from "./choose/choose.ts";
 import type { Wait } from "./choose/wait.ts";
 import type { Observe } from "./event.ts";
 import { isFinalFault, isReleaseFault, logTailOf } from "./fault.ts";
-import { beginAttempt, failAttempt, isDue, type Target } from "./ledger/attempt.ts";
+import { beginAttempt, failAttempt, isDue, leaveAttempt, type Target } from "./ledger/attempt.ts";
 import { heldReason, pauseAt, quarantine } from "./ledger/holds.ts";
 import type { DecidedBy, Ledger } from "./ledger/ledger.ts";
 import { ReleaseRegistryError } from "./release.ts";
@@ -177,7 +177,10 @@ async function deployIfNew(choice: Choice, parts: FollowParts, call: Call): Prom
     await parts.deploy(choice, call);
     return true;
   } catch (error) {
-    if (isEchoOf(call.signal, error)) throw error;
+    if (isEchoOf(call.signal, error)) {
+      await ledger.update(leaveAttempt).catch(() => {}); // a disk without room counts it as a kill
+      throw error;
+    }
     await noteFailure(target, error, parts);
     return false;
   }

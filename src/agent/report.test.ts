@@ -117,6 +117,21 @@ describe("withReport", () => {
     expect(reports).toEqual([{ ...reported, error: undefined, at: committedAt }]);
   });
 
+  it("is told again by the next agent where its record could not be written", async ({
+    signal,
+  }) => {
+    const { parts } = prepare();
+    await parts.ledger.update((state) => committed(state, new Date()));
+
+    await withReport(choice, { ...parts, isRecorded: async () => false }, async () => release, {
+      signal,
+    });
+    expect(parts.ledger.state.untold).toBeDefined();
+    await onceUntold({ ...parts, isRecorded: async () => true })({ signal });
+
+    expect(parts.ledger.state.untold).toBeUndefined();
+  });
+
   it("does not fail a deployment because the ledger cannot note that it was told", async ({
     signal,
   }) => {

@@ -21,6 +21,8 @@ export interface ReportParts {
   clock: Clock;
   logger: Logger;
   observe: Observe;
+  /** See `AppParts`. */
+  isRecorded?: (() => Promise<boolean>) | undefined;
 }
 
 /**
@@ -109,9 +111,13 @@ export async function tellGoneBack(
   await tell({ tag: good.tag, identity: good.identity, ...about, error: undefined }, parts, call);
 }
 
-/** A full disk keeps the note from being written: then the next agent tells of it again. */
-async function noteTold({ ledger, logger }: ReportParts): Promise<void> {
+/**
+ * A full disk keeps the note from being written, or the record of what was told: then the next agent
+ * tells of it again.
+ */
+async function noteTold({ ledger, logger, isRecorded }: ReportParts): Promise<void> {
   if (!ledger.state.untold) return;
+  if ((await isRecorded?.()) === false) return;
   try {
     await ledger.update(forgetUntold);
   } catch (error) {

@@ -31,7 +31,8 @@ it("takes an app of containers to run while one of them serves", () => {
   board.observe({ app: "web", host: "h", mode: "container" });
   let serving = 2;
   const look = async () => [];
-  board.show("web", { counts: () => ({ serving, asked: 3, crashes: 0 }), look });
+  const engine = { name: "docker", variables: {} } as const;
+  board.show("web", { engine, counts: () => ({ serving, asked: 3, crashes: 0 }), look });
 
   expect(board.status().apps).toMatchObject([{ isRunning: true, backends: 2 }]);
   serving = 0;

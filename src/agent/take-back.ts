@@ -18,6 +18,8 @@ export interface TakeBackParts {
   goBack(tag: string, call: Call): Promise<void>;
   rollbackHook: RunHook | undefined;
   observe: Observe;
+  /** See `AppParts`. */
+  isRecorded?: (() => Promise<boolean>) | undefined;
   /** The registry is told last. */
   tell(gone: GoneBack, call: Call): Promise<void>;
 }
@@ -65,12 +67,13 @@ export function observeReturn(
  */
 export async function tellTakenBack(
   { bad, good, reason, at }: UntoldReturn,
-  { rollbackHook: hook, logger, tell, ledger }: TakeBackParts,
+  { rollbackHook: hook, logger, tell, ledger, isRecorded }: TakeBackParts,
   call: Call,
 ): Promise<void> {
   const by = { kind: "crashes" } as const;
   const facts = { tag: bad.tag, previousTag: good.tag, releaseDirectory: bad.directory, by };
   await afterwards("rollback", facts, { hooks: { rollback: hook }, logger }, call);
   await tell({ bad, good, reason, at: new Date(at) }, call);
+  if ((await isRecorded?.()) === false) return;
   await ledger.update(forgetReturn);
 }

@@ -161,16 +161,25 @@ interface Deadline {
 
 function deadline(expire: (error: HttpError) => void, host: string): Deadline {
   let timer: NodeJS.Timeout | undefined;
+  let last: NodeJS.Immediate | undefined;
   return {
     start(what, ms) {
-      clearTimeout(timer);
-      timer = setTimeout(() => {
-        const hint = "check the network, and how busy the server is";
+      stop();
+      const hint = "check the network, and how busy the server is";
+      const late = () =>
         expire(new HttpError("TIMEOUT", `${host} ${what} ${ms / 1000} s`, { hint }));
+      // What has come while this process itself was held up is read first.
+      timer = setTimeout(() => {
+        last = setImmediate(late);
       }, ms);
     },
-    stop: () => clearTimeout(timer),
+    stop,
   };
+
+  function stop(): void {
+    clearTimeout(timer);
+    clearImmediate(last);
+  }
 }
 
 function isStale(request: ClientRequest, error: unknown): boolean {

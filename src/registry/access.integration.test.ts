@@ -82,6 +82,10 @@ it("goes by its rules below /api/v1 as well, and notes who it was", async () => 
   expect(listed).toEqual({ repositories: [] });
   const collections = "/api/v1/garbage/collections";
   expect((await as("alice", collections, "POST")).status).toBe(403);
+  expect((await as("alice", "/api/v1/scrubs", "POST")).status).toBe(403);
+  expect((await as("alice", "/api/v1/scrubs/current")).status).toBe(403);
+  const scrub = await as("root", "/api/v1/scrubs", "POST");
+  expect(await scrub.json()).toMatchObject({ actor: "root", setAside: false });
   const begun = await as("root", collections, "POST");
   expect(begun.status).toBe(202);
   expect(await begun.json()).toMatchObject({ actor: "root" });

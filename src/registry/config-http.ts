@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { parseDuration } from "../base/schema.ts";
 import { Debug } from "./config-debug.ts";
 import { H2c } from "./config-distribution.ts";
+import { Timeouts } from "./config-timeouts.ts";
 import { Tls } from "./config-tls.ts";
 
 /** The most that `http.draintimeout` may ask for, so that a stop always ends. */
@@ -53,6 +54,7 @@ export const Http = v.pipe(
       {},
     ),
     draintimeout: v.optional(GoDuration, "30s"),
+    timeouts: v.optional(Timeouts, {}),
     tls: v.optional(Tls),
     debug: v.optional(Debug),
     /** HTTP/2 is spoken over TLS only, beside HTTP/1.1. */

@@ -7,6 +7,7 @@ import type { Inquiry } from "./api/exchange.ts";
 import type { RegistryConfig } from "./config.ts";
 import type { EventObserver } from "./events/event-observer.ts";
 import { type CollectionMetrics, openCollectionMetrics } from "./garbage/collection-metrics.ts";
+import { openScrubMetrics, type ScrubMetrics } from "./garbage/scrub-metrics.ts";
 import type { Health } from "./health/health.ts";
 import { openHealth } from "./health/open-health.ts";
 import { type CertificateMetrics, openCertificateMetrics } from "./metrics/certificate-metrics.ts";
@@ -39,6 +40,8 @@ export interface Observers {
   certificates: CertificateMetrics;
   /** Told of the collections of garbage. */
   collections: CollectionMetrics;
+  /** Told of the scrubs. */
+  scrubs: ScrubMetrics;
   /** `undefined` when nobody wants to hear of what happens. */
   events: Pick<EventObserver, "witnessOf" | "ruleRemovals"> | undefined;
   /** Where the debug server is reached, if there is one. */
@@ -70,6 +73,7 @@ export async function openObservers(
   const counts = noCounts();
   const certificates = openCertificateMetrics();
   const collections = openCollectionMetrics();
+  const scrubs = openScrubMetrics();
   const startedAt = clock.now();
   const close = async (call: Call) => {
     await health.close();
@@ -78,7 +82,7 @@ export async function openObservers(
   try {
     const debug = addr === undefined ? undefined : await openDebug(addr);
     return {
-      ...{ storage, metrics, health, counts, certificates, collections, events },
+      ...{ storage, metrics, health, counts, certificates, collections, scrubs, events },
       debugAddress: debug?.address,
       async close(call) {
         await debug?.close();
@@ -110,7 +114,8 @@ export async function openObservers(
       .flatMap((one) => one?.read() ?? [])
       .concat(events?.metrics() ?? [])
       .concat(certificates.read())
-      .concat(collections.read());
+      .concat(collections.read())
+      .concat(scrubs.read());
   }
 }
 

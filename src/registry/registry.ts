@@ -4,25 +4,17 @@ import type { Clock } from "../base/clock.ts";
 import type { Environment } from "../base/environment.ts";
 import type { Logger } from "../base/logger.ts";
 import type { AccessLog } from "./api/access-log.ts";
-import { endOfClient } from "./api/admission.ts";
 import { apiListener } from "./api/listener.ts";
-import { openGateFor } from "./auth/index.ts";
-import { clientAddressBehind } from "./auth/trusted-proxies.ts";
+import { accessOf, apiSettingsOf } from "./api-settings.ts";
+import { openClosers } from "./closers.ts";
 import type { RegistryConfig } from "./config.ts";
-import { type CollectionState, openCollections } from "./garbage/collections.ts";
-import { collectorFor } from "./garbage/collector.ts";
-import { immutableTagsOf } from "./garbage/retention.ts";
-import { imageStoreOn } from "./images/image-store.ts";
-import { lastPullsOn } from "./images/last-pulls.ts";
-import { tagHistoryOn } from "./images/tag-history.ts";
-import type { openImageMirror } from "./mirror/image-mirror.ts";
-import { openObservers } from "./observers.ts";
-import { openLimits } from "./quotas/limits.ts";
+import { type CollectionState, type Collections, openCollections } from "./garbage/collections.ts";
+import { collectorFor, scrubberFor } from "./garbage/collector.ts";
+import { openScrubs, type ScrubState, type Scrubs } from "./garbage/scrubs.ts";
+import { type Images, openImages } from "./open-images.ts";
+import { openSurroundings, type Surroundings } from "./open-surroundings.ts";
 import { drain, openAnswers } from "./server-drain.ts";
 import { listen } from "./server-listen.ts";
-import { openServer } from "./server-open.ts";
-import { openStorage } from "./storage/index.ts";
-import { openTracingFor } from "./tracing/open-tracing.ts";
 
 export interface RegistryParts {
   clock: Clock;
@@ -59,124 +51,83 @@ export interface Registry {
  */
 export async function openRegistry(
   config: RegistryConfig,
-  { clock, logger: untraced, accessLog, environment = {}, version = "" }: RegistryParts,
+  parts: RegistryParts,
 ): Promise<Registry> {
-  for (const note of config.notes) untraced.info(note);
-  const isReadonly = config.storage.maintenance.readonly.enabled;
-  const access = isReadonly ? "read" : "write";
-  const storage = await openStorage(config.storage.choice, { access, clock });
-  const closers: ((call: Call) => Promise<void>)[] = [() => storage.close()];
-  const close = async (call: Call) => {
-    for (const end of closers.reverse()) await end(call);
-  };
+  for (const note of config.notes) parts.logger.info(note);
   const stop = new AbortController();
   setMaxListeners(0, stop.signal); // every request that waits listens, and they are many
   const call = { signal: stop.signal };
+  const closers = openClosers();
   try {
-    const tracing = await openTracingFor({ clock, logger: untraced, environment, version });
-    if (tracing) closers.unshift((call) => tracing.close(call));
-    const logger = tracing?.logger ?? untraced;
-    const settings = settingsOf(config);
-    const addressOf = endOfClient(settings);
-    const watched = { storage, addressOf, tracing, clock, logger, environment };
-    const observers = await openObservers(config, watched, call);
-    closers.push((call) => observers.close(call));
-    const gate = await openGateFor(config.auth, { clock, logger, environment }, call);
-    closers.push(() => gate.close());
-    const { metrics, health, counts, certificates, events, debugAddress } = observers;
-    const serving = { clock, logger, environment, noted: certificates.noted };
-    const served = await openServer(config.http, serving);
-    closers.push(() => served.release());
-    const history = tagHistoryOn(storage, { clock, logger });
-    const unlimited = imageStoreOn(observers.storage, { clock, history, ...rulesOf(config) });
-    const counted = { store: unlimited, storage, clock, logger };
-    const limits = await openLimits(isReadonly ? [] : config.quotas, counted);
-    closers.push(() => limits.close());
-    const own = limits.store;
-    const mirrored = { own, storage, counts, environment, tracing, clock, logger };
-    const mirror = config.proxy && (await openMirrorOf(config.proxy, mirrored));
-    if (mirror) closers.push((call) => mirror.close(call));
-    const { store, nameOf } = mirror ?? { store: own, nameOf: undefined };
-    const isNoted = (repository: string) => !isReadonly && (mirror?.isOwn(repository) ?? true);
-    const pulls = lastPullsOn(storage, { isNoted, clock, logger });
-    closers.push(() => pulls.settled());
-    const witness = events?.witnessOf(store);
-    const log = config.log.accesslog.disabled ? undefined : accessLog;
-    const { maintenance } = config.storage;
-    const ended = (state: CollectionState) => {
-      observers.collections.ended(state);
-      if (!state.dryRun) limits.recount();
-    };
-    const parts = { storage, clock, logger };
-    const collector = collectorFor(config.storage.choice, storage);
-    const collecting = { collector, ended, clock, logger };
-    const collections = openCollections(maintenance.garbagecollect, collecting);
-    const known = {
-      gate,
-      store,
-      history,
-      pulls,
-      ...{ collections, quotas: limits },
-      nameOf,
-      witness,
-      metrics,
-      tracing,
-      health,
-      accessLog: log,
-    };
-    served.prependListener(apiListener({ ...settings, ...known, clock, logger, call }));
+    const settings = apiSettingsOf(config);
+    const around = await openSurroundings(config, parts, { settings, closers }, call);
+    const images = await openImages(config, around, closers);
+    const collections = collectionsOf(config, around, images);
+    const scrubs = scrubsOf(config, around, images);
+    const { served, observers, gate, tracing, clock, logger } = around;
+    const { metrics, health, events, debugAddress } = observers;
+    const seen = { metrics, health, tracing, witness: events?.witnessOf(images.store) };
+    const accessLog = config.log.accesslog.disabled ? undefined : parts.accessLog;
+    const known = { gate, ...images, collections, scrubs, ...seen, accessLog, clock, logger };
+    served.prependListener(apiListener({ ...settings, ...known, call }));
     const open = openAnswers(served);
     const address = await listen(served.server, config.http);
-    if (!isReadonly) {
-      // Nobody waits for this one to be loaded: answers are given already.
-      const { startMaintenance } = await import("./garbage/maintenance.ts");
-      const housekeeping = startMaintenance(maintenance, {
-        ...{ ...parts, history, collections },
-        removed: events?.ruleRemovals,
-      });
-      closers.push(() => housekeeping.close());
+    if (accessOf(config) === "write") {
+      const housekeeping = await startedMaintenance(config, around, { ...images, collections });
+      closers.add(() => housekeeping.close());
     }
-    closers.push(() => collections.close());
+    closers.add(() => collections.close());
+    closers.add(() => scrubs.close());
     return {
       address,
       debugAddress,
       async close(call) {
         await drain(served, { timeoutMs: config.http.draintimeout, clock, open }, call);
         stop.abort();
-        await close(call);
+        await closers.close(call);
       },
     };
   } catch (error) {
-    await close(call);
+    await closers.close(call);
     throw error;
   }
 }
 
-async function openMirrorOf(...given: Parameters<typeof openImageMirror>) {
-  return (await import("./mirror/image-mirror.ts")).openImageMirror(...given);
-}
-
-function settingsOf({ http, storage, tags, catalog, auth }: RegistryConfig) {
-  return {
-    deletion: storage.delete.enabled ? "allowed" : "refused",
-    writes: storage.maintenance.readonly.enabled ? "refused" : "allowed",
-    maximumTags: tags.maxtags,
-    maximumCatalogEntries: catalog.maxentries,
-    location: {
-      host: http.host,
-      prefix: http.prefix.replace(/\/$/, ""),
-      relative: http.relativeurls,
-      scheme: http.tls === undefined ? "http" : "https",
-    },
-    clientAddress: clientAddressBehind(auth?.trustedproxies ?? []),
-    headers: http.headers,
-  } as const;
-}
-
-/** What the image store refuses. */
-function rulesOf({ validation, storage: { maintenance } }: RegistryConfig) {
-  return {
-    validation: validation.disabled ? undefined : validation.manifests,
-    immutable: immutableTagsOf(maintenance.retention.rules),
+function collectionsOf(
+  { storage: { choice, maintenance } }: RegistryConfig,
+  { storage, observers, clock, logger }: Surroundings,
+  { quotas }: Images,
+): Collections {
+  const ended = (state: CollectionState) => {
+    observers.collections.ended(state);
+    if (!state.dryRun) quotas.recount();
   };
+  const collector = collectorFor(choice, storage);
+  return openCollections(maintenance.garbagecollect, { collector, ended, clock, logger });
+}
+
+/** What is set aside takes no room of any quota. */
+function scrubsOf(
+  { storage: { choice } }: RegistryConfig,
+  { storage, observers, clock, logger }: Surroundings,
+  { quotas }: Images,
+): Scrubs {
+  const { noted } = observers.scrubs;
+  const ended = (state: ScrubState) => {
+    observers.scrubs.ended(state);
+    if (state.items.some(({ isAside }) => isAside)) quotas.recount();
+  };
+  return openScrubs({ scrubber: scrubberFor(choice, storage), noted, ended, clock, logger });
+}
+
+/** Nobody waits for this one to be loaded: answers are given already. */
+async function startedMaintenance(
+  config: RegistryConfig,
+  { storage, observers, clock, logger }: Surroundings,
+  { history, collections }: Pick<Images, "history"> & { collections: Collections },
+) {
+  const { startMaintenance } = await import("./garbage/maintenance.ts");
+  const removed = observers.events?.ruleRemovals;
+  const parts = { storage, history, collections, removed, clock, logger };
+  return startMaintenance(config.storage.maintenance, parts);
 }

@@ -8,6 +8,7 @@ import type { Logger } from "../base/logger.ts";
 import { mostConnections } from "../base/open-files.ts";
 import type { Http } from "./config-http.ts";
 import { limitConnections } from "./server-connections.ts";
+import { endStalled } from "./server-pace.ts";
 import { partInOrder } from "./server-parting.ts";
 
 /** A server that is not listening yet, with all it speaks. */
@@ -32,38 +33,47 @@ export interface ServerParts {
   noted(certificate: string, validUntil: Date): void;
 }
 
-/** A client may be silent this long within a request: a slow disk's commit takes less. */
-export const idleRequestMs = 600_000;
-const idleConnectionMs = 75_000;
-const headersTimeoutMs = 30_000;
 const silenceMs = 60_000;
+const checkEveryMs = 5_000;
 
-const options = {
-  requestTimeout: 0, // an upload may take hours; one that stands still ends by `idleRequestMs`
-  headersTimeout: headersTimeoutMs,
-  connectionsCheckingInterval: 5_000,
-  keepAliveTimeout: idleConnectionMs,
-};
+function optionsFor({ head, idle }: Http["timeouts"]) {
+  return {
+    requestTimeout: 0, // an upload may take hours; one that stands still ends by `endStalled`
+    headersTimeout: head,
+    connectionsCheckingInterval: Math.min(checkEveryMs, head),
+    keepAliveTimeout: idle,
+  };
+}
 
 /**
  * @throws {RegistryError} `INVALID_CERTIFICATE`
  * @throws {CertificateStoreError}
  */
 export async function openServer(
-  { tls, http2 }: Pick<Http, "tls" | "http2">,
+  http: Pick<Http, "tls" | "http2" | "timeouts">,
   parts: ServerParts,
 ): Promise<RegistryServer> {
+  const served = await openSpeaking(http, parts);
+  endStalled(served, http.timeouts.stall);
+  return served;
+}
+
+async function openSpeaking(
+  { tls, http2, timeouts }: Pick<Http, "tls" | "http2" | "timeouts">,
+  parts: ServerParts,
+): Promise<RegistryServer> {
+  const options = optionsFor(timeouts);
   if (tls === undefined) {
     const server = createServer(options);
-    const { speaksHttp1, ...first } = common(server, parts);
+    const { speaksHttp1, ...first } = common(server, timeouts, parts);
     server.on("connection", speaksHttp1);
     return { ...first, sessions: new Set(), release: async () => {} };
   }
   const { openTlsServer, speakBoth } = await import("./server-secure.ts");
-  const how = { ...options, handshakeTimeout: headersTimeoutMs };
+  const how = { ...options, handshakeTimeout: timeouts.head };
   const { server, following } = await openTlsServer({ tls, http2, how }, parts);
-  const { speaksHttp1, ...first } = common(server, parts);
-  const times = { idleConnectionMs, idleRequestMs, silenceMs };
+  const { speaksHttp1, ...first } = common(server, timeouts, parts);
+  const times = { idleConnectionMs: timeouts.idle, idleRequestMs: timeouts.stall, silenceMs };
   const second = speakBoth({ server, tls, speaksHttp1, ...times });
   return {
     ...first,
@@ -76,9 +86,13 @@ export async function openServer(
   };
 }
 
-function common(server: HttpServer | HttpsServer, parts: Pick<ServerParts, "clock" | "logger">) {
-  server.setTimeout(idleRequestMs);
-  server.on("request", ({ socket }) => socket.setTimeout(idleRequestMs));
+function common(
+  server: HttpServer | HttpsServer,
+  { head, stall }: Http["timeouts"],
+  parts: Pick<ServerParts, "clock" | "logger">,
+) {
+  server.setTimeout(stall);
+  server.on("request", ({ socket }) => socket.setTimeout(stall));
   // Node would ask for the body before anybody has looked at who brings it.
   server.on("checkContinue", (request, response) => server.emit("request", request, response));
   const sockets = new Set<Socket>();
@@ -90,7 +104,7 @@ function common(server: HttpServer | HttpsServer, parts: Pick<ServerParts, "cloc
   const parting = partInOrder(server, parts.clock);
   const speaksHttp1 = (socket: Socket) => {
     parting(socket);
-    socket.setTimeout(headersTimeoutMs); // or Node gives one that says nothing the time of a request
+    socket.setTimeout(head); // or Node gives one that says nothing the time of a request
   };
   const prependListener = (listener: RequestListener) => {
     server.prependListener("request", (request, response) => {

@@ -173,6 +173,20 @@ export function storageDriverContract(name: string, open: () => Promise<StorageD
       expect(await namesOf(storage.list("/t", { signal }))).toEqual(["v10"]);
     });
 
+    it("discards a file with the directory that it is alone in, and no other", async ({
+      signal,
+    }) => {
+      for (const path of ["/t/ab/one", "/t/cd/one", "/t/cd/two"] as const) {
+        await storage.write(path, Buffer.from("x"), { signal });
+      }
+
+      await storage.discard("/t/ab/one", { alone: true, signal });
+      await storage.discard("/t/cd/one", { alone: true, signal });
+
+      expect(await namesOf(storage.list("/t", { signal }))).toEqual(["cd"]);
+      expect(await namesOf(storage.list("/t/cd", { signal }))).toEqual(["two"]);
+    });
+
     it.each(["/../etc/passwd", "/a/../b", "/a//b", "/a/./b", "/", "/a/", "/a\0b"] as const)(
       "refuses the path %j",
       async (path) => {

@@ -40,10 +40,16 @@ export interface PlaceCall extends Call {
   discard?: StoragePath;
 }
 
+/** Some of the files that are put in their places one after the other; `touch` as by `PlaceCall`. */
+export interface PlaceStep {
+  files: readonly Placement[];
+  touch: readonly StoragePath[];
+}
+
 /**
  * Keeps files by path. Everything the image registry knows is kept through one of these.
  *
- * `write`, `place` and `delete` resolve when a power failure can no longer undo them; `append`,
+ * `write`, `place`, `placeInTurn` and `delete` resolve when a power failure can no longer undo them; `append`,
  * `extend` and `discard` do not wait for that.
  */
 export interface StorageDriver {
@@ -98,6 +104,12 @@ export interface StorageDriver {
    */
   place(files: readonly Placement[], call: PlaceCall): Promise<(number | undefined)[]>;
   /**
+   * `place` of one step after the other: no file is in its place before those of the steps before it
+   * are there for good. Takes less time than that, as the bytes of all are waited for together. Ends
+   * after a step where something of `touch` is missing. Resolves to the sizes of each step that was done.
+   */
+  placeInTurn(steps: readonly PlaceStep[], call: Call): Promise<(number | undefined)[][]>;
+  /**
    * Renames a file or a directory without waiting until that is certain; `false` when there is none. Nothing empty
    * is left behind, and of two who rename the same one gets `true`. A file that is `alone` in its
    * directory, drafts aside, may go with that to where `to` is, which then has the same last name:
@@ -111,8 +123,11 @@ export interface StorageDriver {
   touch(paths: readonly StoragePath[], call: Call): Promise<(number | undefined)[]>;
   /** Deletes a file, or everything below a directory. Nothing there is not an error. */
   delete(path: StoragePath, call: Call): Promise<void>;
-  /** Deletes what nobody was promised, without waiting until that is certain. */
-  discard(path: StoragePath, call: Call): Promise<void>;
+  /**
+   * Deletes what nobody was promised, without waiting until that is certain; with `alone` the
+   * directory that it is in as well, when nothing else is.
+   */
+  discard(path: StoragePath, call: Call & { alone?: boolean }): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -126,6 +141,10 @@ export class StorageError extends DewyError<
   | "READ_ONLY"
   | "UNAVAILABLE"
 > {}
+
+export function isFull(error: unknown): boolean {
+  return error instanceof StorageError && error.code === "NO_SPACE";
+}
 
 /** @throws {StorageError} `INVALID_PATH`, so that no name from outside leads out of the storage. */
 export function checkStoragePath(path: string): void {

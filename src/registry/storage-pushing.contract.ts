@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Bytes, collect, streamOf } from "../base/bytes.ts";
-import type { StorageDriver } from "./storage-driver.ts";
+import type { StorageDriver, StoragePath } from "./storage-driver.ts";
 import { copied, namesOf, textOf } from "./stored-text.fake.ts";
 
 /** What every storage driver must do for those who push. */
@@ -119,6 +119,43 @@ export function storagePushingContract(name: string, open: () => Promise<Storage
       expect(await namesOf(storage.list("/u", { signal }))).toEqual([]);
     });
 
+    it("places what belongs together before what names it", async ({ signal }) => {
+      await storage.write("/held", Buffer.from("held"), { signal });
+      const steps = [
+        { files: [bytesAt("/data", "one"), bytesAt("/link", "data")], touch: ["/held", "/data"] },
+        { files: [], touch: ["/link"] },
+        { files: [bytesAt("/tags/v1", "data")], touch: ["/tags/v1", "/none"] },
+      ] as const;
+
+      expect(await storage.placeInTurn(steps, { signal })).toEqual([[4, 3], [4], [4, undefined]]);
+
+      for (const [path, text] of [
+        ["/data", "one"],
+        ["/link", "data"],
+        ["/tags/v1", "data"],
+      ] as const) {
+        expect(await textOf(await storage.read(path, { signal }))).toBe(text);
+      }
+    });
+
+    it("leaves out what would name something missing, and what follows that", async ({
+      signal,
+    }) => {
+      await storage.write("/tags/v1", Buffer.from("old"), { signal });
+      const steps = [
+        { files: [bytesAt("/data", "one")], touch: ["/data", "/gone"] },
+        { files: [bytesAt("/tags/v1", "new")], touch: [] },
+        { files: [bytesAt("/other/v2", "new")], touch: [] },
+      ] as const;
+
+      expect(await storage.placeInTurn(steps, { signal })).toEqual([[3, undefined]]);
+
+      expect(await textOf(await storage.read("/data", { signal }))).toBe("one");
+      expect(await textOf(await storage.read("/tags/v1", { signal }))).toBe("old");
+      expect(await namesOf(storage.list("/tags", { signal }))).toEqual(["v1"]);
+      expect(await namesOf(storage.list("/other", { signal }))).toEqual([]);
+    });
+
     it("discards nothing when a file could not be placed", async ({ signal }) => {
       await storage.extend("/u/1/startedat", Buffer.from("now"), { signal });
 
@@ -142,6 +179,10 @@ export function storagePushingContract(name: string, open: () => Promise<Storage
       expect(await namesOf(storage.list("/links", { signal }))).toEqual([]);
     });
   });
+}
+
+function bytesAt<Path extends StoragePath>(path: Path, text: string) {
+  return { path, bytes: Buffer.from(text) };
 }
 
 async function* chunks(...texts: string[]): Bytes & AsyncGenerator<Uint8Array> {

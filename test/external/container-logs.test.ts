@@ -40,6 +40,21 @@ describe("dewy logs", { timeout: 300_000 }, () => {
       expect(entries[1]).toMatchObject({ tag: "v1.0.0", replica: expect.stringContaining("-") });
     });
 
+    it("asks the engine that the agent uses, wherever that is, while an agent runs", async () => {
+      const stage = await bed.stage();
+      await stage.publish("v1.0.0", talking);
+      const agent = stage.start();
+      await stage.committed("v1.0.0");
+      const args = [program, "logs", "-d", stage.directory];
+      const elsewhere = { DOCKER_HOST: `unix://${stage.directory}/none.sock`, PATH: "/usr/bin" };
+
+      const output = await run(process.execPath, args, elsewhere);
+
+      expect(output).toMatch(/ v1\.0\.0 \S+ out I am v1\.0\.0$/m);
+      await agent.stop();
+      await expect(run(process.execPath, args, elsewhere)).rejects.toThrow("none.sock");
+    });
+
     it("goes on with replicas that come later, and each line once", async () => {
       const stage = await bed.stage();
       await stage.publish("v1.0.0", talking);

@@ -2,12 +2,13 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { onTestFailed, onTestFinished } from "vitest";
-import { ask, type LoadResult, startLoad } from "../../bench/load.ts";
+import { ask } from "../../bench/load.ts";
 import { type Running, run, until } from "../../bench/stage.ts";
 import type { LedgerState } from "../../src/agent/ledger/ledger.ts";
 import { askProxy } from "../../src/agent/proxy/proxy-protocol.ts";
 import type { ContainerEngine } from "./container-engine.ts";
 import type { Images } from "./container-images.ts";
+import { type Load, watchedLoad } from "./container-load.ts";
 import { freePort, temporaryDirectory } from "./program.ts";
 
 export interface SeenContainer {
@@ -32,6 +33,7 @@ export async function openContainerStage(engine: ContainerEngine, images: Images
   const repository = `app-${process.pid}-${++count}`;
   const url = `http://127.0.0.1:${port}/`;
   const running: Running[] = [];
+  let step = "before all steps";
   const { signal } = new AbortController();
   onTestFailed(() => {
     for (const [number, agent] of running.entries()) console.error(`agent ${number}`, agent.log());
@@ -46,8 +48,15 @@ export async function openContainerStage(engine: ContainerEngine, images: Images
   const stage = {
     ...{ directory, port, repository, url, engine, images },
 
-    publish: (tag: string, ...rest: [Parameters<Images["publish"]>[2]?]) =>
-      images.publish(repository, tag, ...rest),
+    publish(tag: string, ...rest: [Parameters<Images["publish"]>[2]?]): Promise<string> {
+      stage.isAt(`publish ${tag}`);
+      return images.publish(repository, tag, ...rest);
+    },
+
+    /** What the test does from now on, for a failure to tell of it. */
+    isAt(next: string): void {
+      step = `since ${new Date().toISOString()}: ${next}`;
+    },
 
     /** As people do, with what the app serves on its port. */
     start(options: readonly string[] = [], environment: Record<string, string> = {}): Running {
@@ -61,6 +70,7 @@ export async function openContainerStage(engine: ContainerEngine, images: Images
         environment: { ...engine.environment, ...environment },
       });
       running.push(agent);
+      stage.isAt(`agent ${running.length - 1} is started`);
       return agent;
     },
 
@@ -73,7 +83,11 @@ export async function openContainerStage(engine: ContainerEngine, images: Images
       return agent;
     },
 
-    load: (): Load => load(url),
+    load: (path = ""): Load =>
+      watchedLoad(`${url}${path}`, {
+        logs: () => running.map(({ log }) => log()),
+        step: () => step,
+      }),
 
     answer: async (path = "") => (await ask(`${url}${path}`)).body,
 
@@ -116,27 +130,6 @@ export async function openContainerStage(engine: ContainerEngine, images: Images
 }
 
 export type ContainerStage = Awaited<ReturnType<typeof openContainerStage>>;
-
-interface Load {
-  soFar: LoadResult;
-  /** Ends it, and fails when any request has. */
-  stop(): Promise<LoadResult>;
-}
-
-function load(url: string): Load {
-  const { soFar, stop } = startLoad({ url, keepAlive: 1, fresh: 2, restMs: 10 });
-  onTestFinished(async () => void (await stop()));
-  return {
-    soFar,
-    async stop() {
-      const result = await stop();
-      if (result.failures.length > 0) {
-        throw new Error(`${result.failures.length} failed: ${result.failures.slice(0, 5)}`);
-      }
-      return result;
-    },
-  };
-}
 
 // biome-ignore lint/suspicious/noExplicitAny: what an engine says about a container
 function seen({ Id, Name, State, Config, NetworkSettings }: any): SeenContainer {

@@ -178,6 +178,30 @@ describe("images of containers", { timeout: 300_000 }, () => {
       expect(one?.published).toBeUndefined();
     });
 
+    it("stay connected to that network when another agent adopts them", async () => {
+      const stage = await bed.stage();
+      const network = `kept-${process.pid}`;
+      await bed.engine.run("network", "create", network);
+      await stage.publish("v1.0.0");
+      const options = ["--replicas", "2", "--network", network, "--network-alias", "app"];
+      const agent = stage.startWith(options);
+      await stage.committed("v1.0.0");
+      const ends = async () => {
+        const ids = (await stage.containers()).map(({ id }) => id);
+        const format = "{{.Id}} {{range .NetworkSettings.Networks}}{{.EndpointID}}{{end}}";
+        return await bed.engine.run("inspect", "--format", format, ...ids);
+      };
+      const before = await ends();
+
+      await agent.stop();
+      const next = stage.startWith(options);
+      await until("both are adopted", async () => {
+        return next.log().split("Container adopted").length === 3;
+      });
+
+      expect(await ends()).toBe(before);
+    });
+
     it("beyond seven are removed, and none that anybody uses", async () => {
       const stage = await bed.stage();
       const name = `${bed.images.host}/${stage.repository}`;

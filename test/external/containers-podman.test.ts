@@ -3,7 +3,7 @@ import { until } from "../../bench/stage.ts";
 import { describeWith } from "../component.ts";
 import { layBed, podmanPrograms } from "./container-bed.ts";
 import { openPodman } from "./container-engine.ts";
-import { broken } from "./container-images.ts";
+import { broken, serving } from "./container-images.ts";
 
 describe("an app of containers", { timeout: 300_000 }, () => {
   describeWith(...podmanPrograms)("on podman", () => {
@@ -37,6 +37,25 @@ describe("an app of containers", { timeout: 300_000 }, () => {
       expect(await stage.containers()).toEqual(before);
       const { quarantined = [] } = await stage.ledger();
       expect(quarantined).toMatchObject([{ tag: "v1.1.0", logTail: ["broken on purpose"] }]);
+    });
+
+    it("leaves the traffic while its HEALTHCHECK says unhealthy, of which no event tells", async () => {
+      const stage = await bed.stage();
+      const Healthcheck = { Test: ["CMD", "sh", "-c", "! [ -e /tmp/sick ]"], Retries: 1 };
+      await stage.publish("v1.0.0", { ...serving, Healthcheck });
+      const agent = stage.start(["--replicas", "2", "-i", "600"]);
+      await stage.committed("v1.0.0");
+      await stage.runs("v1.0.0", 2);
+      const [victim] = await stage.containers();
+      const id = victim?.id ?? "";
+
+      await bed.engine.run("exec", id, "sh", "-c", "echo > /tmp/sick");
+      await bed.engine.run("healthcheck", "run", id).catch(() => {}); // it fails, as it should
+      await until("it leaves", async () => agent.log().includes("unwell, and leaves the traffic"));
+      await bed.engine.run("exec", id, "sh", "-c", "rm /tmp/sick");
+      await bed.engine.run("healthcheck", "run", id);
+
+      await until("it is back", async () => agent.log().includes("A replica is well again"));
     });
 
     it("gets back what was killed, and what somebody has removed", async () => {

@@ -11,7 +11,7 @@ import { parseRegistryConfig } from "../../src/registry/config.ts";
 import { openRegistry } from "../../src/registry/registry.ts";
 import { run, temporaryDirectory } from "./program.ts";
 import { program, serveRegistry } from "./served-registry.ts";
-import { describeOnSmallDisk, fill } from "./small-disk.ts";
+import { describeOnSmallDisk, fill, fillWithNames } from "./small-disk.ts";
 import { walkStorage } from "./storage-walk.ts";
 
 const layer = randomBytes(1024 ** 2);
@@ -169,6 +169,26 @@ describeOnSmallDisk("the image registry on a disk that others fill", (place) => 
     await sent("GET", `${later.address}/v2/a/manifests/latest`, 200);
     expect((await walkStorage(disk)).faults).toEqual([]);
   });
+
+  it("frees room where none is left for a directory, though it was to keep what it deletes", async () => {
+    const { address, child, ended } = await serveRegistry(disk);
+    for (const bytes of [layer, other]) await pushImage(`${address}/v2/a`, bytes, "latest");
+    child.kill();
+    await ended;
+    await rm(join(disk, "dewy"), { recursive: true });
+    const config = await collectorConfig(disk, "24h");
+    await fill(disk);
+    const allow = await fillWithNames(disk);
+
+    const collect = [program, "registry", "garbage-collect", config];
+    const said = await run(process.execPath, collect);
+
+    expect(said).toMatch(/the disk is full: .*\n.* 2 blobs \(\d{7} bytes\)/);
+    allow();
+    const later = await serveRegistry(disk);
+    await pushImage(`${later.address}/v2/a`, layer.subarray(0, 500_000), "latest");
+    expect((await walkStorage(disk)).faults).toEqual([]);
+  });
 });
 
 /** In this process, so that its clock can be put forward. */
@@ -188,9 +208,9 @@ async function openMirror(rootdirectory: string, remoteurl: string) {
   return { address, wait };
 }
 
-async function collectorConfig(disk: string): Promise<string> {
+async function collectorConfig(disk: string, trash = "0s"): Promise<string> {
   const file = join(await temporaryDirectory("collector"), "config.yml");
-  const collection = "garbagecollect: {grace: 0s, trash: 0s, deleteuntagged: true}";
+  const collection = `garbagecollect: {grace: 0s, trash: ${trash}, deleteuntagged: true}`;
   const storage = `storage: {filesystem: {rootdirectory: ${disk}}, maintenance: {${collection}}}`;
   await writeFile(file, `version: 0.1\n${storage}\n`);
   return file;

@@ -11,12 +11,12 @@ export async function writeLayout(tag: string): Promise<string> {
   return directory;
 }
 
-/** Writes that image for two platforms, below an index. */
-export async function writeIndexLayout(tag: string): Promise<string> {
+/** Writes that image for two platforms, below an index; `label` tells those of one tag apart. */
+export async function writeIndexLayout(tag: string, label = ""): Promise<string> {
   const { directory, blobs, layer } = await beginLayout();
   const manifests: object[] = [];
   for (const architecture of ["amd64", "arm64"]) {
-    const image = await writeImage(blobs, layer, architecture);
+    const image = await writeImage(blobs, layer, architecture, label);
     manifests.push({ ...image, platform: { os: "linux", architecture } });
   }
   const index = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests });
@@ -34,11 +34,11 @@ async function beginLayout() {
   return { directory, blobs, layer: await readFile(archive) };
 }
 
-async function writeImage(blobs: string, layer: Uint8Array, architecture: string) {
+async function writeImage(blobs: string, layer: Uint8Array, architecture: string, label = "") {
   const config = JSON.stringify({
     architecture,
     os: "linux",
-    config: { Cmd: ["/bin/busybox"] },
+    config: { Cmd: ["/bin/busybox"], ...(label && { Labels: { label } }) },
     rootfs: { type: "layers", diff_ids: [digestOf(layer)] },
   });
   const manifest = JSON.stringify({

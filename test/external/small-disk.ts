@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect } from "vitest";
@@ -35,4 +35,17 @@ export async function fill(disk: string): Promise<() => Promise<void>> {
   expect(systemCodeOf(error)).toBe("ENOSPC");
   expect(await readdir(disk)).toContain("filler");
   return () => rm(file);
+}
+
+/**
+ * Lets nothing more be made on the disk, no directory either; what is there can be renamed.
+ * Resolves to what allows it again.
+ */
+export async function fillWithNames(disk: string): Promise<() => void> {
+  const { files, ffree } = await statfs(disk);
+  const limit = (count: number) =>
+    execFileSync("mount", ["-o", `remount,nr_inodes=${count}`, disk]);
+  limit(files - ffree);
+  await expect(mkdir(join(disk, "one-too-many"))).rejects.toThrow("ENOSPC");
+  return () => limit(files);
 }

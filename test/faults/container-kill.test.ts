@@ -7,6 +7,7 @@ import { phases } from "../../src/agent/ledger/ledger.ts";
 import { describeWith } from "../component.ts";
 import { dockerPrograms, layBed } from "../external/container-bed.ts";
 import { openDocker } from "../external/container-engine.ts";
+import { type ImageConfig, serving } from "../external/container-images.ts";
 import type { ContainerStage } from "../external/container-stage.ts";
 import { temporaryDirectory } from "../external/program.ts";
 import { isTidy } from "./container-traces.ts";
@@ -48,7 +49,8 @@ describe("an agent of containers, killed by SIGKILL", { timeout: 500_000 }, () =
           const tag = `v1.${step}.0`;
           await agent.stop();
           await engine.prepare(when, step);
-          agent = stage.start(two, { PATH: `${engine.directory}:/usr/bin:${process.env.PATH}` });
+          stage.isAt(`killed ${when} part ${step}`);
+          agent = stage.start(two, engine.environment);
           await stage.publish(tag);
           await until("it is killed", async () => agent.process.signalCode === "SIGKILL", 60_000);
           agent = stage.start(two);
@@ -60,11 +62,42 @@ describe("an agent of containers, killed by SIGKILL", { timeout: 500_000 }, () =
         await isTidy(stage);
       },
     );
+
+    it("once it has told a replica to end, leaves it without traffic until it has", async () => {
+      const stage = await bed.stage();
+      await stage.publish("v1.0.0", stubborn);
+      let agent = stage.start(two);
+      await stage.committed("v1.0.0");
+      await stage.runs("v1.0.0", 2);
+      const before = (await stage.containers()).map(({ id }) => id);
+      const load = stage.load("cgi-bin/slow?1");
+      await agent.stop();
+      const engine = await deadlyEngine();
+      await engine.prepare("while the engine does", firstStop);
+
+      agent = stage.start(two, engine.environment);
+      await stage.publish("v1.1.0");
+      await until("it is killed", async () => agent.process.signalCode === "SIGKILL", 60_000);
+      stage.start([...two, "--constraint", "1.0.x"]);
+      await until(
+        "the engine has killed it",
+        async () => (await stage.containers()).filter(({ id }) => before.includes(id)).length === 1,
+        60_000,
+      );
+      await stage.runs("v1.0.0", 2);
+
+      const { answers } = await load.stop();
+      expect([...answers.keys()].filter((answer) => !answer.endsWith("whole"))).toEqual([]);
+    });
   });
 });
 
 /** An engine pulls, runs, stops, runs and stops; at last it is told to stop and remove each old one. */
 const parts = 9;
+const firstStop = 3;
+
+/** Whom the engine has to kill, ten seconds after it has told them to end. */
+const stubborn: ImageConfig = { ...serving, Cmd: ["sh", "-c", "trap '' TERM; exec serve"] };
 
 /** A docker that kills who has called it for one of these parts, before it does it or afterwards. */
 async function deadlyEngine() {
@@ -85,7 +118,7 @@ kill -9 $PPID
   );
   await chmod(program, 0o755);
   return {
-    directory,
+    environment: { PATH: `${directory}:/usr/bin:${process.env.PATH}` },
     async prepare(when: string, step: number): Promise<void> {
       await writeFile(join(directory, "steps"), "");
       await writeFile(join(directory, "step"), String(step));

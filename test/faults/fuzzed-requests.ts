@@ -78,7 +78,9 @@ const path = fc.oneof(
     .map(([name, tag]) => `/api/v1/repositories/${name}/tags/${tag}/history`),
   fc
     .oneof(uploadId, fc.constantFrom("current", ""))
-    .map((id) => `/api/v1/garbage/collections/${id}`),
+    .chain((id) =>
+      fc.constantFrom("garbage/collections", "scrubs").map((of) => `/api/v1/${of}/${id}`),
+    ),
   fc.constantFrom("/api/v1/repositories", "/api/v1/quotas", "/api/v1", "/api/v1/garbage"),
   fc.constantFrom(
     "/",

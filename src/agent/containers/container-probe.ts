@@ -20,7 +20,8 @@ export interface ContainerProbeOptions {
 
 /** An engine's own proxy accepts for a container that does not, and closes a moment later. */
 const acceptedMs = 150;
-const betweenLooksMs = 250;
+/** Each look starts a program, while the replica itself needs the processor. */
+const betweenLooksMs = 500;
 const logTailLines = 50;
 
 /**
@@ -85,16 +86,16 @@ export async function askContainer(
   await openContainerProbe(container, options, runtime)?.({ tag, pid: container.pid }, call);
 }
 
-/** Rejects when the container has ended, with what it wrote last. */
+/** Of one that runs now: rejects when it has ended, with what it wrote last. */
 export async function untilDead(
   { id, name }: Container,
   runtime: ContainerRuntime,
   call: Call,
 ): Promise<never> {
   for (;;) {
+    await sleep(betweenLooksMs, undefined, call);
     const now = await runtime.inspect(id, call);
     if (now?.state !== "running") throw await deathOf(name, now, runtime, call);
-    await sleep(betweenLooksMs, undefined, call);
   }
 }
 

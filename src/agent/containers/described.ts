@@ -19,6 +19,7 @@ const Network = v.object({
   Gateway: v.optional(v.string(), ""),
   GlobalIPv6Address: v.optional(v.string(), ""),
   IPv6Gateway: v.optional(v.string(), ""),
+  Aliases: v.nullish(v.array(v.string())),
 });
 
 /** What `inspect` says, in the fields that Docker and Podman have in common. */
@@ -109,7 +110,7 @@ function containerFrom(inspected: v.InferOutput<typeof Inspected>): Container {
     ipv6: own?.GlobalIPv6Address || undefined,
     gatewayOfIpv6: own?.IPv6Gateway || undefined,
     portsOfIpv6: new Set(Object.entries(network.Ports ?? {}).flatMap(portOfIpv6)),
-    networks: Object.keys(networks),
+    networks: new Map(Object.entries(networks).map(([name, { Aliases }]) => [name, Aliases ?? []])),
   };
 }
 

@@ -57,6 +57,12 @@ const slowLimitMs = 300_000;
 /** Layers that have come are kept by the engine: the next attempt goes on with the others. */
 const pullLimitMs = 2 * 3_600_000;
 
+/** No directory among them that the engine's program would find programs in. */
+const placeVariables = [
+  ...["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"],
+  ...["CONTAINER_HOST", "CONTAINER_CONNECTION"],
+];
+
 export interface RuntimeOptions {
   runtime: "docker" | "podman";
   environment: Environment;
@@ -75,6 +81,9 @@ export function openContainerRuntime({
 
   return {
     name: runtime,
+    variables: Object.fromEntries(
+      placeVariables.flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])),
+    ),
     version: async (call) => (await run(dialect.version, { what: "version" }, call)).trim(),
 
     isRootless: async (call) =>

@@ -1,5 +1,5 @@
 import { tmpdir } from "node:os";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { FakeClock } from "../../base/clock.fake.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
 import type { DataPlane, Route } from "../proxy/data-plane.ts";
@@ -56,7 +56,43 @@ it("counts one that the engine cannot be asked about any more", async () => {
   expect([...watched]).toEqual(["1"]);
 });
 
-function fleetOf({ endsAfterDeclarations }: { endsAfterDeclarations: number }) {
+describe("one that was told to end", () => {
+  it("is noted before it is told, and until it is gone", async () => {
+    const { fleet, runtime, dismissed } = fleetOf();
+    const container = await fleet.bringUp(image, 0, call);
+    runtime.stop = async () => expect([...dismissed]).toEqual(["1"]);
+
+    await fleet.retire(container, call);
+    expect([...dismissed]).toEqual(["1"]);
+    await fleet.remove(container, call);
+
+    expect([...dismissed]).toEqual([]);
+  });
+
+  it("has ended before it is started again, though nobody waits for the first word", async () => {
+    const { fleet, runtime, dismissed, traffic } = fleetOf();
+    const container = await fleet.bringUp(image, 0, call);
+    const brokenOff = new AbortController();
+    runtime.stop = async () => brokenOff.abort();
+    await fleet.retire(container, brokenOff).catch(() => {});
+    const told: string[] = [];
+    runtime.stop = async () => {
+      told.push("stop");
+      runtime.isRunning = false;
+    };
+    runtime.start = async () => {
+      told.push(`start, dismissed: ${[...dismissed]}`);
+      runtime.isRunning = true;
+    };
+
+    await fleet.revive(container, image, call);
+
+    expect(told).toEqual(["stop", "start, dismissed: "]);
+    expect([...traffic.serving]).toEqual(["1"]);
+  });
+});
+
+function fleetOf({ endsAfterDeclarations = Number.POSITIVE_INFINITY } = {}) {
   const [clock, logger] = [new FakeClock(), new FakeLogger()];
   const runtime = runtimeOf();
   const declarations: number[] = [];
@@ -67,13 +103,22 @@ function fleetOf({ endsAfterDeclarations }: { endsAfterDeclarations: number }) {
       declarations.push(routes.length);
       if (declarations.length >= endsAfterDeclarations) runtime.isRunning = false;
     },
+    loads: async () => new Map(),
+    cut: async () => 0,
   } as unknown as DataPlane;
   const traffic = openTraffic(plane, { clock, logger });
   const watch = {
     begin: ({ container }: { container: Container }) => void watched.add(container.id),
     end: (id: string) => void watched.delete(id),
   };
-  const parts = { runtime, plane, traffic, watch, clock, logger, observe: () => {} };
+  const dismissed = new Set<string>();
+  const dismissals = {
+    has: (id: string) => dismissed.has(id),
+    note: async (id: string) => void dismissed.add(id),
+    forget: async (id: string) => void dismissed.delete(id),
+  };
+  const observe = () => {};
+  const parts = { runtime, plane, traffic, watch, dismissals, clock, logger, observe };
   const options = {
     app: { name: "web", directory: tmpdir() },
     container: {
@@ -84,7 +129,7 @@ function fleetOf({ endsAfterDeclarations }: { endsAfterDeclarations: number }) {
     ...{ drainMs: 0, environment: {} },
   };
   return {
-    ...{ runtime, traffic, watched, declared: () => declarations },
+    ...{ runtime, traffic, watched, dismissed, declared: () => declarations },
     fleet: openFleet(options as unknown as FleetOptions, parts as unknown as FleetParts),
   };
 }

@@ -13,6 +13,7 @@ import {
   namedProbe,
   untilContainerReady,
 } from "./container-probe.ts";
+import type { Dismissals } from "./dismissals.ts";
 import { type ExposedPorts, onlyExposed } from "./exposed-ports.ts";
 import type { ReleaseImage } from "./release-image.ts";
 import { type App, configOf, hasLabels, isReplicaOf, labelsOf, replicaLabels } from "./replica.ts";
@@ -34,6 +35,7 @@ export interface FleetParts {
   plane: DataPlane;
   traffic: Traffic;
   watch: ReplicaWatch;
+  dismissals: Dismissals;
   clock: Clock;
   logger: Logger;
   observe: Observe;
@@ -65,7 +67,8 @@ const discardLimitMs = 30_000;
 
 export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
   const { app, container: asked, health, drainMs, environment } = options;
-  const { runtime, plane, traffic, watch, clock, logger } = parts;
+  const { runtime, plane, traffic, watch, dismissals, clock, logger } = parts;
+  const graceMs = plane.name === "none" ? drainMs : stopGraceMs;
   const isPublished = plane.reach !== "inside";
   const config = configOf(asked, isPublished);
   /** By their references: what has a digest does not change. */
@@ -88,12 +91,16 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
           ...{ container: container.name, connections: left, drainMs },
         });
       }
-      await runtime.stop(container.id, plane.name === "none" ? drainMs : stopGraceMs, call);
+      await dismissals.note(container.id);
+      await runtime.stop(container.id, graceMs, call);
       const cut = await traffic.cut(container.id, call);
       logger.info("Container stopped", { container: container.name, connections_cut: cut });
     },
 
     async revive(container, image, call) {
+      // Nobody can take that back: the engine would end it later on, with whatever it serves by then.
+      if (dismissals.has(container.id)) await runtime.stop(container.id, graceMs, call);
+      await dismissals.forget(container.id);
       const now = await runtime.inspect(container.id, call);
       if (!now) {
         await bringUp(image, 0, call);
@@ -106,8 +113,10 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
     async remove(container, call) {
       watch.end(container.id);
       await traffic.withdraw([container.id], call);
+      await dismissals.note(container.id);
       await runtime.stop(container.id, failedStopGraceMs, call);
       await runtime.remove(container.id, { force: true }, call);
+      await dismissals.forget(container.id);
     },
   };
 
@@ -153,6 +162,8 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
   async function renamed(container: Container, call: Call): Promise<Container> {
     const { network, networkAlias } = asked;
     if (network === undefined || networkAlias === undefined) return container;
+    // Whoever is renamed leaves the network for a moment, and its connections break.
+    if (container.networks.get(network)?.includes(networkAlias)) return container;
     await runtime.rename(container.id, network, networkAlias, call);
     return (await runtime.inspect(container.id, call)) ?? container;
   }
@@ -234,7 +245,9 @@ export function openFleet(options: FleetOptions, parts: FleetParts): Fleet {
         { logger },
         last,
       );
+      await dismissals.note(left.id);
       await runtime.remove(left.id, { force: true }, last);
+      await dismissals.forget(left.id);
     } catch (error) {
       logger.error("a container that failed could not be removed", { container: name, error });
     }

@@ -4,6 +4,7 @@ import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { isReleaseFault } from "../fault.ts";
+import type { Dismissals } from "./dismissals.ts";
 import { type Fleet, orLog } from "./fleet.ts";
 import type { ReleaseImage } from "./release-image.ts";
 import { indexOf, labelKeys } from "./replica.ts";
@@ -17,6 +18,7 @@ export interface ReconcileParts {
   fleet: Fleet;
   traffic: Traffic;
   watch: ReplicaWatch;
+  dismissals: Dismissals;
   runtime: ContainerRuntime;
   restarts: Restarts;
   clock: Clock;
@@ -42,7 +44,8 @@ const logTailLines = 50;
  *
  * Replicas that are there already are adopted. Those that have ended are removed and replaced, later
  * and later; those that are unwell for too long, once another one serves in their place. Those of
- * another release, or started with other options, are replaced one by one.
+ * another release, or started with other options, are replaced one by one. One that was told to end
+ * is none of them.
  */
 export async function reconcile(
   image: ReleaseImage,
@@ -50,9 +53,13 @@ export async function reconcile(
   parts: ReconcileParts,
   call: Call,
 ): Promise<void> {
-  const { fleet, traffic, watch, logger, leaving } = parts;
-  const all = (await fleet.list(call)).filter(({ id }) => !leaving.has(id));
-  const running = all.filter(({ state }) => state === "running");
+  const { fleet, traffic, watch, dismissals, logger, leaving } = parts;
+  const listed = await fleet.list(call);
+  await dismissals.keep(listed.map(({ id }) => id));
+  const all = listed.filter(({ id }) => !leaving.has(id));
+  const dismissed = letDismissedGo(all, parts, call);
+  const running = all.filter((one) => one.state === "running" && !dismissed.includes(one));
+  for (const one of running) tellHealth(one, watch);
   await forgetGone(running, parts, call);
   await removeEnded(all, parts, call);
   const ours = running.filter((one) => fleet.isReplicaOf(image, one));
@@ -61,8 +68,10 @@ export async function reconcile(
     return replaceAll(others, { image, replicas, surge }, parts, call);
   }
   await adopt(ours, parts, call);
-  // Half exchanged by an agent that was killed: those before them serve until all are there.
-  if (ours.length < replicas) await adopt(thoseBefore(ours, others), parts, call);
+  // Half exchanged by an agent that was killed: what serves goes on until all are there.
+  const isBrokenOff = dismissed.some((one) => fleet.isReplicaOf(image, one));
+  const beside = isBrokenOff ? others : thoseBefore(ours, others);
+  if (ours.length < replicas) await adopt(beside, parts, call);
   const isKnown = ({ id }: Container) => traffic.serving.has(id) || watch.unwell(id) !== undefined;
   const overdue = ours.filter(({ id }) => watch.isOverdue(id));
   const serving = ours
@@ -77,6 +86,26 @@ export async function reconcile(
     containers: others.map(({ name }) => name).join(", "),
   });
   for (const other of others) letGo(other, parts, call);
+}
+
+/** Those that an agent before this one told to end: the engine may be about to, at any moment. */
+function letDismissedGo(
+  all: readonly Container[],
+  parts: ReconcileParts,
+  call: Call,
+): readonly Container[] {
+  const { dismissals, logger } = parts;
+  const dismissed = all.filter(({ id, state }) => state === "running" && dismissals.has(id));
+  for (const one of dismissed) {
+    logger.info("A container that was told to end before gets no traffic", { container: one.name });
+    letGo(one, parts, call);
+  }
+  return dismissed;
+}
+
+/** What its HEALTHCHECK says, where that has come to an end. */
+export function tellHealth({ id, health }: Container, watch: Pick<ReplicaWatch, "told">): void {
+  if (health === "healthy" || health === "unhealthy") watch.told(id, health === "healthy");
 }
 
 async function forgetGone(

@@ -1,4 +1,6 @@
-import { describe, expect, it, onTestFinished } from "vitest";
+import { once } from "node:events";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import type { Call } from "../../base/call.ts";
 import { FakeClock } from "../../base/clock.fake.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
 import type { AgentEvent } from "../event.ts";
@@ -48,6 +50,15 @@ describe("the watch of replicas", () => {
 
     expect([...serving]).toEqual(["a", "b"]);
     expect(told).toEqual([]);
+  });
+
+  it("takes one from the traffic that does not answer for the time of three questions", async () => {
+    const { serving, hang, look } = watched(["a", "b"], { everyMs: 20, timeoutMs: 100 });
+
+    hang.add("a");
+    await look(1);
+
+    await vi.waitFor(() => expect([...serving]).toEqual(["b"]), { timeout: 10_000 });
   });
 
   it("leaves the traffic to the last one, and to all when all are unwell", async () => {
@@ -123,10 +134,13 @@ describe("the watch of replicas", () => {
   });
 });
 
-function watched(ids: readonly string[], { asks = true } = {}) {
+const usual = { asks: true, everyMs: lookMs, timeoutMs };
+
+function watched(ids: readonly string[], options: Partial<typeof usual> = {}) {
+  const { asks, everyMs, timeoutMs: overdueMs } = { ...usual, ...options };
   const [clock, logger] = [new FakeClock(), new FakeLogger()];
   const serving = new Set<string>();
-  const ill = new Set<string>();
+  const [ill, hang] = [new Set<string>(), new Set<string>()];
   const told: AgentEvent[] = [];
   const withdrawn: string[] = [];
   let overdue = 0;
@@ -139,7 +153,7 @@ function watched(ids: readonly string[], { asks = true } = {}) {
   const ending = new AbortController();
   onTestFinished(() => ending.abort());
   const watch = openReplicaWatch(
-    { everyMs: lookMs, timeoutMs },
+    { everyMs, timeoutMs: overdueMs },
     {
       ...{ traffic, clock, logger, observe: (event) => void told.push(event) },
       withdrawn: (id) => void withdrawn.push(id),
@@ -150,7 +164,9 @@ function watched(ids: readonly string[], { asks = true } = {}) {
   );
   for (const id of ids) {
     const admit = async () => void serving.add(id);
-    const probe = async () => {
+    const probe = async (_: unknown, { signal }: Call) => {
+      if (hang.has(id)) await once(signal, "abort");
+      signal.throwIfAborted();
       if (ill.has(id)) throw new Error("it says 500");
     };
     serving.add(id);
@@ -159,10 +175,10 @@ function watched(ids: readonly string[], { asks = true } = {}) {
   }
   const settled = () => clock.advance(0);
   const look = async (times: number) => {
-    for (let count = 0; count < times; count++) await clock.advance(lookMs);
+    for (let count = 0; count < times; count++) await clock.advance(everyMs);
   };
   return {
-    ...{ watch, serving, ill, told, withdrawn, traffic, logger, settled, look },
+    ...{ watch, serving, ill, hang, told, withdrawn, traffic, logger, settled, look },
     overdue: () => overdue,
   };
 }

@@ -4,7 +4,7 @@ import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Observe } from "../event.ts";
 import type { Probe } from "../readiness/health-probes.ts";
-import { failureOf } from "../readiness/probe.ts";
+import { failureOf, longestProbeMs } from "../readiness/probe.ts";
 import type { Container } from "./runtime.ts";
 import type { Traffic } from "./traffic.ts";
 
@@ -146,7 +146,7 @@ export function openReplicaWatch(
           const target = { tag, pid: container.pid };
           const failure = await failureOf(asked, target, timeoutMs, over);
           over.signal.throwIfAborted();
-          note(entry, failure);
+          note(entry, failure, performance.now() - begunAt);
         }
         await judge(entry);
         tookMs = performance.now() - begunAt;
@@ -156,14 +156,15 @@ export function openReplicaWatch(
     }
   }
 
-  function note(entry: Entry, failure: unknown): void {
+  /** Whoever takes long is taken to have been asked as often meanwhile as `everyMs` says. */
+  function note(entry: Entry, failure: unknown, tookMs: number): void {
     if (failure === undefined) {
       entry.bad = 0;
       entry.good++;
       return;
     }
     entry.good = 0;
-    entry.bad++;
+    entry.bad += Math.max(1, Math.floor(Math.min(tookMs, longestProbeMs) / everyMs));
     entry.reason = messageOf(failure);
   }
 

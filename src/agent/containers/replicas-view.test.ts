@@ -100,6 +100,7 @@ function openView(list?: () => Promise<Container[]>) {
   const view = openReplicasView(
     { replicas: 2, mappings: [{ port: 80, containerPort: 8080 }] },
     {
+      runtime: { name: "docker", variables: {} },
       ...{ traffic, restarts, clock, rollout: () => ({ tag: "v2", ready: 1 }) },
       watch: {
         unwell: (id) => (id === "a" ? { since: new Date(0), reason: "it says 500" } : undefined),
@@ -126,7 +127,7 @@ function containerOf(id: string, index: number): Container {
       ipv6: undefined,
       gatewayOfIpv6: undefined,
       portsOfIpv6: new Set<number>(),
-      networks: [],
+      networks: new Map(),
     },
   };
 }

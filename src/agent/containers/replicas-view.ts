@@ -6,7 +6,7 @@ import type { ContainerOptions } from "./container-options.ts";
 import { indexOf, labelKeys } from "./replica.ts";
 import type { ReplicaWatch, Unwell } from "./replica-watch.ts";
 import type { Restarts } from "./restarts.ts";
-import type { Container } from "./runtime.ts";
+import type { Container, ContainerRuntime } from "./runtime.ts";
 import type { Traffic } from "./traffic.ts";
 
 /** One container of an app, and what it has to do. */
@@ -41,12 +41,14 @@ export interface ReplicaCounts {
 
 /** The replicas of one app, for whoever asks. */
 export interface ReplicasView {
+  readonly engine: Pick<ContainerRuntime, "name" | "variables">;
   counts(): ReplicaCounts;
   /** All of them, as the engine told in the last seconds. @throws {ContainerError} also for so long */
   look(call: Call): Promise<readonly SeenReplica[]>;
 }
 
 export interface ViewParts {
+  runtime: ReplicasView["engine"];
   list(call: Call): Promise<Container[]>;
   traffic: Traffic;
   restarts: Restarts;
@@ -62,11 +64,13 @@ const longestLookMs = 2_000;
 
 export function openReplicasView(
   { replicas: asked, mappings }: Pick<ContainerOptions, "replicas" | "mappings">,
-  { list, traffic, restarts, watch, rollout, clock }: ViewParts,
+  { runtime: engine, list, traffic, restarts, watch, rollout, clock }: ViewParts,
 ): ReplicasView & { /** Something has happened to them. */ forget(): void } {
   let last: { at: number; found: Promise<Container[]> } | undefined;
 
   return {
+    engine,
+
     forget() {
       last = undefined;
     },

@@ -62,7 +62,8 @@ export interface Container {
   gatewayOfIpv6: string | undefined;
   /** The TCP ports it publishes on an address of IPv6, by their number inside. */
   portsOfIpv6: ReadonlySet<number>;
-  networks: readonly string[];
+  /** What it is called by others in each of its networks. */
+  networks: ReadonlyMap<string, readonly string[]>;
 }
 
 /** An image that is on this host. */
@@ -130,6 +131,8 @@ export interface PullOptions {
 /** An engine that runs containers. All waits end with their call. Every method throws `ContainerError`. */
 export interface ContainerRuntime {
   readonly name: "docker" | "podman";
+  /** What of its environment says where the engine is. */
+  readonly variables: Readonly<Record<string, string>>;
   /** Of the engine; also how one asks whether it answers. */
   version(call: Call): Promise<string>;
   /** Whether the engine runs without root: then this host has no way to its containers' addresses. */

@@ -11,6 +11,22 @@ export interface Listener {
   missed(): void;
 }
 
+/** `tested`: its HEALTHCHECK has run, and how that went is not told. */
+export type Meaning = "ended" | "began" | "healthy" | "unhealthy" | "tested";
+
+const meanings: readonly [RegExp, Meaning][] = [
+  [/^(die|died|destroy|remove|pause)/, "ended"],
+  [/^(start|unpause)/, "began"],
+  [/^health_status: healthy$/, "healthy"],
+  [/^health_status: unhealthy$/, "unhealthy"],
+  [/^health_status/, "tested"],
+];
+
+/** What an event says of a replica. */
+export function meaningOf(action: string): Meaning | undefined {
+  return meanings.find(([pattern]) => pattern.test(action))?.[1];
+}
+
 const backoff = { firstMs: 500, maximumMs: 15_000 };
 
 /**

@@ -8,8 +8,9 @@ type Replicas = NonNullable<Situation["replicas"]>;
 /** What is known of an app's containers; of an engine that does not answer, what is known without it. */
 export async function replicasOf(view: ReplicasView, call: Call): Promise<Replicas> {
   const { serving, asked, rollout, crashes, nextStartAt } = view.counts();
+  const { name: runtime, variables: environment } = view.engine;
   const known = {
-    ...{ serving, asked },
+    ...{ engine: { runtime, environment }, serving, asked },
     ...(rollout && { rollout }),
     ...(crashes > 0 && { crashes }),
     ...(nextStartAt && { nextStartAt: nextStartAt.toISOString() }),

@@ -11,6 +11,13 @@ const Tagged = v.object({
 });
 
 const Replicas = v.object({
+  /** Which one runs them, and the variables that say where it is. */
+  engine: v.optional(
+    v.object({
+      runtime: v.picklist(["docker", "podman"]),
+      environment: v.record(v.string(), v.string()),
+    }),
+  ),
   /** Those that new connections go to, and how many there are to be. */
   ...{ serving: v.number(), asked: v.number() },
   /** While they are exchanged for those of `tag`: so many of them are ready. */

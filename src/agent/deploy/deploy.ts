@@ -4,6 +4,7 @@ import type { Logger } from "../../base/logger.ts";
 import type { Choice } from "../choose/choose.ts";
 import type { HookName } from "../event.ts";
 import type { Participant } from "../groups/round.ts";
+import { confirmHarmless } from "../ledger/attempt.ts";
 import type { DeployedRelease } from "../ledger/ledger.ts";
 import type { ReleaseRegistry } from "../release.ts";
 import type { Admission } from "../verify/admission.ts";
@@ -91,6 +92,7 @@ async function deployWith(
       throw refusal;
     }
     const { active, attempt } = parts.ledger.state;
+    confirmHarmless(attempt);
     const [previousTag, by] = [active?.tag, attempt?.by];
     const before = await onDisk(choice, parts);
     const release = before ?? (await prepareWith(choice, phases, parts, call));

@@ -164,6 +164,20 @@ describe("the history of an app", () => {
     expect((await read()).map(({ tag }) => tag)).toEqual(["v1.0.0"]);
   });
 
+  it("says whether it has all on disk", async ({ signal }) => {
+    const history = open();
+    history.observe(deployed("v1.0.0"));
+    history.observe(deployed("v1.0.1"));
+
+    expect(await history.isWritten()).toBe(true);
+    expect((await read()).map(({ tag }) => tag)).toEqual(["v1.0.0", "v1.0.1"]);
+    await rm(journal);
+    await mkdir(journal);
+    history.observe(deployed("v1.0.2"));
+    expect(await history.isWritten()).toBe(false);
+    await history.close({ signal });
+  });
+
   it("waits with its entries while they cannot be written, and warns once", async ({ signal }) => {
     await writeFile(join(directory, ".dewy"), "in the way");
     const history = open();

@@ -22,6 +22,11 @@ export interface History {
   /** Queues the event, and returns: entries are written behind the deployment, in order. */
   observe: Observe;
   /**
+   * Whether all that was observed so far is on disk. Waits for the write that is on, and not for a disk
+   * to have room again.
+   */
+  isWritten(): Promise<boolean>;
+  /**
    * Writes what is still waiting. Wants a call that is not over yet, as the app's own may be.
    * What cannot be written is given up, with a warning. May be called twice.
    */
@@ -51,6 +56,7 @@ export function openHistory(directory: string, parts: HistoryParts): History {
       if (event.type === "app started") known.tag = event.tag;
       if (event.type === "deployed") known.tag = event.deployment.tag;
     },
+    isWritten: queue.isEmpty,
     close: queue.close,
   };
 }
@@ -61,6 +67,7 @@ function openQueue(directory: string, { clock, logger }: HistoryParts) {
   const closing = new AbortController();
   let lost = 0;
   let written = Promise.resolve();
+  let lastTry: ReturnType<typeof writeSome> = Promise.resolve(undefined);
   let writing = false;
 
   return {
@@ -75,6 +82,11 @@ function openQueue(directory: string, { clock, logger }: HistoryParts) {
       written = writeAll();
     },
 
+    async isEmpty(): Promise<boolean> {
+      while (waiting.length > 0) if (await lastTry) return false;
+      return lost === 0;
+    },
+
     async close({ signal }: Call): Promise<void> {
       closing.abort();
       await orAborted(written, signal).catch(() => {});
@@ -85,7 +97,8 @@ function openQueue(directory: string, { clock, logger }: HistoryParts) {
   async function writeAll(): Promise<void> {
     for (let failures = 0; waiting.length > 0; ) {
       const isLast = closing.signal.aborted;
-      const failure = await writeSome();
+      lastTry = writeSome();
+      const failure = await lastTry;
       failures = failure ? failures + 1 : 0;
       if (failure && failures === 1) warn("The history could not be written", failure);
       if (failure && isLast) break;

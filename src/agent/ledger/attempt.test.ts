@@ -4,9 +4,12 @@ import {
   advanceAttempt,
   beginAttempt,
   commitRelease,
+  confirmHarmless,
   failAttempt,
   isDue,
   keepReleases,
+  leaveAttempt,
+  noteVote,
 } from "./attempt.ts";
 import type { DeployedRelease, LedgerState } from "./ledger.ts";
 
@@ -72,6 +75,41 @@ describe("an attempt", () => {
 
     expect(failed.attempt).toMatchObject({ phase: "switch", directory: "/r/1" });
     expect(failed.attempt?.error).toHaveLength(1_000);
+  });
+});
+
+describe("a release whose agents are killed while it is started", () => {
+  const started = (state: LedgerState) =>
+    advanceAttempt(beginAttempt(state, target, start), "start");
+  const thrice = beginAttempt(started(started(started(empty))), target, start);
+
+  it("is harmful at the third of them", () => {
+    const twice = beginAttempt(started(started(empty)), target, start);
+
+    expect(() => confirmHarmless(twice.attempt)).not.toThrow();
+    expect(() => confirmHarmless(thrice.attempt)).toThrow("3 agents in a row were killed");
+  });
+
+  it.each([
+    ["one that was told to end", leaveAttempt(started(started(started(empty))))],
+    ["a failure", failAttempt(started(started(started(empty))), new Error("no"), start)],
+    [
+      "a vote",
+      noteVote(started(started(started(empty))), { journal: "/j", release: deployed("1") }),
+    ],
+    ["another release", { ...empty, attempt: { ...started(empty).attempt, identity: "b" } }],
+  ])("is not so by %s", (_what, state) => {
+    const { attempt } = beginAttempt(state as LedgerState, target, start);
+
+    expect(() => confirmHarmless(attempt)).not.toThrow();
+  });
+
+  it("is so still when one was killed earlier on, between them", () => {
+    const between = beginAttempt(started(started(empty)), target, start);
+
+    const last = beginAttempt(started(between), target, start);
+
+    expect(last.attempt?.cutOff).toBe(3);
   });
 });
 

@@ -1,4 +1,4 @@
-import { messageOf } from "../../base/errors.ts";
+import { DewyError, messageOf } from "../../base/errors.ts";
 import { type Backoff, backoffMs } from "../../base/retry.ts";
 import type { Attempt, DecidedBy, DeployedRelease, LedgerState, Phase, Vote } from "./ledger.ts";
 import { noteSigned } from "./signed.ts";
@@ -6,6 +6,11 @@ import { beginWatch, isUnsteady } from "./watch.ts";
 
 const betweenFailures: Backoff = { firstMs: 10_000, maximumMs: 600_000 };
 const longestErrorText = 1_000;
+/** One kill is anybody's; the third in a row at the same release is the release's. */
+const mostCutOff = 3;
+
+/** A release that takes its agents down with it, as one may that eats all memory. */
+export class CutOffError extends DewyError<"CUT_OFF"> {}
 
 /** What is tried: the same tag with another identity is another release. */
 export interface Target {
@@ -14,7 +19,7 @@ export interface Target {
   artifact: string;
 }
 
-/** Notes that `target` is being tried; its earlier failures count on. */
+/** Notes that `target` is being tried; its earlier failures count on, and who was killed at it. */
 export function beginAttempt(
   state: Readonly<LedgerState>,
   target: Target,
@@ -23,9 +28,37 @@ export function beginAttempt(
 ): LedgerState {
   const same = isSame(state.attempt, target) ? state.attempt : undefined;
   const { tag, identity, artifact } = target;
-  const counts = { failures: same?.failures ?? 0, ...(same?.faults && { faults: same.faults }) };
+  const cutOff = cutOffOf(same);
+  const faults = same?.faults;
+  const counts = {
+    failures: same?.failures ?? 0,
+    ...(faults && { faults }),
+    ...(cutOff && { cutOff }),
+  };
   const attempt = { tag, identity, artifact, phase: "fetch" as const, ...counts };
   return { ...state, attempt: { ...attempt, startedAt: now.toISOString(), ...(by && { by }) } };
+}
+
+/** What is left in this phase, and has not failed, was left by an agent that was killed. */
+function cutOffOf(attempt: Attempt | undefined): number {
+  if (!attempt || attempt.retryAt !== undefined) return 0;
+  const { cutOff = 0, phase, vote } = attempt;
+  return phase === "start" && !vote ? cutOff + 1 : cutOff;
+}
+
+/** @throws {CutOffError} when too many agents have been killed while the release was started */
+export function confirmHarmless(attempt: Attempt | undefined): void {
+  const { tag, cutOff = 0 } = attempt ?? {};
+  if (cutOff < mostCutOff) return;
+  const hint =
+    "look for a lack of memory: journalctl -k, and MemoryMax= and OOMPolicy= of the unit";
+  const message = `${cutOff} agents in a row were killed while ${tag} was started`;
+  throw new CutOffError("CUT_OFF", message, { hint });
+}
+
+/** Notes that the agent ends by itself: what is left undone has not killed it. */
+export function leaveAttempt(state: Readonly<LedgerState>): LedgerState {
+  return state.attempt?.phase === "start" ? advanceAttempt(state, "switch") : state;
 }
 
 /** Notes how far the attempt has come, and where its files are. */

@@ -29,7 +29,7 @@ describe("quarantine", () => {
     const state = quarantine(empty, failed);
 
     expect(quarantineReason(state, failed)).toBe(
-      `in quarantine since ${at}, failed 3 times: it died`,
+      "in quarantine since 2026-11-29T06:00:00Z, failed 3 times: it died",
     );
     expect(heldReason(state, { tag: "v2", identity: "b" }, now)).toBeUndefined();
     expect(heldReason(state, { tag: "v3", identity: "a" }, now)).toBeUndefined();
@@ -66,7 +66,9 @@ describe("what a person decides", () => {
   it("skips a release, until a time where there is one", () => {
     const state = skipRelease(empty, { ...decision, until: tomorrow });
 
-    expect(skipReason(state, "v2", now)).toBe(`skipped by alice at ${at}, until ${tomorrow}: slow`);
+    expect(skipReason(state, "v2", now)).toBe(
+      "skipped by alice at 2026-11-29T06:00:00Z, until 2026-11-30T06:00:00Z: slow",
+    );
     expect(skipReason(state, "v2", new Date(tomorrow))).toBeUndefined();
     expect(skipReason(state, "v1", now)).toBeUndefined();
     expect(releaseHolds(state, "v2")).toEqual(empty);

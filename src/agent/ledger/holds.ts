@@ -106,7 +106,7 @@ export function quarantineReason(state: State, release: Identified): string | un
   const entry = state.quarantined?.find((one) => isSame(one, release));
   if (!entry) return undefined;
   const times = entry.failures === 1 ? "once" : `${entry.failures} times`;
-  return `in quarantine since ${entry.at}, failed ${times}: ${entry.reason}`;
+  return `in quarantine since ${toSecond(entry.at)}, failed ${times}: ${entry.reason}`;
 }
 
 /** Why `release` is not to be tried at `now`, whoever says so. */
@@ -119,9 +119,12 @@ export function heldReason(state: State, release: Identified, now: Date): string
 
 /** `by alice at 2026-11-29T06:00:00Z, until …: reason` */
 export function phraseOf({ by, at, reason, until }: Decision): string {
-  const end = until === undefined ? "" : `, until ${until}`;
-  return `by ${by} at ${at}${end}${reason === undefined ? "" : `: ${reason}`}`;
+  const end = until === undefined ? "" : `, until ${toSecond(until)}`;
+  return `by ${by} at ${toSecond(at)}${end}${reason === undefined ? "" : `: ${reason}`}`;
 }
+
+/** An ISO time, for people. */
+const toSecond = (time: string): string => time.replace(/\.\d+Z$/, "Z");
 
 function holdsAt({ until }: Decision, now: Date): boolean {
   return until === undefined || now < new Date(until);

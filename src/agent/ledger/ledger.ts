@@ -59,6 +59,8 @@ const Attempt = v.object({
   failures: Count,
   /** Those of the failures that were the release's own; ledgers of earlier versions do not tell. */
   faults: v.optional(Count),
+  /** How many agents in a row were killed while it was started. */
+  cutOff: v.optional(Count),
   error: v.optional(v.string()),
   retryAt: v.optional(Time),
   vote: v.optional(Vote),

@@ -1,15 +1,18 @@
+import { setMaxListeners } from "node:events";
 import { type Call, isEchoOf } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Environment } from "../../base/environment.ts";
 import { ConfigError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { InTurn } from "../../base/turns.ts";
+import { openBackground } from "../containers/background.ts";
 import { bakeReplicas } from "../containers/bake.ts";
 import type { ContainerOptions } from "../containers/container-options.ts";
+import type { Dismissals } from "../containers/dismissals.ts";
 import { openFleet, orLog } from "../containers/fleet.ts";
 import type { Pull } from "../containers/image-release.ts";
 import { pruneImages } from "../containers/prune-images.ts";
-import { imageOf, reconcile } from "../containers/reconcile.ts";
+import { imageOf, reconcile, tellHealth } from "../containers/reconcile.ts";
 import { type ReleaseImage, readReleaseImage } from "../containers/release-image.ts";
 import { labelKeys } from "../containers/replica.ts";
 import { openReplicaWatch } from "../containers/replica-watch.ts";
@@ -18,7 +21,7 @@ import type { KeptRestarts } from "../containers/restarts.ts";
 import { openRollout, type Rollout } from "../containers/rollout.ts";
 import type { Container, ContainerRuntime } from "../containers/runtime.ts";
 import { openTraffic } from "../containers/traffic.ts";
-import { watchEvents } from "../containers/watch-events.ts";
+import { meaningOf, watchEvents } from "../containers/watch-events.ts";
 import type { Started } from "../deploy/activate.ts";
 import type { Releases } from "../deploy/releases.ts";
 import type { Observe } from "../event.ts";
@@ -40,6 +43,7 @@ export interface ContainerModeParts {
   releases: Releases;
   runtime: ContainerRuntime;
   restarts: KeptRestarts;
+  dismissals: Dismissals;
   plane: DataPlane;
   pull: Pull;
   ledger: Ledger;
@@ -54,9 +58,6 @@ interface Begun {
   old: Container[];
 }
 
-const endings = /^(die|died|destroy|remove|pause)/;
-const beginnings = /^(start|unpause|health_status)/;
-const healthStatus = /^health_status: (healthy|unhealthy)$/;
 /** Beyond what the drains and the readiness of a return may take. */
 const undoReserveMs = 60_000;
 
@@ -72,9 +73,11 @@ export function openContainerMode(
   const traffic = openTraffic(plane, parts);
   const leaving = new Set<string>();
   const crashed = new Set<string>();
-  const behind = new Set<Promise<unknown>>();
   const own = new AbortController();
   const always = { signal: AbortSignal.any([call.signal, own.signal]) };
+  setMaxListeners(0, always.signal); // as many as there are replicas that drain
+  const background = openBackground(parts, always);
+  const { goOn } = background;
   let tellDeath: (how: string) => void = () => {};
   let lastWords: readonly string[] = [];
   let isNudged = false;
@@ -91,7 +94,7 @@ export function openContainerMode(
     { ...parts, traffic, watch },
   );
   const view = openReplicasView(asked, {
-    ...{ list: fleet.list, traffic, restarts, clock },
+    ...{ runtime, list: fleet.list, traffic, restarts, clock },
     ...{
       watch,
       rollout: () => underWay && { tag: underWay.tag, ready: underWay.rollout.fresh.length },
@@ -143,7 +146,7 @@ export function openContainerMode(
 
     async close() {
       own.abort();
-      await Promise.allSettled([watching, ...behind]);
+      await Promise.allSettled([watching, background.ended()]);
       await restarts.kept();
       if (asked.stopOnExit) await stopAll();
       await plane.close({ keep: !asked.stopOnExit });
@@ -254,7 +257,8 @@ export function openContainerMode(
 
   function onEvent(id: string, action: string): void {
     view.forget();
-    if (endings.test(action) && (traffic.serving.has(id) || watch.ids.has(id))) {
+    const meaning = meaningOf(action);
+    if (meaning === "ended" && (traffic.serving.has(id) || watch.ids.has(id))) {
       logger.warn("A replica has left the traffic", { container: id.slice(0, 12), action });
       crashed.add(id);
       watch.end(id);
@@ -262,9 +266,14 @@ export function openContainerMode(
       withdrawn(id);
       return;
     }
-    const [, word] = healthStatus.exec(action) ?? [];
-    if (word) watch.told(id, word === "healthy");
-    if (beginnings.test(action)) nudge();
+    if (meaning === "healthy" || meaning === "unhealthy") watch.told(id, meaning === "healthy");
+    if (meaning === "tested") goOn(askHealth(id));
+    else if (meaning !== undefined && meaning !== "ended") nudge();
+  }
+
+  async function askHealth(id: string): Promise<void> {
+    const now = watch.ids.has(id) && (await runtime.inspect(id, always));
+    if (now) tellHealth(now, watch);
   }
 
   function nudge(): void {
@@ -275,16 +284,6 @@ export function openContainerMode(
       return always.signal.aborted ? Promise.resolve() : settle(always);
     });
     goOn(look);
-  }
-
-  function goOn(work: Promise<unknown>): void {
-    const ended = work
-      .catch((error) => {
-        if (!isEchoOf(always.signal, error))
-          logger.error("Replicas: what went on failed", { error });
-      })
-      .finally(() => behind.delete(ended));
-    behind.add(ended);
   }
 
   async function stopAll(): Promise<void> {

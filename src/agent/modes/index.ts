@@ -59,6 +59,7 @@ async function openContainers(
     { openContainerRuntime },
     { removeLeftCredentials },
     { openRestarts },
+    { openDismissals },
     { openDataPlane },
     { openContainerMode },
     images,
@@ -66,6 +67,7 @@ async function openContainers(
     import("../containers/docker.ts"),
     import("../containers/pull-credential.ts"),
     import("../containers/restarts.ts"),
+    import("../containers/dismissals.ts"),
     import("../proxy/index.ts"),
     import("./container.ts"),
     import("../containers/image-release.ts"),
@@ -86,7 +88,8 @@ async function openContainers(
     credentials: credentialsFrom(parts.environment, parts),
   };
   const restarts = await openRestarts(join(kept, "restarts.json"), parts);
-  const own = { ...pulling, plane, restarts, pull: images.openPull(pulling) };
+  const dismissals = await openDismissals(join(kept, "dismissals.json"), parts);
+  const own = { ...pulling, plane, restarts, dismissals, pull: images.openPull(pulling) };
   return { ...openContainerMode(options, own, call), prepare: images.openPrepareImage(pulling) };
 }
 

@@ -56,8 +56,11 @@ export async function open(port: number, host = "127.0.0.1"): Promise<Socket> {
   return socket;
 }
 
-/** Says `text`, ends its own direction, and resolves to all that is answered. */
-export async function ask(port: number, text = "", host = "127.0.0.1"): Promise<string> {
+/**
+ * Says `text`, ends its own direction, and resolves to all that is answered. Not without a text: HAProxy
+ * gives up who has ended, and said nothing, before it is connected to a server.
+ */
+export async function ask(port: number, text = "?", host = "127.0.0.1"): Promise<string> {
   const socket = connect({ port, host, allowHalfOpen: true });
   onTestFinished(() => void socket.destroy());
   await once(socket, "connect");

@@ -7,7 +7,7 @@ import type { HealthOptions, ProbeTarget } from "./health.ts";
 import { allOf, type Connect, type Probe, probesFor } from "./health-probes.ts";
 import { ProbeError } from "./probe-error.ts";
 
-const longestProbeMs = 5_000;
+export const longestProbeMs = 5_000;
 const betweenTriesMs = 100;
 const betweenLooksMs = 1_000;
 /** One bad answer may be chance, and is nobody's end. */

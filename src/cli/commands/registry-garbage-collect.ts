@@ -5,6 +5,7 @@ import { parseDuration } from "../../base/schema.ts";
 import { stepBack } from "../../base/step-back.ts";
 import type { RegistryConfig } from "../../registry/config.ts";
 import { collectGarbage } from "../../registry/garbage/collect.ts";
+import { inWords } from "../../registry/garbage/duration-words.ts";
 import type { GarbageEvent } from "../../registry/garbage/garbage-event.ts";
 import { linesOfEvent, linesOfTotals } from "../../registry/garbage/garbage-lines.ts";
 import { restoreTrash } from "../../registry/garbage/restore-trash.ts";
@@ -14,7 +15,7 @@ import { type CommandContext, command } from "../command.ts";
 import { registryConfigOf } from "../registry-config.ts";
 
 const durationForm = "write a duration such as 30m or 24h";
-const GraceFlag = v.pipe(
+const TimeFlag = v.pipe(
   v.string(),
   v.transform((text) => (text === "0" ? 0 : parseDuration(text))),
   v.number(durationForm),
@@ -34,6 +35,10 @@ export const registryGarbageCollect = command({
       value: "TIME",
       help: "how long unnamed blobs stay after their last use (default: as configured, or 1h)",
     },
+    trash: {
+      value: "TIME",
+      help: "how long what is deleted can be brought back; 0 frees its room at once (default: as configured, or 24h)",
+    },
     restore: { help: "bring back what earlier collections deleted and is still in the trash" },
   },
   epilogue: [
@@ -48,12 +53,13 @@ export const registryGarbageCollect = command({
       dryRun: v.optional(v.boolean(), false),
       deleteUntagged: v.optional(v.boolean()),
       quiet: v.optional(v.boolean(), false),
-      grace: v.optional(GraceFlag),
+      grace: v.optional(TimeFlag),
+      trash: v.optional(TimeFlag),
       restore: v.optional(v.boolean(), false),
     }),
     v.check(
-      ({ restore, dryRun, deleteUntagged, grace }) =>
-        !restore || !(dryRun || deleteUntagged || grace !== undefined),
+      ({ restore, dryRun, deleteUntagged, grace, trash }) =>
+        !restore || !(dryRun || deleteUntagged || grace !== undefined || trash !== undefined),
       "--restore goes with --quiet only",
     ),
   ),
@@ -76,26 +82,32 @@ interface Flags {
   deleteUntagged?: boolean | undefined;
   quiet: boolean;
   grace?: number | undefined;
+  trash?: number | undefined;
 }
 
 async function collect(
   storage: StorageDriver,
-  { dryRun, deleteUntagged, quiet, grace }: Flags,
+  { dryRun, deleteUntagged, quiet, grace, trash }: Flags,
   { storage: { maintenance } }: RegistryConfig,
   { print, clock, signal }: CommandContext,
 ): Promise<void> {
   const configured = maintenance.garbagecollect;
+  let isKept = !dryRun;
   const options = {
     graceMs: grace ?? configured.grace,
-    trashMs: configured.trash,
+    trashMs: trash ?? configured.trash,
     deleteUntagged: deleteUntagged ?? configured.deleteuntagged,
     ...{ dryRun, clock },
     report(event: GarbageEvent) {
+      if (event.is === "short of room") isKept = false;
       if (!quiet) for (const line of linesOfEvent(event, { dryRun })) print(line);
     },
   };
   const totals = await collectGarbage(storage, options, { signal });
   for (const line of linesOfTotals(totals, { dryRun })) print(line);
+  if (quiet || !isKept || options.trashMs === 0 || totals.blobs === 0) return;
+  const time = inWords(options.trashMs);
+  print(`kept for ${time}, until which --restore brings it back; --trash 0 frees its room at once`);
 }
 
 async function restore(

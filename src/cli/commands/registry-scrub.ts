@@ -32,8 +32,11 @@ export const registryScrub = command({
         storage,
         {
           setAside,
-          tell: ({ digest, actual }) =>
-            print(`rotten: ${digest} ${actual ? `hashes to ${actual}` : "cannot be read"}`),
+          report(event) {
+            if (event.is !== "rotten") return;
+            const { digest, actual } = event;
+            print(`rotten: ${digest} ${actual ? `hashes to ${actual}` : "cannot be read"}`);
+          },
         },
         { signal },
       );

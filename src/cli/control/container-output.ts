@@ -16,13 +16,19 @@ export async function isOfContainers({ mode, directory }: Situation): Promise<bo
   return mode === "container" || (await holdsImage(join(directory, "current")));
 }
 
-/** What the containers of an app have written. @throws {ContainerError} when no engine tells */
+/** What the containers of an app have written, by the engine that its agent uses. @throws {ContainerError} when no engine tells */
 export async function* containerOutput(
-  { directory }: Situation,
+  { directory, replicas }: Situation,
   wanted: WantedLines,
   context: CommandContext,
 ): AsyncGenerator<ReplicaLine> {
-  const runtime = await engineOf(directory, context);
+  const { engine } = replicas ?? {};
+  const runtime = engine
+    ? openContainerRuntime({
+        ...{ runtime: engine.runtime, directory },
+        environment: { ...context.environment, ...engine.environment },
+      })
+    : await engineOf(directory, context);
   yield* readContainerOutput(directory, wanted, { ...context, runtime }, context);
 }
 

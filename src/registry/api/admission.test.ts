@@ -14,6 +14,8 @@ it.each<[string, Route, string]>([
   ["GET", { kind: "repositories" }, "registry:catalog:*"],
   ["GET", { kind: "quotas" }, "registry:quotas:*"],
   ["GET", { kind: "collection", id: "current" }, "registry:garbage:*"],
+  ["POST", { kind: "scrubs" }, "registry:scrubs:*"],
+  ["GET", { kind: "scrub", id: "1" }, "registry:scrubs:*"],
   ["DELETE", { kind: "repository", repository: "a" }, "repository:a:delete"],
   ["GET", { kind: "history", repository: "a", tag: "v1" }, "repository:a:pull"],
   ["GET", blob, "repository:a:pull"],

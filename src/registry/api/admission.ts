@@ -53,6 +53,9 @@ export function wishesFor(route: Route, method: string): Wish[] {
   if (route.kind === "collections" || route.kind === "collection") {
     return [{ type: "registry", name: "garbage", action: "*" }];
   }
+  if (route.kind === "scrubs" || route.kind === "scrub") {
+    return [{ type: "registry", name: "scrubs", action: "*" }];
+  }
   const wish = (action: Wish["action"]): Wish => ({
     type: "repository",
     name: route.repository,

@@ -3,6 +3,7 @@ import type { Bytes } from "../../base/bytes.ts";
 import type { Call } from "../../base/call.ts";
 import type { Grant } from "../auth/authenticator.ts";
 import type { Collections } from "../garbage/collections.ts";
+import type { Scrubs } from "../garbage/scrubs.ts";
 import type { ImageStore } from "../images/image-store.ts";
 import type { LastPulls } from "../images/last-pulls.ts";
 import type { TagHistory } from "../images/tag-history.ts";
@@ -38,6 +39,7 @@ export interface ApiParts {
   history: Pick<TagHistory, "list">;
   pulls: LastPulls;
   collections: Collections;
+  scrubs: Scrubs;
   quotas: Pick<Quotas, "states">;
   deletion: "allowed" | "refused";
   /** The most names one page of a listing holds. */

@@ -9,6 +9,7 @@ import { quotasMethods } from "./quotas.ts";
 import { referrersMethods } from "./referrers.ts";
 import { repositoriesMethods, repositoryMethods } from "./repositories.ts";
 import type { Route } from "./routes.ts";
+import { scrubMethods, scrubsMethods } from "./scrubs.ts";
 import { historyMethods } from "./tag-history.ts";
 import { tokenMethods } from "./token.ts";
 import { uploadMethods, uploadsMethods } from "./uploads.ts";
@@ -79,6 +80,10 @@ function methodsOf(route: Route, inquiry: Inquiry, parts: ApiParts & AdmissionPa
       return collectionsMethods(inquiry, parts);
     case "collection":
       return collectionMethods(route, parts);
+    case "scrubs":
+      return scrubsMethods(inquiry, parts);
+    case "scrub":
+      return scrubMethods(route, parts);
   }
 }
 

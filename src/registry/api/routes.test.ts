@@ -21,6 +21,8 @@ it.each([
   ["/api/v1/repositories/a/tags/v1/history", { kind: "history", repository: "a", tag: "v1" }],
   ["/api/v1/garbage/collections", { kind: "collections" }],
   ["/api/v1/garbage/collections/current", { kind: "collection", id: "current" }],
+  ["/api/v1/scrubs", { kind: "scrubs" }],
+  ["/api/v1/scrubs/1-2", { kind: "scrub", id: "1-2" }],
   ["/v2/tags/list/blobs/sha256:ab", { kind: "blob", repository: "tags/list", digest: "sha256:ab" }],
 ])("reads %s", (path, expected) => {
   expect(parseRoute(path)).toEqual(expected);

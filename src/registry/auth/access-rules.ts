@@ -146,5 +146,5 @@ function includes(actions: AccessRule["actions"], { action }: Wish): boolean {
 }
 
 function isForAdministrators(name: string): boolean {
-  return name === "garbage" || name === "quotas";
+  return ["garbage", "quotas", "scrubs"].includes(name);
 }

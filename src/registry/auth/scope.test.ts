@@ -10,6 +10,7 @@ it.each([
   ["repository:team/app:*", "repository:team/app:pull,push,delete,*"],
   ["registry:catalog:*", "registry:catalog:*"],
   ["registry:garbage:*", "registry:garbage:*"],
+  ["registry:scrubs:*", "registry:scrubs:*"],
   ["repository:a:pull  repository:a:push", "repository:a:pull,push"],
 ])("reads %j", (text, expected) => {
   expect(scopeOf(parseScope(text))).toBe(expected);

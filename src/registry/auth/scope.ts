@@ -45,7 +45,8 @@ function wishesIn(resource: string): Wish[] {
     /^(registry|repository)(?:\([a-z0-9]+\))?:(.+):([^:]*)$/.exec(resource) ?? [];
   const wished = actions.split(",");
   if (type === "registry") {
-    const isKnown = ["catalog", "garbage", "quotas"].includes(name) && wished.includes("*");
+    const isKnown =
+      ["catalog", "garbage", "quotas", "scrubs"].includes(name) && wished.includes("*");
     return isKnown ? [{ type, name, action: "*" }] : [];
   }
   if (type !== "repository" || !isRepository(name)) return [];

@@ -96,6 +96,37 @@ it("refuses a manifest whose blob is gone for good, and shows nothing of it", as
   expect(await store.tags.read("a", "v1", call)).toBeUndefined();
 });
 
+it("has a tag mean what it did when a blob is gone for good as soon as the tag is there", async () => {
+  const opened = await openCollectedStore();
+  const { store, storage } = opened;
+  const old = await pushManifest(store, "a", { tag: "v1", layers: ["old"] });
+  const layer = await pushBlob(store, "a", "layer");
+  const order: string[] = [];
+  const other = imageStoreOn(
+    changed(storage, async (path) => {
+      order.push(path);
+      if (path.endsWith("/current/link")) await storage.delete(blobDataPath(layer), call);
+    }),
+    { clock: systemClock, validation: { urls: { allow: [], deny: [] } } },
+  );
+  const descriptor = { mediaType: "a/b", digest: layer, size: 5 };
+  const manifest = { schemaVersion: 2, config: descriptor, layers: [] };
+  const bytes = Buffer.from(JSON.stringify(manifest));
+  const put = { bytes, mediaType: undefined, expected: undefined, tags: ["v1", "v2"] };
+
+  await expect(other.manifests.write("a", put, call)).rejects.toMatchObject({
+    code: "MANIFEST_BLOB_UNKNOWN",
+  });
+
+  expect(order.slice(0, 2)).toEqual([
+    blobDataPath(digestOf(bytes)),
+    revisionLinkPath("a", digestOf(bytes)),
+  ]);
+  expect(await store.tags.read("a", "v1", call)).toBe(old);
+  expect(await store.tags.read("a", "v2", call)).toBeUndefined();
+  expect(await store.manifests.readTag("a", "v1", call)).toMatchObject({ digest: old });
+});
+
 it("is killed after any renaming, and neither loses nor doubles anything", async () => {
   for (let kill = 1; kill <= 9; kill++) {
     const opened = await openCollectedStore();

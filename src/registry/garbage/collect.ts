@@ -4,7 +4,7 @@ import { isDigestAlgorithm } from "../../oci/digest.ts";
 import { catalogOn } from "../images/catalog.ts";
 import { imageStoreOn } from "../images/image-store.ts";
 import { blobsPath } from "../images/paths.ts";
-import { type Trash, type TrashRun, trashOn } from "../images/trash.ts";
+import { type Trash, type TrashRoom, type TrashRun, trashOn } from "../images/trash.ts";
 import { openStorage } from "../storage/index.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import { type BlobShelf, sweepShelf } from "./blob-sweep.ts";
@@ -57,8 +57,8 @@ export async function collectGarbage(
   call: Call,
 ): Promise<GarbageTotals> {
   if (options.dryRun) return new Collection(storage, options).preview(call);
-  return withRunLock(storage, options.clock, call, (noted) =>
-    new Collection(noted, options).run(call),
+  return withRunLock(storage, options.clock, call, (noted, room) =>
+    new Collection(noted, options, room).run(call),
   );
 }
 
@@ -69,10 +69,10 @@ class Collection {
   #totals: GarbageTotals = { ...nothingYet };
   #savedMs = 0;
 
-  constructor(storage: StorageDriver, options: CollectOptions) {
+  constructor(storage: StorageDriver, options: CollectOptions, room?: TrashRoom) {
     this.#storage = storage;
     this.#options = options;
-    this.#trash = trashOn(storage);
+    this.#trash = trashOn(storage, room);
   }
 
   async run(call: Call): Promise<GarbageTotals> {
@@ -203,12 +203,18 @@ class Collection {
     if (!this.#options.dryRun) await writeRunRecord(this.#storage, record, call);
   }
 
-  /** What this collection took is left for the next, which may find that it has got a tag. */
+  /**
+   * What this collection took is left for the next, which may find that it has got a tag; unless the
+   * disk is full, since nobody is helped then by what frees nothing.
+   */
   async #emptyTrash({ begunMs }: RunRecord, call: Call): Promise<void> {
     const { clock, trashMs } = this.#options;
+    const { isShort } = this.#trash.room;
+    if (isShort && trashMs > 0) this.#tell({ is: "short of room" });
     for (const run of await this.#trash.runs(call)) {
-      if (run.begunMs === begunMs && trashMs > 0) continue;
-      if (run.begunMs + trashMs <= clock.now().getTime()) await this.#trash.empty(run, call);
+      const isOver = run.begunMs + trashMs <= clock.now().getTime();
+      const isKept = run.begunMs === begunMs ? trashMs > 0 : !isOver;
+      if (isShort || !isKept) await this.#trash.empty(run, call);
     }
   }
 

@@ -13,6 +13,9 @@ export function logGarbage(event: GarbageEvent, logger: Logger, dryRun: boolean)
     case "restored":
       logger.warn("brought back from the trash, as it is in use", { path: event.path });
       break;
+    case "short of room":
+      logger.warn("the disk is full: what was collected is not kept, and the trash is emptied");
+      break;
     case "problem":
       logger.warn("a manifest is damaged", { ...event });
       break;

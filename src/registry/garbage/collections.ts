@@ -1,11 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { isEchoOf } from "../../base/call.ts";
+import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
-import { DewyError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { logGarbage } from "./collection-log.ts";
 import type { Collector } from "./collector.ts";
-import { GarbageError } from "./garbage-error.ts";
 import {
   countGarbage,
   type GarbageEvent,
@@ -14,25 +12,18 @@ import {
   nothingYet,
 } from "./garbage-event.ts";
 import type { GarbageCollectOptions } from "./options.ts";
+import { isBusy, openRuns, type RunState } from "./runs.ts";
 
-/** A collection of this process, as far as it has come. */
-export interface CollectionState {
-  readonly id: string;
-  readonly beganAt: Date;
+/** A collection of this process; of one that was interrupted, the next goes on from there. */
+export interface CollectionState extends RunState {
   readonly dryRun: boolean;
   readonly deleteUntagged: boolean;
-  /** `undefined` for one that nobody asked for by name: by its rhythm, or without a login. */
-  readonly actor: string | undefined;
-  /** `interrupted` by the end of the process; the next goes on from there. */
-  status: "running" | "ended" | "failed" | "interrupted";
-  endedAt: Date | undefined;
   /** How many repositories were looked at. */
   repositories: number;
   /** The bytes are only known at the end. */
   totals: GarbageTotals;
   /** What went, or would go: the first of them. */
   readonly items: GarbageItem[];
-  problem: string | undefined;
 }
 
 export interface CollectionWish {
@@ -66,16 +57,14 @@ export interface CollectionsParts {
   logger: Logger;
 }
 
-const mostRemembered = 20;
 const mostItems = 1_000;
 
 export function openCollections(
   options: GarbageCollectOptions,
-  { ended: tellEnded, collector, clock, logger }: CollectionsParts,
+  { ended, collector, clock, logger }: CollectionsParts,
 ): Collections {
-  const stop = new AbortController();
-  const known: CollectionState[] = [];
-  let running: Promise<void> | undefined;
+  const [kind, failure] = ["a collection", "garbage could not be collected"];
+  const runs = openRuns<CollectionState>({ kind, failure, ended, clock, logger });
 
   return {
     async start(wish) {
@@ -85,45 +74,23 @@ export function openCollections(
     },
 
     async run() {
-      if (stop.signal.aborted) return;
+      if (runs.isClosed()) return;
       await begin({}).ended.catch((error: unknown) => {
         if (isBusy(error)) throw error;
       });
     },
 
-    find: (id) => (id === "current" ? known.at(-1) : known.find((state) => state.id === id)),
-
-    async close() {
-      stop.abort(new Error("the registry is closing"));
-      await running?.catch(() => {});
-    },
+    find: runs.find,
+    close: runs.close,
   };
 
   function begin({ actor, ...wish }: CollectionWish) {
-    stop.signal.throwIfAborted();
-    if (running !== undefined) {
-      throw new GarbageError("BUSY", "a collection is at work", {
-        hint: "wait until it has ended",
-      });
-    }
     const { dryRun = options.dryrun, deleteUntagged = options.deleteuntagged } = wish;
     const state = stateOf({ dryRun, deleteUntagged, actor, beganAt: clock.now() });
-    let tellBegun = () => {};
-    const hasBegun = new Promise<void>((resolve) => {
-      tellBegun = resolve;
-    });
-    const ended = collect(state, () => {
-      remember(state);
-      tellBegun();
-    }).finally(() => {
-      running = undefined;
-    });
-    ended.catch(() => {}); // told by its state, and by the log
-    running = ended;
-    return { state, ended, begun: Promise.race([hasBegun, ended]) };
+    return { state, ...runs.begin(state, (begun, call) => collect(state, begun, call)) };
   }
 
-  async function collect(state: CollectionState, begun: () => void): Promise<void> {
+  async function collect(state: CollectionState, begun: () => void, call: Call): Promise<void> {
     const { dryRun, deleteUntagged } = state;
     const { grace: graceMs, trash: trashMs } = options;
     const report = (event: GarbageEvent) => {
@@ -132,27 +99,8 @@ export function openCollections(
       logGarbage(event, logger, dryRun);
     };
     const settings = { graceMs, trashMs, deleteUntagged, dryRun, clock, report };
-    try {
-      state.totals = await collector(settings, { signal: stop.signal });
-      state.status = "ended";
-      logger.info("garbage collection ended", { ...state.totals, dryRun });
-    } catch (error) {
-      const isInterrupted = isEchoOf(stop.signal, error);
-      state.status = isInterrupted ? "interrupted" : "failed";
-      if (!isInterrupted) state.problem = problemOf(error);
-      if (!isInterrupted && !isBusy(error)) {
-        logger.error("garbage could not be collected", { error });
-      }
-      throw error;
-    } finally {
-      state.endedAt = clock.now();
-      tellEnded?.(state);
-    }
-  }
-
-  function remember(state: CollectionState): void {
-    known.push(state);
-    if (known.length > mostRemembered) known.shift();
+    state.totals = await collector(settings, call);
+    logger.info("garbage collection ended", { ...state.totals, dryRun });
   }
 }
 
@@ -169,13 +117,4 @@ function note(event: GarbageEvent, state: CollectionState): void {
   if (event.is === "repository") state.repositories++;
   countGarbage(event, state.totals);
   if (event.is === "eligible" && state.items.length < mostItems) state.items.push(event.item);
-}
-
-function isBusy(error: unknown): boolean {
-  return error instanceof GarbageError && error.code === "BUSY";
-}
-
-/** No more than a stranger may know; the log has the rest. */
-function problemOf(error: unknown): string {
-  return error instanceof DewyError ? error.message : "it failed; the log says why";
 }

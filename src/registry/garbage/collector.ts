@@ -3,9 +3,13 @@ import type { StorageChoice } from "../storage/index.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import type { CollectOptions } from "./collect.ts";
 import type { GarbageTotals } from "./garbage-event.ts";
+import type { ScrubOptions, ScrubTotals } from "./scrub.ts";
 
 /** As `collectGarbage`, on one storage. */
 export type Collector = (options: CollectOptions, call: Call) => Promise<GarbageTotals>;
+
+/** As `scrub`, on one storage. */
+export type Scrubber = (options: ScrubOptions, call: Call) => Promise<ScrubTotals>;
 
 /**
  * For a process that serves meanwhile: on a thread of its own where another thread can open the same
@@ -13,11 +17,27 @@ export type Collector = (options: CollectOptions, call: Call) => Promise<Garbage
  */
 export function collectorFor(choice: StorageChoice, storage: StorageDriver): Collector {
   return async (options, call) => {
-    const { collectOnThread, threadProgram } = await import("./collection-on-thread.ts");
+    const { workOnThread, threadProgram } = await import("./work-on-thread.ts");
     if (choice.driver !== "inmemory" && threadProgram !== undefined) {
-      return await collectOnThread(choice, options, call);
+      const { report, clock: _, ...settings } = options;
+      const access = settings.dryRun ? "read" : "write";
+      return await workOnThread({ name: "collect", choice, access, settings }, report, call);
     }
     const { collectGarbage } = await import("./collect.ts");
     return await collectGarbage(storage, options, call);
+  };
+}
+
+/** As `collectorFor`: to hash all that is stored takes a processor. */
+export function scrubberFor(choice: StorageChoice, storage: StorageDriver): Scrubber {
+  return async (options, call) => {
+    const { workOnThread, threadProgram } = await import("./work-on-thread.ts");
+    if (choice.driver !== "inmemory" && threadProgram !== undefined) {
+      const { report, ...settings } = options;
+      const access = settings.setAside ? "write" : "read";
+      return await workOnThread({ name: "scrub", choice, access, settings }, report, call);
+    }
+    const { scrub } = await import("./scrub.ts");
+    return await scrub(storage, options, call);
   };
 }

@@ -21,6 +21,8 @@ export type GarbageEvent =
   /** Nothing names it, but it was used within the grace period. */
   | { is: "kept"; item: GarbageItem }
   | { is: "restored"; path: string }
+  /** The disk is full: what is taken is not kept, and the trash is emptied. */
+  | { is: "short of room" }
   | { is: "problem"; repository: string; digest: Digest; reason: string };
 
 /** What a collection came to. */

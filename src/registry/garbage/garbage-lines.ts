@@ -19,6 +19,8 @@ export function linesOfEvent(event: GarbageEvent, { dryRun }: { dryRun: boolean 
       return [`${subjectOf(event.item)} kept: ${reasonOf(event.item)}`];
     case "restored":
       return [`brought back, as it is in use: ${event.path}`];
+    case "short of room":
+      return ["the disk is full: what was deleted is not kept, and the trash is emptied"];
     case "problem":
       return [`${event.repository}: manifest ${event.digest} is damaged: ${event.reason}`];
   }

@@ -1,14 +1,18 @@
 import type { Clock } from "../../base/clock.ts";
+import type { TrashRoom } from "../images/trash.ts";
 import { openStorage } from "../storage/index.ts";
-import { type StorageDriver, StorageError, type StoragePath } from "../storage-driver.ts";
+import { isFull, type StorageDriver, type StoragePath } from "../storage-driver.ts";
 import { garbagePath } from "./run-record.ts";
 
 /**
  * A storage on which a collection finds room for its own notes, if need be in memory: a disk that was
  * full before the first start has no reserve. What is noted there does not outlive the process, so that
- * a collection that is killed before it has made room begins anew.
+ * a collection that is killed before it has made room begins anew. `room` is told of it.
  */
-export async function notesAside(storage: StorageDriver, clock: Clock): Promise<StorageDriver> {
+export async function notesAside(
+  storage: StorageDriver,
+  { clock, room }: { clock: Clock; room: TrashRoom },
+): Promise<StorageDriver> {
   const aside = await openStorage({ driver: "inmemory" }, { access: "write", clock });
 
   return {
@@ -19,6 +23,7 @@ export async function notesAside(storage: StorageDriver, clock: Clock): Promise<
         await storage.write(path, bytes, call);
       } catch (error) {
         if (!isNote(path) || !isFull(error)) throw error;
+        room.isShort = true;
         await aside.write(path, bytes, call);
         await storage.discard(path, call); // an older one would be read once memory is gone
       }
@@ -40,8 +45,4 @@ export async function notesAside(storage: StorageDriver, clock: Clock): Promise<
 
 function isNote(path: StoragePath): boolean {
   return path.startsWith(`${garbagePath}/`);
-}
-
-export function isFull(error: unknown): boolean {
-  return error instanceof StorageError && error.code === "NO_SPACE";
 }

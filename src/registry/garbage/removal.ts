@@ -34,16 +34,24 @@ export async function remove(
   // The other one is used whenever this is, so that it is enough to look at that one first.
   const file =
     (alsoUsedBy && (await storage.stat(alsoUsedBy, call))) ?? (await storage.stat(path, call));
-  if (file === undefined) return { is: "gone" };
+  if (file === undefined) return await gone();
   const usedMs = file.modified.getTime();
   if (usedMs >= cutoffMs) return { is: "kept", usedMs };
   const taken = { is: "taken", size: file.size } as const;
   if (dryRun) return taken;
-  if (!(await trash.put(path, run, call))) return { is: "gone" };
+  if (!(await trash.put(path, run, call))) return await gone();
   if (await trash.review(path, run, call)) return { is: "kept", usedMs: run.begunMs };
-  if (alsoUsedBy === undefined || (await lastUseOf(alsoUsedBy)) < run.cutoffMs) return taken;
+  if (alsoUsedBy === undefined || (await lastUseOf(alsoUsedBy)) < run.cutoffMs) {
+    if (trash.room.isShort) await trash.settle(path, call);
+    return taken;
+  }
   await trash.restore(path, call);
   return { is: "kept", usedMs: run.begunMs };
+
+  async function gone(): Promise<Fate> {
+    if (!dryRun) await trash.settle(path, call);
+    return { is: "gone" };
+  }
 
   async function lastUseOf(other: StoragePath): Promise<number> {
     return (await storage.stat(other, call))?.modified.getTime() ?? 0;

@@ -4,9 +4,10 @@ import * as v from "valibot";
 import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import { identityOf } from "../../base/process-identity.ts";
-import type { StorageDriver, StoragePath } from "../storage-driver.ts";
+import type { TrashRoom } from "../images/trash.ts";
+import { isFull, type StorageDriver, type StoragePath } from "../storage-driver.ts";
 import { GarbageError } from "./garbage-error.ts";
-import { isFull, notesAside } from "./notes-aside.ts";
+import { notesAside } from "./notes-aside.ts";
 import { garbagePath } from "./run-record.ts";
 
 const lockPath: StoragePath = `${garbagePath}/lock`;
@@ -28,7 +29,7 @@ type Holder = v.InferOutput<typeof Holder>;
 /**
  * Lets one collection at a time work on a storage, of all processes. Two that began in the same
  * instant would only do some work twice: what keeps blobs safe are leases, not this lock. `work` gets
- * a storage that has room for notes though the disk is full.
+ * a storage that has room for notes though the disk is full, and is told whether it is.
  *
  * @throws {GarbageError} `BUSY`
  */
@@ -36,7 +37,7 @@ export async function withRunLock<Result>(
   storage: StorageDriver,
   clock: Clock,
   call: Call,
-  work: (storage: StorageDriver) => Promise<Result>,
+  work: (storage: StorageDriver, room: TrashRoom) => Promise<Result>,
 ): Promise<Result> {
   const other = await holderOf(storage, clock, call);
   if (other !== undefined) throw busy(other);
@@ -46,12 +47,18 @@ export async function withRunLock<Result>(
     ...{ token: randomUUID(), host: hostname(), pid },
     ...(identity === undefined ? {} : { identity }),
   };
-  const noted = await notesAside(storage, clock);
-  await writeWithReserve(storage, noted, Buffer.from(JSON.stringify(own)), call);
+  const room: TrashRoom = { isShort: false };
+  const noted = await notesAside(storage, { clock, room });
+  const lock = Buffer.from(JSON.stringify(own));
+  if (await isShortOfRoom(() => storage.write(lockPath, lock, call))) {
+    room.isShort = true;
+    await storage.discard(reservePath, call);
+    await noted.write(lockPath, lock, call);
+  } else room.isShort = await isShortOfRoom(() => keepReserve(storage, call));
   const stop = new AbortController();
   const beating = beat(storage, clock, stop.signal);
   try {
-    return await work(noted);
+    return await work(noted, room);
   } finally {
     stop.abort();
     await beating;
@@ -76,18 +83,13 @@ async function writeReserve(storage: StorageDriver, call: Call): Promise<void> {
 }
 
 /** A full disk is what collections are for; but each needs a little room for its own notes. */
-async function writeWithReserve(
-  storage: StorageDriver,
-  noted: StorageDriver,
-  lock: Buffer,
-  call: Call,
-): Promise<void> {
+async function isShortOfRoom(write: () => Promise<void>): Promise<boolean> {
   try {
-    await storage.write(lockPath, lock, call);
+    await write();
+    return false;
   } catch (error) {
-    if (!isFull(error)) throw error;
-    await storage.discard(reservePath, call);
-    await noted.write(lockPath, lock, call);
+    if (isFull(error)) return true;
+    throw error;
   }
 }
 

@@ -114,6 +114,7 @@ function openChangedStore(
     ...storage,
     ...(changes.append && { append: changes.append(storage.append) }),
     ...(changes.place && { place: changes.place(storage.place) }),
+    ...(changes.placeInTurn && { placeInTurn: changes.placeInTurn(storage.placeInTurn) }),
     ...(changes.delete && { delete: changes.delete(storage.delete) }),
   };
   const validation = { urls: { allow: [], deny: [] } };

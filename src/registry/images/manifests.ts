@@ -5,11 +5,11 @@ import { type Manifest, mediaTypes, parseManifest, readableManifest } from "../.
 import { type StorageDriver, StorageError, type StoragePath } from "../storage-driver.ts";
 import { holdLinked } from "./hold-linked.ts";
 import type { Leases } from "./leases.ts";
-import { linkAt, readLink, readLinks } from "./link.ts";
+import { readLink, readLinks } from "./link.ts";
 import { ManifestCache, type StoredManifest } from "./manifest-cache.ts";
+import { manifestPlacementOn, type Pushed } from "./manifest-placement.ts";
 import { storedMediaType } from "./media-type.ts";
 import { blobDataPath, revisionLinkPath } from "./paths.ts";
-import { reliedOn } from "./relied-on.ts";
 import type { ActorCall } from "./tag-history.ts";
 import type { Tags } from "./tags.ts";
 
@@ -22,12 +22,6 @@ export interface ManifestPut {
   /** What the bytes must hash to, when they were sent under a digest. */
   expected: Digest | undefined;
   tags: readonly string[];
-}
-
-interface Pushed {
-  digest: Digest;
-  manifest: Manifest;
-  bytes: Uint8Array;
 }
 
 /** `held` is what this call has held already. */
@@ -67,6 +61,7 @@ export interface ManifestParts {
 export function manifestsOn(parts: ManifestParts): Manifests {
   const { storage, tags, leases, check, holdParts } = parts;
   const cache = new ManifestCache();
+  const placement = manifestPlacementOn(parts);
 
   return {
     async read(repository, digest, call) {
@@ -98,15 +93,15 @@ export function manifestsOn(parts: ManifestParts): Manifests {
     hold,
 
     async write(repository, put, call) {
-      const manifest = parsed(put);
-      const digest = digestOf(put.bytes, put.expected ? algorithmOf(put.expected) : "sha256");
-      if (put.expected !== undefined && digest !== put.expected) {
-        const why = `the manifest hashes to ${digest}, not to ${put.expected}`;
-        throw new OciError("DIGEST_INVALID", why, { detail: put.expected });
-      }
-      const pushed = { digest, manifest, bytes: put.bytes };
-      await link(repository, pushed, call);
-      if (put.tags.length > 0) await tagAs(repository, put.tags, pushed, call);
+      const pushed = pushedIn(put);
+      const { digest, manifest } = pushed;
+      const [[link], meanings] = await Promise.all([
+        readLinks(storage, [revisionLinkPath(repository, digest)], call),
+        tags.meanings(repository, put.tags, call),
+        check(repository, manifest, call),
+      ]);
+      const before = { tags: meanings, isNew: link === undefined };
+      await placement.place(repository, pushed, before, call);
       return { digest, manifest };
     },
 
@@ -125,87 +120,10 @@ export function manifestsOn(parts: ManifestParts): Manifests {
     },
   };
 
-  /**
-   * What the manifest names is held once more when the link is there: a collection that has not seen
-   * the link sees that. See `Leases`.
-   */
-  async function link(
-    repository: string,
-    { digest, manifest, bytes }: Pushed,
-    call: Call,
-  ): Promise<void> {
-    const path = revisionLinkPath(repository, digest);
-    const data = blobDataPath(digest);
-    const relied = reliedOn(repository, manifest);
-    const [[before]] = await Promise.all([
-      readLinks(storage, [path], call),
-      check(repository, manifest, call),
-    ]);
-    const files = [{ path: data, bytes }, linkAt(path, digest)];
-    const touch = [data, ...relied.paths];
-    const [size, ...sizes] = await storage.place(files, { ...call, touch });
-    try {
-      if (size === undefined) await leases.renew(data, call);
-      if (!relied.areThere(sizes)) await check(repository, manifest, call);
-    } catch (error) {
-      if (before === undefined) await storage.delete(path, call);
-      throw error;
-    }
-  }
-
   async function untag(repository: string, digest: Digest, call: ActorCall): Promise<void> {
     for await (const tag of tags.of(repository, digest, call)) {
       await tags.delete(repository, tag, call);
     }
-  }
-
-  /** Tags that would mean what is gone for good mean again what they meant before. */
-  async function tagAs(
-    repository: string,
-    names: readonly string[],
-    pushed: Pushed,
-    call: ActorCall,
-  ): Promise<void> {
-    const own = [blobDataPath(pushed.digest), revisionLinkPath(repository, pushed.digest)];
-    const relied = reliedOn(repository, pushed.manifest);
-    const touch = [...own, ...relied.paths];
-    const before = new Map<string, Digest | undefined>();
-    let isKept = false;
-    for (const name of names) {
-      const written = await tags.write(repository, name, pushed.digest, { ...call, touch });
-      before.set(name, written.before);
-      const [data, link, ...sizes] = written.touched;
-      isKept = data !== undefined && link !== undefined && relied.areThere(sizes);
-    }
-    try {
-      if (!isKept) await keep(repository, pushed, call);
-    } catch (error) {
-      for (const [name, digest] of before) {
-        if (digest === undefined) await tags.delete(repository, name, call);
-        else await tags.write(repository, name, digest, call);
-      }
-      throw error;
-    }
-  }
-
-  /**
-   * Holds all of a manifest that has a tag now. A collection that began after its link was written,
-   * and has not seen the tag, has taken it, or is about to.
-   */
-  async function keep(
-    repository: string,
-    { digest, manifest, bytes }: Pushed,
-    call: Call,
-  ): Promise<void> {
-    const [data, path] = [blobDataPath(digest), revisionLinkPath(repository, digest)];
-    const [present] = await Promise.all([
-      leases.renewPresent([data, path], call),
-      check(repository, manifest, call),
-    ]);
-    if (!present.includes(undefined)) return;
-    if (!(await leases.renew(data, call))) await storage.write(data, bytes, call);
-    if (!(await leases.renew(path, call))) await storage.place([linkAt(path, digest)], call);
-    await check(repository, manifest, call);
   }
 
   /** An index may name the same manifest on many ways: each is held once. */
@@ -265,6 +183,16 @@ export function manifestsOn(parts: ManifestParts): Manifests {
     cache.keep(manifest);
     return manifest;
   }
+}
+
+/** @throws {OciError} `MANIFEST_INVALID` or `DIGEST_INVALID` */
+function pushedIn(put: ManifestPut): Pushed {
+  const { bytes, expected } = put;
+  const manifest = parsed(put);
+  const digest = digestOf(bytes, expected ? algorithmOf(expected) : "sha256");
+  if (expected === undefined || digest === expected) return { digest, manifest, bytes };
+  const why = `the manifest hashes to ${digest}, not to ${expected}`;
+  throw new OciError("DIGEST_INVALID", why, { detail: expected });
 }
 
 function parsed({ bytes, mediaType }: ManifestPut): Manifest {

@@ -25,13 +25,15 @@ export type ActorCall = Call & { actor?: string | undefined };
 
 /** Remembers what each tag has meant, for people and for rules; nothing relies on it. */
 export interface TagHistory {
-  /** Never fails, as nobody's push does because of it. */
+  /** Never fails, as nobody's push does because of it. What is listed from now on waits for it. */
   note(repository: string, tag: string, change: NotedChange, call: ActorCall): Promise<void>;
   /**
    * Newest first. What was not noted, as Distribution does not, is told by the links of the tag:
    * without an actor, and for each manifest only the last time.
    */
   list(repository: string, tag: string, call: Call): Promise<TagChange[]>;
+  /** Resolves when all is noted. */
+  settled(): Promise<void>;
 }
 
 type NotedChange = Pick<TagChange, "digest" | "previous">;
@@ -76,13 +78,18 @@ export function tagHistoryOn(
     },
 
     async list(repository, tag, call) {
-      const noted = changesIn(await textOf(tagHistoryPath(repository, tag), call));
+      const path = tagHistoryPath(repository, tag);
+      const noted = changesIn(await exclusively(path, () => textOf(path, call)));
       const current = await currentOf(repository, tag, call);
       const isNoted = current === undefined || noted.at(-1)?.digest === current.digest;
       const last = isNoted ? [] : [current];
       const known = new Set([...noted, ...last].map(({ digest }) => digest));
       const linked = await linkedChanges(repository, tag, known, call);
       return [...noted, ...linked, ...last].sort(byTime).reverse();
+    },
+
+    async settled() {
+      await Promise.all([...writers.values()].map(({ inTurn }) => inTurn(async () => {})));
     },
   };
 
@@ -135,15 +142,15 @@ export function tagHistoryOn(
     return link && unattributed(digest, link.modified);
   }
 
-  async function exclusively(
+  async function exclusively<Result>(
     path: StoragePath,
-    work: (path: StoragePath) => Promise<void>,
-  ): Promise<void> {
+    work: (path: StoragePath) => Promise<Result>,
+  ): Promise<Result> {
     const writer = writers.get(path) ?? { inTurn: openTurns(), waiting: 0 };
     writers.set(path, writer);
     writer.waiting++;
     try {
-      await writer.inTurn(() => work(path));
+      return await writer.inTurn(() => work(path));
     } finally {
       writer.waiting--;
       if (writer.waiting === 0) writers.delete(path);

@@ -1,7 +1,7 @@
 import type { Call } from "../../base/call.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { isTag } from "../../oci/reference.ts";
-import type { NamesPage, PlaceCall, StorageDriver } from "../storage-driver.ts";
+import type { NamesPage, PlaceStep, StorageDriver, StoragePath } from "../storage-driver.ts";
 import type { Leases } from "./leases.ts";
 import { linkAt, readLink, readLinks } from "./link.ts";
 import { type Page, type PageRequest, pageOf } from "./page.ts";
@@ -13,13 +13,15 @@ import type { ActorCall, TagHistory } from "./tag-history.ts";
 export interface Tags {
   /** `undefined` when there is no such tag. */
   read(repository: string, tag: string, call: Call): Promise<Digest | undefined>;
-  /** Resolves to what it meant before, and to the sizes of what was to be touched once it means this. */
+  /** The same for several. */
+  meanings(repository: string, tags: readonly string[], call: Call): Promise<TagMeanings>;
+  /** Has the tags of `before`, which have meant that, mean `digest`. */
   write(
     repository: string,
-    tag: string,
+    before: TagMeanings,
     digest: Digest,
-    call: ActorCall & Pick<PlaceCall, "touch">,
-  ): Promise<TagWritten>;
+    call: TagCall,
+  ): Promise<TagsWritten>;
   /** `false` when there was none. */
   delete(repository: string, tag: string, call: ActorCall): Promise<boolean>;
   /** In the order of their bytes. `undefined` when there is no such repository. */
@@ -28,9 +30,20 @@ export interface Tags {
   of(repository: string, digest: Digest, call: Call): AsyncIterable<string>;
 }
 
-export interface TagWritten {
-  before: Digest | undefined;
-  touched: (number | undefined)[];
+export type TagMeanings = ReadonlyMap<string, Digest | undefined>;
+
+export type TagCall = ActorCall & {
+  /** What is put in its place before, for good: see `placeInTurn`. */
+  first?: PlaceStep | undefined;
+  /** As by `touch`, once the tags mean it. */
+  touch: readonly StoragePath[];
+};
+
+/** The sizes of what was to be touched. */
+export interface TagsWritten {
+  first: (number | undefined)[];
+  /** `undefined` when something was missing already, and the tags mean what they did. */
+  last: (number | undefined)[] | undefined;
 }
 
 export interface TagsParts {
@@ -44,15 +57,27 @@ export function tagsOn({ storage, leases, history }: TagsParts): Tags {
   return {
     read,
 
-    async write(repository, tag, digest, call) {
-      const [before] = await readLinks(storage, [tagLinkPath(repository, tag)], call);
-      if (before !== undefined && before !== digest) await leave(repository, before, call);
-      const past = linkAt(tagIndexLinkPath(repository, tag, digest), digest);
-      const files = [past, linkAt(tagLinkPath(repository, tag), digest)];
-      const touched = await storage.place(files, call);
-      if (before !== digest)
-        await history?.note(repository, tag, { digest, previous: before }, call);
-      return { before, touched };
+    async meanings(repository, names, call) {
+      const paths = names.map((tag) => tagLinkPath(repository, tag));
+      const links = await readLinks(storage, paths, call);
+      return new Map(names.map((tag, at) => [tag, links[at]]));
+    },
+
+    async write(repository, before, digest, { first = { files: [], touch: [] }, touch, ...call }) {
+      const names = [...before.keys()];
+      const past = names.map((tag) => linkAt(tagIndexLinkPath(repository, tag, digest), digest));
+      const links = names.map((tag) => linkAt(tagLinkPath(repository, tag), digest));
+      const steps = [first, { files: [...past, ...links], touch }];
+      const changed = [...before].filter(([, meaning]) => meaning !== digest);
+      const [[sizes = [], last]] = await Promise.all([
+        storage.placeInTurn(steps, call),
+        ...changed.map(([, meaning]) => meaning && leave(repository, meaning, call)),
+      ]);
+      if (last === undefined) return { first: sizes, last };
+      for (const [tag, previous] of changed) {
+        void history?.note(repository, tag, { digest, previous }, call); // nobody waits for it
+      }
+      return { first: sizes, last };
     },
 
     async delete(repository, tag, call) {
@@ -79,7 +104,10 @@ export function tagsOn({ storage, leases, history }: TagsParts): Tags {
     },
   };
 
-  /** Its grace begins when the tag no longer means it: somebody may be pulling it. */
+  /**
+   * Its grace begins when the tag no longer means it: somebody may be pulling it. When a collection
+   * is faster than that, it is brought back.
+   */
   async function leave(repository: string, digest: Digest, call: Call): Promise<void> {
     await leases.renew(revisionLinkPath(repository, digest), call);
   }

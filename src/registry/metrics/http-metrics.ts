@@ -35,6 +35,8 @@ const handlers: Record<Route["kind"], string | undefined> = {
   quotas: "quotas",
   collections: "garbage_collections",
   collection: "garbage_collection",
+  scrubs: "scrubs",
+  scrub: "scrub",
 };
 
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);

@@ -40,6 +40,7 @@ export function measuredStorage(
         const measured = files.some((file) => "from" in file) ? move : putContent;
         return measured(() => storage.place(files, call));
       },
+      placeInTurn: (steps, call) => putContent(() => storage.placeInTurn(steps, call)),
       delete: (path, call) => deletion(() => storage.delete(path, call)),
       discard: (path, call) => deletion(() => storage.discard(path, call)),
     },

@@ -80,8 +80,10 @@ export function mirroredStore(parts: MirroredStoreParts): ImageStore {
         if (place === undefined) return await own.tags.read(repository, tag, call);
         return (await mirror.manifests.readTag(place, tag, call))?.digest;
       },
-      write: async (repository, tag, digest, call) =>
-        own.tags.write(checkedOwn(repository), tag, digest, call),
+      meanings: async (repository, names, call) =>
+        own.tags.meanings(checkedOwn(repository), names, call),
+      write: async (repository, before, digest, call) =>
+        own.tags.write(checkedOwn(repository), before, digest, call),
       delete: async (repository, tag, call) => own.tags.delete(checkedOwn(repository), tag, call),
       list(repository, page, call) {
         const place = placeOf(repository);

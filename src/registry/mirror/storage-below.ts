@@ -26,6 +26,12 @@ export function storageBelow(storage: StorageDriver, directory: StoragePath): St
     setAside: (from, to, call) => storage.setAside(at(from), at(to), call),
     touch: (paths, call) => storage.touch(paths.map(at), call),
     place: (files, call) => storage.place(files.map(placed), placing(call)),
+    placeInTurn(steps, call) {
+      const below = steps.map(({ files, touch }) => ({
+        ...{ files: files.map(placed), touch: touch.map(at) },
+      }));
+      return storage.placeInTurn(below, call);
+    },
     delete: (path, call) => storage.delete(at(path), call),
     discard: (path, call) => storage.discard(at(path), call),
     async close() {},

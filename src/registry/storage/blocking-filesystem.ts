@@ -1,8 +1,12 @@
 import {
+  closeSync,
   type Dir,
+  fstatSync,
   lstatSync,
   opendirSync,
+  openSync,
   readFileSync,
+  readSync,
   renameSync,
   rmdirSync,
   rmSync,
@@ -12,13 +16,15 @@ import {
   utimesSync,
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import type { StorageDriver, StoragePath } from "../storage-driver.ts";
+import type { ReadRange, StorageDriver, StoragePath } from "../storage-driver.ts";
 import { checkStoragePath, StorageError } from "../storage-driver.ts";
 import { type BreakOptions, Breaks } from "./breaks.ts";
 import { failureAt, isAbsence } from "./file-failure.ts";
-import { isListed } from "./file-steps.ts";
+import { isListed, removeEmpty } from "./file-steps.ts";
 import { type FilesystemOptions, openFilesystemStorage } from "./filesystem.ts";
 import { leadsBack } from "./leads-back.ts";
+
+const chunkBytes = 256 * 1024;
 
 /**
  * The same files, for a thread that does nothing else: what takes the kernel some microseconds blocks
@@ -36,6 +42,14 @@ export async function openBlockingStorage(
 
   return {
     ...storage,
+
+    async read(path, { from = 0, to }) {
+      const fd = told(path, () => openSync(placeOf(path), "r"));
+      const end = to ?? fstatSync(fd).size;
+      if (from <= end) return chunksOf(fd, path, { from, to: end });
+      closeSync(fd);
+      throw new StorageError("INVALID_OFFSET", `${path} is ${end} bytes long, not ${from}`);
+    },
 
     async stat(path) {
       await breaks.whenDue();
@@ -88,14 +102,33 @@ export async function openBlockingStorage(
       );
     },
 
-    async discard(path) {
+    async discard(path, { alone }) {
       try {
         await removeStepByStep(placeOf(path));
       } catch {
         ifThere(path, () => rmSync(placeOf(path), { recursive: true, force: true }));
       }
+      if (alone) removeEmpty(dirname(placeOf(path)));
     },
   };
+
+  async function* chunksOf(fd: number, path: StoragePath, { from, to }: Required<ReadRange>) {
+    const buffer = Buffer.allocUnsafe(chunkBytes);
+    try {
+      for (let at = from; at < to; ) {
+        await breaks.whenDue();
+        const wanted = Math.min(buffer.length, to - at);
+        const length = told(path, () => readSync(fd, buffer, 0, wanted, at));
+        if (length === 0) {
+          throw new StorageError("UNAVAILABLE", `${path} ends at ${at}, before ${to}`);
+        }
+        yield buffer.subarray(0, length);
+        at += length;
+      }
+    } finally {
+      closeSync(fd);
+    }
+  }
 
   /** A trash of a million files takes its time. */
   async function removeStepByStep(place: string): Promise<void> {
@@ -134,6 +167,14 @@ function* namesIn(directory: Dir, path: StoragePath, place: string): Generator<s
     if (!entry) return;
     if (entry.isSymbolicLink() && leadsBack(place, entry.name)) continue;
     yield entry.name;
+  }
+}
+
+function told<Result>(path: StoragePath, work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    throw failureAt(path, error);
   }
 }
 

@@ -18,11 +18,12 @@ import {
   inDirectory,
   isListed,
   isRemovedAtOnce,
+  removeEmpty,
   writeWhole,
 } from "./file-steps.ts";
 import { MadeDirectories } from "./made-directories.ts";
 import { NameIndexes } from "./name-index.ts";
-import { type Draft, putInPlace, syncIfThere } from "./placement.ts";
+import { type Draft, putInTurn, syncIfThere } from "./placement.ts";
 
 export type FileJobs = ReturnType<typeof fileJobsOn>;
 
@@ -32,8 +33,15 @@ export interface FileSystem {
   isKept: boolean;
 }
 
-/** What is done while the medium is waited for. */
-export interface Afterwards {
+export interface RemovalOptions {
+  forGood: boolean;
+  /** Takes the directory that it is in along, unless there is something else in it. */
+  alone?: boolean | undefined;
+}
+
+/** What is put in place together, and what is done then, while the medium is waited for. */
+export interface DraftStep {
+  drafts: readonly Draft[];
   touch: readonly string[];
   discard: string | undefined;
 }
@@ -47,9 +55,12 @@ export function fileJobsOn({ isKept }: FileSystem) {
   const indexes = new NameIndexes(isListed, { isHere: isKept });
 
   return {
-    /** Puts files in their places, for good. An error says by `at` which of them it is about. */
-    place(drafts: readonly Draft[], then: Afterwards): Promise<(number | undefined)[]> {
-      return putInPlace(drafts, made, () => afterwards(then));
+    /**
+     * Puts files in their places, for good, as `placeInTurn` does. An error says by `at` which of all
+     * of them it is about.
+     */
+    place(steps: readonly DraftStep[]): Promise<(number | undefined)[][]> {
+      return putInTurn(steps, made, afterwards);
     },
 
     /** Opens a file to write to it, and makes it where that is wanted. */
@@ -92,14 +103,15 @@ export function fileJobsOn({ isKept }: FileSystem) {
       return paths.map((path, at) => failedAt(at, () => readInto(buffer, path)));
     },
 
-    async remove(path: string, { forGood }: { forGood: boolean }): Promise<void> {
+    async remove(path: string, { forGood, alone = false }: RemovalOptions): Promise<void> {
       await removed(path);
+      if (alone) removeEmpty(dirname(path));
       if (forGood) await syncIfThere([dirname(path)]);
     },
   };
 }
 
-async function afterwards({ touch, discard }: Afterwards): Promise<(number | undefined)[]> {
+async function afterwards({ touch, discard }: DraftStep): Promise<(number | undefined)[]> {
   const now = new Date();
   const sizes = touch.map((path) => {
     try {

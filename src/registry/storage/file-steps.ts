@@ -83,6 +83,15 @@ export function isRemovedAtOnce(path: string): boolean {
   }
 }
 
+/** Removes a directory, unless something is in it. */
+export function removeEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // There is, or somebody else was faster.
+  }
+}
+
 function namesOfFew(path: string): string[] | "many" {
   const directory = opendirSync(path, { bufferSize: mostAtOnce + 1 });
   try {

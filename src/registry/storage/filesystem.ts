@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { constants, ftruncate } from "node:fs";
 import { access, open, opendir, rename, rmdir, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { promisify } from "node:util";
 import * as v from "valibot";
 import { syncDirectory } from "../../base/atomic-file.ts";
@@ -13,15 +13,18 @@ import { checkMayWrite } from "../../base/may-write.ts";
 import { smallestOf } from "../sorted-names.ts";
 import {
   checkStoragePath,
+  isFull,
   type NamesPage,
   type PlaceCall,
   type Placement,
+  type PlaceStep,
   type ReadRange,
   type StorageDriver,
   StorageError,
   type StoragePath,
 } from "../storage-driver.ts";
 import { failureAt, isAbsence, unusable } from "./file-failure.ts";
+import type { RemovalOptions } from "./file-jobs.ts";
 import { type FailureOfOne, isListed } from "./file-steps.ts";
 import { chunksOf, ReadBuffers, readUpTo, writeGathered } from "./file-stream.ts";
 import { keepsWhatLeadsTo } from "./file-system.ts";
@@ -55,6 +58,7 @@ export async function openFilesystemStorage(
   { access: mode }: { access: "read" | "write" },
 ): Promise<StorageDriver> {
   await checkDirectory(rootdirectory, mode);
+  const root = rootdirectory.replace(/\/+$/, "");
   const buffers = new ReadBuffers();
   const worker = openFileWorker({ isKept: await keepsWhatLeadsTo(rootdirectory) });
 
@@ -74,10 +78,15 @@ export async function openFilesystemStorage(
     readWhole: (path, { maximumBytes }) => readUpTo(placeOf(path), path, maximumBytes),
 
     async write(path, bytes) {
-      await put([{ path, bytes }], {});
+      await put([{ files: [{ path, bytes }] }]);
     },
 
-    place: put,
+    async place(files, call) {
+      const [sizes = []] = await put([{ ...call, files }]);
+      return sizes;
+    },
+
+    placeInTurn: put,
 
     async append(path, source, { at, areOurs = false }) {
       const place = placeOf(path);
@@ -137,7 +146,7 @@ export async function openFilesystemStorage(
     },
 
     delete: (path) => remove(path, { forGood: true }),
-    discard: (path) => remove(path, { forGood: false }),
+    discard: (path, { alone }) => remove(path, { forGood: false, alone }),
     close: () => worker.close(),
   };
 
@@ -166,27 +175,28 @@ export async function openFilesystemStorage(
   }
 
   async function put(
-    files: readonly Placement[],
-    { touch = [], discard }: Omit<PlaceCall, "signal">,
-  ): Promise<(number | undefined)[]> {
-    const drafts = files.map((file) => draftOf(file, placeOf));
-    const then = { touch: touch.map(placeOf), discard: discard && placeOf(discard) };
+    steps: readonly (Omit<PlaceCall, "signal"> & Pick<PlaceStep, "files">)[],
+  ): Promise<(number | undefined)[][]> {
+    const drafted = steps.map(({ files, touch = [], discard }) => ({
+      drafts: files.map((file) => draftOf(file, placeOf)),
+      ...{ touch: touch.map(placeOf), discard: discard && placeOf(discard) },
+    }));
     try {
-      return await worker.run("place", drafts, then);
+      return await worker.run("place", drafted);
     } catch (error) {
-      const file = files[(error as FailureOfOne).at ?? 0];
+      const file = steps.flatMap(({ files }) => files)[(error as FailureOfOne).at ?? 0];
       throw failureAt(file === undefined ? "/" : "from" in file ? file.from : file.path, error);
     }
   }
 
-  async function remove(path: StoragePath, options: { forGood: boolean }): Promise<void> {
+  async function remove(path: StoragePath, options: RemovalOptions): Promise<void> {
     const place = placeOf(path);
     await told(path, () => worker.run("remove", place, options));
   }
 
   function placeOf(path: StoragePath): string {
     checkStoragePath(path);
-    return join(rootdirectory, path);
+    return root + path;
   }
 }
 
@@ -273,10 +283,6 @@ async function told<Result>(path: StoragePath, work: () => Promise<Result>): Pro
   } catch (error) {
     throw failureAt(path, error);
   }
-}
-
-function isFull(error: unknown): boolean {
-  return error instanceof StorageError && error.code === "NO_SPACE";
 }
 
 function pastTheEnd(path: StoragePath, offset: number, size: number): StorageError {

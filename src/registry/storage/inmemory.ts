@@ -3,10 +3,13 @@ import type { Bytes } from "../../base/bytes.ts";
 import { sortedPage } from "../sorted-names.ts";
 import {
   checkStoragePath,
+  type PlaceCall,
+  type Placement,
   type StorageDriver,
   StorageError,
   type StoragePath,
 } from "../storage-driver.ts";
+import { placedInTurn } from "./placed-in-turn.ts";
 
 /** `storage.inmemory` of the configuration, which has no keys; YAML writes it as nothing or `{}`. */
 export const InmemoryOptions = v.nullable(v.strictObject({}));
@@ -38,16 +41,8 @@ export function openInmemoryStorage(now: () => Date): StorageDriver {
     },
 
     write,
-
-    async place(placements, { touch: touching = [], discard }) {
-      for (const placement of placements) {
-        if ("bytes" in placement) await write(placement.path, placement.bytes);
-        else rename(placement.from, placement.path);
-      }
-      const sizes = touch(touching);
-      if (discard !== undefined) await remove(discard);
-      return sizes;
-    },
+    place,
+    placeInTurn: (steps, call) => placedInTurn({ place }, steps, call),
 
     async append(path, source, { at }) {
       const file = files.get(checked(path)) ?? { chunks: [], size: 0, modified: now() };
@@ -129,6 +124,19 @@ export function openInmemoryStorage(now: () => Date): StorageDriver {
     const prefix = `${checked(path)}/`;
     const below = [...files.keys()].filter((name) => name.startsWith(prefix));
     return new Set(below.map((name) => name.slice(prefix.length).split("/", 1)[0] ?? ""));
+  }
+
+  async function place(
+    placements: readonly Placement[],
+    { touch: touching = [], discard }: PlaceCall,
+  ): Promise<(number | undefined)[]> {
+    for (const placement of placements) {
+      if ("bytes" in placement) await write(placement.path, placement.bytes);
+      else rename(placement.from, placement.path);
+    }
+    const sizes = touch(touching);
+    if (discard !== undefined) await remove(discard);
+    return sizes;
   }
 
   async function write(path: StoragePath, bytes: Uint8Array): Promise<void> {

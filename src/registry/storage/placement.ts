@@ -12,22 +12,63 @@ export interface Draft {
   bytes: Uint8Array | undefined;
 }
 
+/** What makes files last, and seen. */
+export interface Medium {
+  /** Resolves when it has what was written to the file, or the names in the directory. */
+  sync(fd: number): Promise<void>;
+  rename(from: string, to: string): void;
+}
+
 const mostTries = 5;
-const synced = promisify(fsync);
+const disk: Medium = { sync: promisify(fsync), rename: renameSync };
 
 /**
- * Waits for the medium twice, however many files there are: until it has their bytes, and until it
- * has their names. What comes `afterwards` is begun before the second wait, and ends with it.
+ * Waits for the medium until it has the bytes of all files, and then for each step until it has the
+ * names of that one. What comes `afterwards` is begun before that wait, and ends with it. When it
+ * finds something missing, the steps after that one are left out.
  */
-export async function putInPlace<Result>(
-  drafts: readonly Draft[],
+export async function putInTurn<Step extends { drafts: readonly Draft[] }>(
+  steps: readonly Step[],
   made: MadeDirectories,
-  afterwards: () => Promise<Result>,
-): Promise<Result> {
+  afterwards: (step: Step) => Promise<(number | undefined)[]>,
+  medium = disk,
+): Promise<(number | undefined)[][]> {
+  const all = steps.flatMap(({ drafts }) => drafts);
+  const place = { made, medium };
+  await prepare(all, place);
+  const done: (number | undefined)[][] = [];
+  let first = 0;
+  try {
+    for (const step of steps) {
+      const sizes = await putInPlace(step, place, afterwards);
+      done.push(sizes);
+      first += step.drafts.length;
+      if (sizes.includes(undefined)) break;
+    }
+    return done;
+  } catch (error) {
+    const { at } = error as FailureOfOne;
+    throw at === undefined ? error : Object.assign(error as FailureOfOne, { at: first + at });
+  } finally {
+    withdraw(all.slice(first));
+  }
+}
+
+interface Place {
+  made: MadeDirectories;
+  medium: Medium;
+}
+
+async function putInPlace<Step extends { drafts: readonly Draft[] }>(
+  step: Step,
+  place: Place,
+  afterwards: (step: Step) => Promise<(number | undefined)[]>,
+): Promise<(number | undefined)[]> {
+  const { drafts } = step;
   for (let left = drafts, tries = 1; left.length > 0; tries++) {
-    await prepare(left, made);
+    if (tries > 1) await prepare(left, place);
     try {
-      publish(left, made);
+      publish(left, place);
       left = [];
     } catch (error) {
       const { at = 0 } = error as FailureOfOne;
@@ -42,32 +83,32 @@ export async function putInPlace<Result>(
     }
   }
   const directories = [...new Set(drafts.map(({ target }) => dirname(target)))];
-  const kept = [made.keep(directories), syncIfThere(directories)];
-  const [result] = await Promise.all([afterwards(), ...kept]);
+  const kept = [place.made.keep(directories), syncIfThere(directories, place.medium)];
+  const [result] = await Promise.all([afterwards(step), ...kept]);
   return result;
 }
 
 /** Whoever removes a directory afterwards, has it to answer for. */
-export async function syncIfThere(directories: readonly string[]): Promise<void> {
+export async function syncIfThere(directories: readonly string[], medium = disk): Promise<void> {
   const opened: number[] = [];
   try {
     for (const directory of directories) {
       const fd = ifThere(() => openSync(directory, "r"));
       if (fd !== undefined) opened.push(fd);
     }
-    await allSynced(opened);
+    await allSynced(opened, medium);
   } finally {
     for (const fd of opened) closeSync(fd);
   }
 }
 
 /** Writes the drafts, and waits until the medium has all bytes. */
-async function prepare(drafts: readonly Draft[], made: MadeDirectories): Promise<void> {
+async function prepare(drafts: readonly Draft[], { made, medium }: Place): Promise<void> {
   const opened: number[] = [];
   try {
     for (const [at, draft] of drafts.entries())
       failedAt(at, () => opened.push(prepared(draft, made)));
-    await allSynced(opened);
+    await allSynced(opened, medium);
   } catch (error) {
     withdraw(drafts);
     throw error;
@@ -95,10 +136,10 @@ function prepared({ draft, target, bytes }: Draft, made: MadeDirectories): numbe
   }
 }
 
-function publish(drafts: readonly Draft[], made: MadeDirectories): void {
+function publish(drafts: readonly Draft[], { made, medium }: Place): void {
   for (const [at, { draft, target }] of drafts.entries()) {
     const make = () => made.make(dirname(target));
-    failedAt(at, () => inDirectory(make, () => renameSync(draft, target)));
+    failedAt(at, () => inDirectory(make, () => medium.rename(draft, target)));
   }
 }
 
@@ -112,8 +153,8 @@ function withdraw(drafts: readonly Draft[]): void {
 }
 
 /** Ends when none is being synced any more, so that all may be closed. */
-async function allSynced(opened: readonly number[]): Promise<void> {
-  const ends = await Promise.allSettled(opened.map((fd) => synced(fd)));
+async function allSynced(opened: readonly number[], { sync }: Medium): Promise<void> {
+  const ends = await Promise.allSettled(opened.map((fd) => sync(fd)));
   for (const [at, end] of ends.entries()) {
     if (end.status === "rejected") throw Object.assign(end.reason, { at });
   }

@@ -35,6 +35,8 @@ const templates: Record<Route["kind"], string> = {
   quotas: "/api/v1/quotas",
   collections: "/api/v1/garbage/collections",
   collection: "/api/v1/garbage/collections/{id}",
+  scrubs: "/api/v1/scrubs",
+  scrub: "/api/v1/scrubs/{id}",
 };
 
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);

@@ -19,6 +19,10 @@ export function tracedStorage(
     stat: (path, call) => part("stat", path, () => storage.stat(path, call)),
     place: (files, call) =>
       part("place", files.at(-1)?.path ?? "", () => storage.place(files, call)),
+    placeInTurn: (steps, call) =>
+      part("placeInTurn", steps.at(-1)?.files.at(-1)?.path ?? "", () =>
+        storage.placeInTurn(steps, call),
+      ),
     setAside: (from, to, call) => part("setAside", from, () => storage.setAside(from, to, call)),
     touch: (paths, call) => part("touch", paths.at(-1) ?? "", () => storage.touch(paths, call)),
     delete: (path, call) => part("delete", path, () => storage.delete(path, call)),

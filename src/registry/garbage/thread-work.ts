@@ -3,17 +3,33 @@ import { StorageError } from "../storage-driver.ts";
 import type { CollectOptions } from "./collect.ts";
 import { GarbageError } from "./garbage-error.ts";
 import type { GarbageEvent, GarbageTotals } from "./garbage-event.ts";
+import type { ScrubEvent, ScrubOptions, ScrubTotals } from "./scrub.ts";
 
-/** What a thread is to collect. */
-export interface CollectionTask {
-  choice: StorageChoice;
-  settings: Omit<CollectOptions, "report" | "clock">;
+/** What a thread can be asked to do. */
+export interface Works {
+  collect: {
+    settings: Omit<CollectOptions, "report" | "clock">;
+    event: GarbageEvent;
+    totals: GarbageTotals;
+  };
+  scrub: { settings: Omit<ScrubOptions, "report">; event: ScrubEvent; totals: ScrubTotals };
 }
 
+export type WorkName = keyof Works;
+
+export type ThreadWork<Name extends WorkName> = {
+  [Each in Name]: {
+    name: Each;
+    choice: StorageChoice;
+    access: "read" | "write";
+    settings: Works[Each]["settings"];
+  };
+}[Name];
+
 /** What the thread says; the only thing it is told is to stop, by a message that says nothing else. */
-export type CollectionMessage =
-  | { is: "events"; events: GarbageEvent[] }
-  | { is: "ended"; totals: GarbageTotals }
+export type ThreadMessage<Event = unknown, Totals = unknown> =
+  | { is: "events"; events: Event[] }
+  | { is: "ended"; totals: Totals }
   | { is: "failed"; failure: ThrownFailure };
 
 /** An error, as far as it can leave its thread. */

@@ -1,24 +1,22 @@
-/** The program of a thread that collects once: see `collectOnThread`. */
+/** The program of a thread that does one thing and ends: see `workOnThread`. */
 import { setTimeout } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { systemClock } from "../../base/clock.ts";
 import { stepBack } from "../../base/step-back.ts";
 import { besidePushes, openStorage } from "../storage/index.ts";
-import { collectGarbage } from "./collect.ts";
-import { type CollectionMessage, type CollectionTask, failureOf } from "./collection-message.ts";
-import type { GarbageEvent } from "./garbage-event.ts";
+import { failureOf, type ThreadMessage, type ThreadWork, type WorkName } from "./thread-work.ts";
 
 /** The serving thread logs each of them, and has other things to do as well. */
 const mostEvents = 50;
 
-const { choice, settings } = workerData as CollectionTask;
+const work = workerData as ThreadWork<WorkName>;
 const stop = new AbortController();
-let events: GarbageEvent[] = [];
+let events: unknown[] = [];
 
 parentPort?.once("message", () => stop.abort(new Error("the registry is closing")));
 stepBack();
 try {
-  const totals = await collected();
+  const totals = await done();
   tellEvents();
   tell({ is: "ended", totals });
 } catch (error) {
@@ -27,7 +25,7 @@ try {
 }
 parentPort?.close();
 
-async function collected() {
+async function done() {
   const { sliceMs, breakMs } = besidePushes;
   const breaks = {
     sliceMs,
@@ -37,17 +35,21 @@ async function collected() {
     },
   };
   const clock = systemClock;
-  const access = settings.dryRun ? "read" : "write";
-  const storage = await openStorage(choice, { access, clock, breaks });
-  const options = { ...settings, clock, report };
+  const storage = await openStorage(work.choice, { access: work.access, clock, breaks });
+  const call = { signal: stop.signal };
   try {
-    return await collectGarbage(storage, options, { signal: stop.signal });
+    if (work.name === "scrub") {
+      const { scrub } = await import("./scrub.ts");
+      return await scrub(storage, { ...work.settings, report }, call);
+    }
+    const { collectGarbage } = await import("./collect.ts");
+    return await collectGarbage(storage, { ...work.settings, clock, report }, call);
   } finally {
     await storage.close();
   }
 }
 
-function report(event: GarbageEvent): void {
+function report(event: { is: string }): void {
   events.push(event);
   if (events.length >= mostEvents || event.is === "begun") tellEvents();
 }
@@ -57,6 +59,6 @@ function tellEvents(): void {
   events = [];
 }
 
-function tell(message: CollectionMessage): void {
+function tell(message: ThreadMessage): void {
   parentPort?.postMessage(message);
 }

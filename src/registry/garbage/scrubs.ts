@@ -1,0 +1,98 @@
+import { randomUUID } from "node:crypto";
+import type { Call } from "../../base/call.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { Scrubber } from "./collector.ts";
+import { openRuns, type RunState } from "./runs.ts";
+import {
+  countScrubbed,
+  nothingRead,
+  type RottenBlob,
+  type ScrubEvent,
+  type ScrubTotals,
+} from "./scrub.ts";
+
+/** A scrub of this process; one that was interrupted begins anew. */
+export interface ScrubState extends RunState {
+  readonly setAside: boolean;
+  /** How much of all was read, from 0 to 1. */
+  part: number;
+  totals: ScrubTotals;
+  /** What was rotten: the first of it. */
+  readonly items: RottenBlob[];
+}
+
+export interface ScrubWish {
+  setAside?: boolean | undefined;
+  actor?: string | undefined;
+}
+
+/** The scrubs of this process: one at a time, and the last ones. */
+export interface Scrubs {
+  /** Resolves when it has begun. @throws {GarbageError} `BUSY` */
+  start(wish: ScrubWish): Promise<ScrubState>;
+  /** By its id; `current` is the last that began. */
+  find(id: string): ScrubState | undefined;
+  /** Interrupts what is going on. */
+  close(): Promise<void>;
+}
+
+export interface ScrubsParts {
+  scrubber: Scrubber;
+  /** Told of all that happens, while it does. */
+  noted(event: ScrubEvent): void;
+  /** Told of each that is over, well or not. */
+  ended(state: ScrubState): void;
+  clock: Clock;
+  logger: Logger;
+}
+
+const mostItems = 1_000;
+
+export function openScrubs({ scrubber, noted, ended, clock, logger }: ScrubsParts): Scrubs {
+  const [kind, failure] = ["a scrub", "the blobs could not be scrubbed"];
+  const runs = openRuns<ScrubState>({ kind, failure, ended, clock, logger });
+
+  return {
+    async start({ setAside = false, actor }) {
+      const state = stateOf({ setAside, actor, beganAt: clock.now() });
+      await runs.begin(state, (begun, call) => {
+        begun();
+        return scrub(state, call);
+      }).begun;
+      return state;
+    },
+
+    find: runs.find,
+    close: runs.close,
+  };
+
+  async function scrub(state: ScrubState, call: Call): Promise<void> {
+    const { setAside } = state;
+    const report = (event: ScrubEvent) => {
+      note(event, state);
+      noted(event);
+      if (event.is !== "rotten") return;
+      const { digest, actual, isAside } = event;
+      logger.error("a blob is rotten", { digest, actual, setAside: isAside });
+    };
+    logger.info("scrub begun", { setAside });
+    state.totals = await scrubber({ setAside, report }, call);
+    logger.info("scrub ended", { ...state.totals, setAside });
+  }
+}
+
+function stateOf(asked: Pick<ScrubState, "setAside" | "actor" | "beganAt">): ScrubState {
+  return {
+    ...{ id: randomUUID(), ...asked, status: "running", endedAt: undefined, problem: undefined },
+    ...{ part: 0, totals: { ...nothingRead }, items: [] },
+  };
+}
+
+function note(event: ScrubEvent, state: ScrubState): void {
+  countScrubbed(event, state.totals);
+  if (event.is === "part") state.part = event.part;
+  if (event.is !== "rotten" || state.items.length >= mostItems) return;
+  const { digest, actual, isAside } = event;
+  state.items.push({ digest, actual, isAside });
+}

@@ -1,0 +1,115 @@
+import { fsyncSync, readlinkSync, renameSync } from "node:fs";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { setImmediate } from "node:timers/promises";
+import { expect, it, onTestFinished } from "vitest";
+import { MadeDirectories } from "./made-directories.ts";
+import { putInTurn } from "./placement.ts";
+
+it("lets no name be seen before its bytes are there for good, and none of a step before the last", async () => {
+  const { root, draft, made } = await place();
+  const order: string[] = [];
+  const medium = {
+    async sync(fd: number) {
+      await setImmediate();
+      fsyncSync(fd);
+      order.push(`${relative(root, readlinkSync(`/proc/self/fd/${fd}`))} s`);
+    },
+    rename(from: string, to: string) {
+      renameSync(from, to);
+      order.push(`${relative(root, to)} r`);
+    },
+  };
+  const steps = [
+    { drafts: [draft("blob/data"), draft("revision/link")], sizes: [1] },
+    { drafts: [draft("v1/index/link"), draft("v1/current/link")], sizes: [2] },
+  ];
+  const seen: string[][] = [];
+
+  const renamed = async ({ sizes }: { sizes: number[] }) => {
+    seen.push(order.filter((what) => what.endsWith(" r")));
+    return sizes;
+  };
+  const done = await putInTurn(steps, made, renamed, medium);
+
+  expect(done).toEqual([[1], [2]]);
+  expect(order.slice(0, 4).sort()).toEqual([
+    "blob/data.tmp s",
+    "revision/link.tmp s",
+    "v1/current/link.tmp s",
+    "v1/index/link.tmp s",
+  ]);
+  expect(order.slice(4, 6)).toEqual(["blob/data r", "revision/link r"]);
+  expect(order.slice(6, 8).sort()).toEqual(["blob s", "revision s"]);
+  expect(order.slice(8, 10)).toEqual(["v1/index/link r", "v1/current/link r"]);
+  expect(order.slice(10).sort()).toEqual(["v1/current s", "v1/index s"]);
+  expect(seen.map(({ length }) => length)).toEqual([2, 4]);
+});
+
+it("goes no further when something is missing, and leaves no draft", async () => {
+  const { root, draft, made } = await place();
+  const steps = [{ drafts: [draft("a/one")] }, { drafts: [draft("a/two"), draft("b/three")] }];
+
+  const done = await putInTurn(steps, made, async () => [undefined]);
+
+  expect(done).toEqual([[undefined]]);
+  expect(await filesIn(root)).toEqual(["a/one"]);
+});
+
+it("says which of all files it could not put in its place, and takes the others back", async () => {
+  const { root, draft, made } = await place();
+  const gone = { draft: join(root, "nowhere"), target: join(root, "a/two"), bytes: undefined };
+  const steps = [{ drafts: [draft("a/one")] }, { drafts: [gone, draft("b/three")] }];
+
+  await expect(putInTurn(steps, made, async () => [])).rejects.toMatchObject({ at: 1 });
+
+  expect(await filesIn(root)).toEqual([]);
+});
+
+it("keeps the steps that were done when a later one fails", async () => {
+  const { root, draft, made } = await place();
+  const moved = { draft: join(root, "from"), target: join(root, "a/two"), bytes: undefined };
+  await writeFile(moved.draft, "x");
+  const steps = [{ drafts: [draft("a/one")] }, { drafts: [moved, draft("b/three")] }];
+
+  const placing = putInTurn(steps, made, async () => {
+    await rm(moved.draft, { force: true }); // as another process may
+    return [];
+  });
+
+  await expect(placing).rejects.toMatchObject({ code: "ENOENT", at: 1 });
+  expect(await filesIn(root)).toEqual(["a/one"]);
+});
+
+it("writes a draft again whose directory another process has removed", async () => {
+  const { root, draft, made } = await place();
+  const steps = [{ drafts: [draft("a/one")] }, { drafts: [draft("tag/two")] }];
+
+  await putInTurn(steps, made, async () => {
+    if ((await filesIn(root)).includes("tag/two")) return [];
+    await rm(join(root, "tag"), { recursive: true });
+    return [];
+  });
+
+  expect(await filesIn(root)).toEqual(["a/one", "tag/two"]);
+  expect(await readFile(join(root, "tag/two"), "utf8")).toBe("tag/two");
+});
+
+async function place() {
+  const root = await mkdtemp(join(tmpdir(), "dewy-placement-"));
+  onTestFinished(() => rm(root, { recursive: true, force: true }));
+  return {
+    ...{ root, made: new MadeDirectories(undefined) },
+    draft(path: string) {
+      const target = join(root, path);
+      return { draft: `${target}.tmp`, target, bytes: Buffer.from(path) };
+    },
+  };
+}
+
+async function filesIn(root: string): Promise<string[]> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile());
+  return files.map(({ parentPath, name }) => relative(root, join(parentPath, name))).sort();
+}
