@@ -5,6 +5,12 @@ import type { StorageDriver } from "../storage-driver.ts";
 import { type CollectedStore, openCollectedStore, pushBlob } from "./collected-store.fake.ts";
 import { openCollections } from "./collections.ts";
 import { collectorFor } from "./collector.ts";
+import { GarbageError } from "./garbage-error.ts";
+
+const options = {
+  ...{ enabled: false, interval: 1, grace: 0, trash: 0 },
+  ...{ deleteuntagged: false, dryrun: false },
+};
 
 it("begins one at a time, and says of each how it ended", async () => {
   const { collections, hold } = await openHere();
@@ -23,6 +29,23 @@ it("begins one at a time, and says of each how it ended", async () => {
   expect(collections.find("current")).not.toBe(first);
   expect(collections.find(first.id)).toBe(first);
   expect(collections.find("none")).toBeUndefined();
+});
+
+it("fails for who asked, and nobody else, where another process collects", async () => {
+  const collections = openCollections(options, {
+    collector: () => Promise.reject(new GarbageError("BUSY", "process 1 is collecting already")),
+    ...{ clock: systemClock, logger: new FakeLogger() },
+  });
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown) => unhandled.push(reason);
+  process.on("unhandledRejection", note);
+  onTestFinished(() => void process.off("unhandledRejection", note));
+
+  await expect(collections.run()).rejects.toMatchObject({ code: "BUSY" });
+  await expect(collections.start({})).rejects.toMatchObject({ code: "BUSY" });
+  await new Promise((resolve) => setImmediate(resolve));
+
+  expect(unhandled).toEqual([]);
 });
 
 it("is interrupted when the registry closes, and begins nothing after that", async () => {
@@ -66,10 +89,6 @@ async function openHere() {
     },
   };
   const logger = new FakeLogger();
-  const options = {
-    ...{ enabled: false, interval: 1, grace: 0, trash: 0 },
-    ...{ deleteuntagged: false, dryrun: false },
-  };
   const collections = openCollections(options, {
     ...{ collector: collectorFor({ driver: "inmemory" }, storage), clock: systemClock, logger },
   });

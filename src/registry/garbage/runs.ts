@@ -77,7 +77,9 @@ export function openRuns<State extends RunState>(parts: RunsParts<State>): Runs<
       });
       ended.catch(() => {}); // told by its state, and by the log
       running = ended;
-      return { ended, begun: Promise.race([hasBegun, ended]) };
+      const hasBegunOrFailed = Promise.race([hasBegun, ended]);
+      hasBegunOrFailed.catch(() => {}); // nobody waits for the beginning of what goes by its rhythm
+      return { ended, begun: hasBegunOrFailed };
     },
 
     find: (id) => (id === "current" ? known.at(-1) : known.find((state) => state.id === id)),
