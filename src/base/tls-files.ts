@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { createSecureContext, type SecureContext } from "node:tls";
 import type { Environment } from "./environment.ts";
 import { ConfigError, messageOf, systemCodeOf } from "./errors.ts";
+import { readSettingsFile } from "./settings-file.ts";
 
 /** A file, and what it was named by: `--registry: ca`, or a variable. */
 interface NamedFile {
@@ -50,7 +50,7 @@ export async function readTlsFiles(
 }
 
 async function pem({ name, path }: NamedFile): Promise<Buffer> {
-  const bytes = await readFile(path).catch((cause) => {
+  const bytes = await readSettingsFile(path).catch((cause) => {
     const reason = systemCodeOf(cause) ?? messageOf(cause);
     throw new ConfigError(`${name}=${path} cannot be read (${reason})`, {
       cause,
@@ -78,7 +78,7 @@ async function trusted({
 
 async function firstReadable(paths: readonly string[]): Promise<Buffer | undefined> {
   for (const path of paths) {
-    const bytes = await readFile(path).catch(() => undefined);
+    const bytes = await readSettingsFile(path).catch(() => undefined);
     if (bytes?.includes("-----BEGIN ")) return bytes;
   }
   return undefined;

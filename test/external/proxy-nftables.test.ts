@@ -1,8 +1,11 @@
+import { execFile } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { expect, it, onTestFinished } from "vitest";
 import { ask, echo, freePort, heard, named, open } from "../../src/agent/proxy/backends.fake.ts";
 import { dataPlaneContract, type Place } from "../../src/agent/proxy/data-plane.contract.ts";
+import { loopbackIsRouted } from "../../src/agent/proxy/host-networks.ts";
 import { openDataPlane } from "../../src/agent/proxy/index.ts";
 import { askNft } from "../../src/agent/proxy/nft-command.ts";
 import { tableNameOf } from "../../src/agent/proxy/nft-table.ts";
@@ -112,6 +115,29 @@ describeWith("nft", "conntrack")("the kernel as the data plane", () => {
     expect(await askNft(["list", "table", "inet", theirs], { signal })).toBe(before);
   });
 
+  it("leaves the way to the loopback open behind its rules alone", async ({ signal }) => {
+    const { place, port } = await aPlace();
+    const name = await aNetwork("198.51.100.1/24");
+    const routes = [{ port, backends: [{ id: "one", host: "198.51.100.9", port: 80 }] }];
+    const table = tableNameOf(place.directory);
+    const first = await opened(place, signal);
+    await first.declare(routes, { signal });
+    expect(await loopbackIsRouted(name)).toBe(true);
+    await first.close({ keep: true });
+    await askNft(["-f", "-"], { signal }, `delete table inet ${table}\n`);
+
+    const second = await opened(place, signal);
+    expect(await loopbackIsRouted(name)).toBe(false);
+    await second.declare(routes, { signal });
+    expect(await loopbackIsRouted(name)).toBe(true);
+    const rules = await askNft(["list", "chain", "inet", table, "guard"], { signal });
+    expect(rules).toMatch(new RegExp(`iifname .*"${name}".* drop`));
+
+    await askNft(["-f", "-"], { signal }, `delete table inet ${table}\n`);
+    await second.close({ keep: false });
+    expect(await loopbackIsRouted(name)).toBe(false);
+  });
+
   it("takes over from the built-in proxy, and gives back, with no connection lost", async ({
     signal,
   }) => {
@@ -158,6 +184,19 @@ async function aPlace(): Promise<{ place: Place; port: number }> {
   await mkdir(directory);
   const port = await freePort();
   return { place: { directory, ports: [port] }, port };
+}
+
+/** Of a host that passes on packets, with nobody else in it. */
+async function aNetwork(address: string): Promise<string> {
+  const name = `dewy${process.pid}`;
+  const ip = (...words: string[]) => promisify(execFile)("ip", words);
+  const peer = `${name}p`;
+  await ip("link", "add", name, "type", "veth", "peer", "name", peer);
+  onTestFinished(async () => void (await ip("link", "delete", name)));
+  await ip("address", "add", address, "dev", name);
+  for (const end of [name, peer]) await ip("link", "set", end, "up");
+  await writeFile("/proc/sys/net/ipv4/ip_forward", "1");
+  return name;
 }
 
 async function opened(place: Place, signal: AbortSignal) {

@@ -1,9 +1,9 @@
-import { readFile } from "node:fs/promises";
 import { userInfo } from "node:os";
 import * as v from "valibot";
 import type { Environment } from "../../base/environment.ts";
 import { ConfigError, messageOf, systemCodeOf } from "../../base/errors.ts";
 import { YesOrNo } from "../../base/schema.ts";
+import { readSettingsFile } from "../../base/settings-file.ts";
 import type { Notifier } from "../notifier.ts";
 import { commonQuery, type NotifierLocation, parseQuery, Text } from "./location.ts";
 import { type MailAddress, parseAddress, parseAddresses } from "./mail-address.ts";
@@ -139,7 +139,7 @@ function missing({ scheme }: NotifierLocation, what: string, option: string): Co
 }
 
 async function readAuthorities(path: string): Promise<Buffer> {
-  const bytes = await readFile(path).catch((cause) => {
+  const bytes = await readSettingsFile(path).catch((cause) => {
     const reason = systemCodeOf(cause) ?? messageOf(cause);
     throw new ConfigError(`--notifier: ca=${path} cannot be read (${reason})`, {
       cause,

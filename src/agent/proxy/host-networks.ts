@@ -40,15 +40,20 @@ export async function forwards(family: "ipv4" | "ipv6"): Promise<boolean> {
   return (await setting(name)) !== "0";
 }
 
-/** Lets what comes by `name` reach the loopback's addresses, or not. @returns whether that is new */
-export async function routeLoopback(name: string, allowed: boolean): Promise<boolean> {
-  const key = `ipv4/conf/${name}/route_localnet`;
-  const value = allowed ? "1" : "0";
-  const before = await setting(key);
-  if (before === undefined || before === value) return false;
-  await writeFile(`/proc/sys/net/${key}`, value);
-  return true;
+/** Lets what comes by `name` reach the loopback's addresses, or not; nothing where there is no such. */
+export async function routeLoopback(name: string, allowed: boolean): Promise<void> {
+  const before = await loopbackIsRouted(name);
+  if (before === undefined || before === allowed) return;
+  await writeFile(`/proc/sys/net/${routeKey(name)}`, allowed ? "1" : "0");
 }
+
+/** @returns `undefined` where there is no such interface */
+export async function loopbackIsRouted(name: string): Promise<boolean | undefined> {
+  const value = await setting(routeKey(name));
+  return value === undefined ? undefined : value !== "0";
+}
+
+const routeKey = (name: string) => `ipv4/conf/${name}/route_localnet`;
 
 async function setting(name: string): Promise<string | undefined> {
   try {

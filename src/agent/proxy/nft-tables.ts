@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import { writeFileWhole } from "../../base/atomic-file.ts";
@@ -34,24 +34,40 @@ export async function otherTables(own: string, call: Call): Promise<Map<string, 
   return new Map(await Promise.all(listed));
 }
 
-/** Says that an app whose `.dewy` is `directory` has a table, to who comes after. */
-export async function noteTable(directory: string): Promise<void> {
-  await writeFileWhole(markerIn(directory), `${tableNameOf(directory)}\n`);
+/** Says that an app whose `.dewy` is `directory` has a table, and has opened `ways`, to who comes after. */
+export async function noteTable(directory: string, ways: readonly string[]): Promise<void> {
+  const lines = [tableNameOf(directory), ...ways];
+  await writeFileWhole(markerIn(directory), `${lines.join("\n")}\n`);
 }
 
 export const hasTable = (directory: string) => existsSync(markerIn(directory));
+
+/** Interfaces that the app says to have opened the way to the loopback for. */
+export async function notedWays(directory: string): Promise<string[]> {
+  if (!hasTable(directory)) return [];
+  const [, ...ways] = (await readFile(markerIn(directory), "utf8")).split("\n");
+  return ways.filter((one) => one !== "");
+}
 
 /** Takes the table away, and what was opened for it and for no other app. */
 export async function removeTable(directory: string, call: Call): Promise<void> {
   const name = tableNameOf(directory);
   const { opened } = await listingOf(name, call);
-  if (opened.length > 0) {
-    const others = [...(await otherTables(name, call)).values()];
-    const needed = new Set(others.flatMap((one) => one.opened));
-    for (const one of opened) if (!needed.has(one)) await routeLoopback(one, false);
-  }
+  const ways = new Set([...opened, ...(await notedWays(directory))]);
+  if (ways.size > 0) await closeWays([...ways], name, call);
   await askNft(["-f", "-"], call, removalOf(name));
   await rm(markerIn(directory), { force: true });
+}
+
+/** Those that no app but `own` has opened. */
+export async function closeWays(
+  interfaces: readonly string[],
+  own: string,
+  call: Call,
+): Promise<void> {
+  const others = [...(await otherTables(own, call)).values()];
+  const needed = new Set(others.flatMap((one) => one.opened));
+  for (const one of interfaces) if (!needed.has(one)) await routeLoopback(one, false);
 }
 
 const markerIn = (directory: string) => join(directory, "nftables");

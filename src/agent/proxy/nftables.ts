@@ -4,12 +4,13 @@ import { asConfigError, ConfigError, messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { openTurns } from "../../base/turns.ts";
 import type { BackendLoad, DataPlane, Route } from "./data-plane.ts";
-import { forwards, isOwnAddress, networksOf, routeLoopback } from "./host-networks.ts";
+import { forwards, isOwnAddress, networksOf } from "./host-networks.ts";
+import { closeUnguarded, openWays, ownWays } from "./loopback-ways.ts";
 import { checkKernel, checkPorts, checkTargets } from "./nft-checks.ts";
 import { askNft } from "./nft-command.ts";
 import type { Listing, Target } from "./nft-listing.ts";
 import { scriptOf, type TableContent, tableNameOf } from "./nft-table.ts";
-import { listingOf, noteTable, otherTables, removeTable } from "./nft-tables.ts";
+import { listingOf, removeTable } from "./nft-tables.ts";
 import { isDeclared, loadedTargets, targetsOf } from "./nft-targets.ts";
 import { ProxyError } from "./proxy-protocol.ts";
 import { endsIn, trackedConnections } from "./tracked-connections.ts";
@@ -42,7 +43,6 @@ export async function openNftables(
   const alone = openTurns();
   let routes: readonly Route[] | undefined;
   await checkAll().catch(refuse);
-  await noteTable(directory);
   const looking = look();
 
   return {
@@ -94,7 +94,9 @@ export async function openNftables(
 
   async function checkAll(): Promise<void> {
     await checkKernel(table, call);
-    await checkPorts(ports, table, await listingOf(name, call), call);
+    const now = await listingOf(name, call);
+    await closeUnguarded(table, now, call);
+    await checkPorts(ports, table, now, call);
     await trackedConnections(new Set(ports), call);
   }
 
@@ -129,20 +131,10 @@ export async function openNftables(
   ): Promise<void> {
     const hosts = content.serving.flatMap((one) => one.hosts);
     const networks = networksOf(hosts.filter((host) => !isOwnAddress(host)));
-    const script = scriptOf(table, { ...content, networks, opened: now.opened }, now);
-    await askNft(["-f", "-"], each, script);
-    const unopened = new Set(networks.map((one) => one.interface));
-    for (const one of now.opened) unopened.delete(one);
-    if (unopened.size > 0) await openLoopback([...unopened], each);
-  }
-
-  async function openLoopback(interfaces: readonly string[], each: Call): Promise<void> {
-    const others = [...(await otherTables(name, each)).values()].flatMap((one) => one.opened);
-    for (const one of interfaces) {
-      const isNew = await routeLoopback(one, true);
-      if (!isNew && !others.includes(one)) continue;
-      await askNft(["-f", "-"], each, `add element inet ${name} opened { "${one}" }\n`);
-    }
+    const interfaces = [...new Set(networks.map((one) => one.interface))];
+    const opened = await ownWays(table, interfaces, now, each);
+    await askNft(["-f", "-"], each, scriptOf(table, { ...content, networks, opened }, now));
+    await openWays(interfaces);
   }
 
   async function cut(id: string, each: Call): Promise<number> {

@@ -101,6 +101,31 @@ describe("TcpProxy", () => {
     expect(bytes).toBe(total);
   });
 
+  it("mixes up nothing of answers that wait for their readers", async () => {
+    const held = new Set<number>();
+    let count = 0;
+    const backend = await serve((socket) => {
+      const name = ++count;
+      const piece = Buffer.alloc(40_000, name);
+      let left = 400;
+      const say = () => {
+        if (left-- === 0) return void socket.end(() => held.add(name));
+        if (socket.write(piece)) return void setImmediate(say);
+        held.add(name);
+        socket.once("drain", say);
+      };
+      say();
+    });
+    const { port } = await proxied([backend]);
+    const readers = await Promise.all(Array.from({ length: 6 }, () => open(port)));
+    await until(() => held.size === readers.length);
+
+    const heard = await Promise.all(readers.map(allFrom));
+
+    expect(heard.map(({ bytes }) => bytes)).toEqual(readers.map(() => 16_000_000));
+    expect(heard.flatMap(({ names }) => [...names]).sort()).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
   it("refuses connections over its limit, and takes some again", async () => {
     const backend = await serve(hold);
     const { port, proxy } = await proxied([backend], { maximumConnections: 2 });
@@ -145,6 +170,18 @@ describe("TcpProxy", () => {
     expect(proxy.routes()).toHaveLength(1);
   });
 });
+
+/** How much it says, and what its bytes are; 0 beside them where they are of several kinds. */
+async function allFrom(socket: Socket): Promise<{ bytes: number; names: Set<number> }> {
+  const names = new Set<number>();
+  let bytes = 0;
+  for await (const chunk of socket as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    names.add(chunk[0] ?? 0);
+    if (!chunk.equals(Buffer.alloc(chunk.length, chunk[0]))) names.add(0);
+  }
+  return { bytes, names };
+}
 
 const hold = (socket: Socket): void => void socket.resume();
 

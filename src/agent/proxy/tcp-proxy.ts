@@ -1,11 +1,12 @@
 import { once } from "node:events";
 import { closeSync } from "node:fs";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { type BackendPool, openBackendPool } from "./backend-pool.ts";
 import type { Backend, BackendLoad, Route } from "./data-plane.ts";
-import { joinSockets } from "./joined-sockets.ts";
+import { joinSockets, openUpstream } from "./joined-sockets.ts";
 import { openPortCounts, type PortCounts, type PortStatistics } from "./port-counts.ts";
 import { proxyHeader } from "./proxy-header.ts";
+import { ReadBuffers } from "./read-buffers.ts";
 import { Silence, type Watched } from "./silence.ts";
 
 export interface TcpProxyOptions {
@@ -21,8 +22,9 @@ export interface TcpProxyOptions {
 
 const connectMs = 5_000;
 /** Whether a client is still there: it may have gone, or a NAT forgotten it, without a word. */
-const keepAlive = { keepAlive: true, keepAliveInitialDelay: 60_000 };
-const eachSocket = { allowHalfOpen: true, noDelay: true };
+const eachClient = {
+  ...{ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 },
+};
 const backlog = 4096;
 /** What this host, and no backend, is short of. */
 const ownShortages = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL", "EAGAIN"]);
@@ -52,6 +54,7 @@ export class TcpProxy {
   readonly #upstreams = new Map<string, Set<Socket>>();
   readonly #inherited: Map<number, number>;
   readonly #silence: Silence;
+  readonly #buffers = new ReadBuffers();
   #active = 0;
 
   constructor(options: TcpProxyOptions) {
@@ -138,7 +141,7 @@ export class TcpProxy {
 
   async #open(port: number): Promise<OpenPort> {
     const counts = this.#counts.get(port) ?? openPortCounts(port);
-    const server = createServer({ pauseOnConnect: true, ...eachSocket, ...keepAlive });
+    const server = createServer({ pauseOnConnect: true, ...eachClient });
     const open: OpenPort = { server, backends: [], counts };
     server.on("connection", (client) => this.#accept(client, open));
     const fd = this.#inherited.get(port);
@@ -189,10 +192,10 @@ export class TcpProxy {
       client.resetAndDestroy();
       return;
     }
-    const { id, host, port: innerPort } = backend;
+    const { id } = backend;
     const pooled = this.#pool.of(id);
     pooled.begin();
-    const upstream = connect({ host, port: innerPort, ...eachSocket });
+    const upstream = openUpstream(backend, client, this.#buffers);
     this.#remember(id, upstream);
     passage.upstream = upstream;
     passage.movedAt = performance.now();

@@ -1,8 +1,8 @@
 import { createPrivateKey, type KeyObject, sign } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import type { Environment } from "../../base/environment.ts";
-import { ConfigError, systemCodeOf } from "../../base/errors.ts";
+import { ConfigError, messageOf, systemCodeOf } from "../../base/errors.ts";
 import { Secret } from "../../base/secret.ts";
+import { readSettingsFile } from "../../base/settings-file.ts";
 
 /** @throws {ConfigError} */
 export type ReadAppKey = () => Promise<KeyObject>;
@@ -16,13 +16,16 @@ export function openAppKey(environment: Environment): ReadAppKey {
   if (text) return async () => keyIn(text.replaceAll("\\n", "\n"), "GITHUB_APP_PRIVATE_KEY");
   const variable = "GITHUB_APP_PRIVATE_KEY_PATH";
   return async () => {
-    const pem = await readFile(path, "utf8").catch((cause) => {
-      throw new ConfigError(`${variable}: cannot read ${path} (${systemCodeOf(cause)})`, {
-        cause,
-        hint: "name the .pem file with the App's private key, readable by this user",
-      });
+    const pem = await readSettingsFile(path).catch((cause) => {
+      throw new ConfigError(
+        `${variable}: cannot read ${path} (${systemCodeOf(cause) ?? messageOf(cause)})`,
+        {
+          cause,
+          hint: "name the .pem file with the App's private key, readable by this user",
+        },
+      );
     });
-    return keyIn(pem, `${variable}: ${path}`);
+    return keyIn(pem.toString(), `${variable}: ${path}`);
   };
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { ConfigError, messageOf } from "../../base/errors.ts";
+import { readSettingsFile } from "../../base/settings-file.ts";
 import type { VerifyOptions, VerifyPolicy } from "./policy.ts";
 import type { Trust, VerifyKey } from "./verifier.ts";
 
@@ -53,7 +53,7 @@ async function readCertificate(options: VerifyOptions): Promise<Trust["certifica
 async function readSmall(option: string, written: string, what: string): Promise<VerifyKey> {
   const path = resolve(written);
   try {
-    const bytes = await readFile(path);
+    const bytes = await readSettingsFile(path);
     if (bytes.length > 0 && bytes.length <= maximumBytes) return { origin: path, bytes };
   } catch (cause) {
     throw new ConfigError(`${option}: ${path} cannot be read (${messageOf(cause)})`, {

@@ -1,10 +1,11 @@
 import { createPrivateKey, generateKeyPairSync, X509Certificate } from "node:crypto";
-import { chmod, readFile, stat } from "node:fs/promises";
+import { chmod, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { createFileWhole, writeFileWhole } from "../../base/atomic-file.ts";
 import { DewyError, messageOf, systemCodeOf } from "../../base/errors.ts";
 import { makeDirectory } from "../../base/make-directory.ts";
 import { checkMayWrite } from "../../base/may-write.ts";
+import { readSettingsFile } from "../../base/settings-file.ts";
 import type { KeyPair } from "./challenges.ts";
 
 /** A certificate of one host, the chain after it. */
@@ -48,7 +49,7 @@ export async function openCertificateStore(directory: string): Promise<Certifica
       const path = join(directory, accountFile);
       await createFileWhole(path, newKey(), { mode: 0o600 }); // which replaces none
       await chmod(path, 0o600);
-      const text = await readFile(path, "utf8");
+      const text = (await readOwn(path))?.toString() ?? "";
       try {
         createPrivateKey(text);
         return text;
@@ -61,17 +62,26 @@ export async function openCertificateStore(directory: string): Promise<Certifica
 
     async read(host) {
       const path = join(directory, host);
-      const text = await readFile(path, "utf8").catch((error: unknown) => {
-        if (systemCodeOf(error) === "ENOENT") return undefined;
-        throw new CertificateStoreError("UNUSABLE", `${path} cannot be read: ${messageOf(error)}`);
-      });
-      return text === undefined ? undefined : certificateIn(text, host, `in ${path}`);
+      const text = await readOwn(path);
+      return text && certificateIn(text.toString(), host, `in ${path}`);
     },
 
     async write(host, { key, cert }) {
       await writeFileWhole(join(directory, host), `${key}${cert}`, { mode: 0o600 });
     },
   };
+}
+
+/** `undefined` where there is none. */
+async function readOwn(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readSettingsFile(path);
+  } catch (cause) {
+    if (systemCodeOf(cause) === "ENOENT") return undefined;
+    const message = `http.tls.letsencrypt.cachefile: ${path} cannot be read: ${messageOf(cause)}`;
+    const hint = "move it away, and the registry makes another";
+    throw new CertificateStoreError("UNUSABLE", message, { cause, hint });
+  }
 }
 
 /** Whether it could be opened: nothing is changed. @throws {CertificateStoreError} */

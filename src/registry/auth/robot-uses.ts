@@ -1,9 +1,9 @@
-import { readFile } from "node:fs/promises";
 import * as v from "valibot";
 import { writeFileWhole } from "../../base/atomic-file.ts";
 import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
+import { readSettingsFile } from "../../base/settings-file.ts";
 
 /** Roughly, so that a robot that pulls a thousand layers costs one write. */
 const writeEveryMs = 60_000;
@@ -13,7 +13,9 @@ const Uses = v.record(v.string(), v.pipe(v.string(), v.isoTimestamp()));
 /** When each robot last logged in, in ISO 8601; nothing where that is not known. */
 export async function readUses(path: string): Promise<Map<string, string>> {
   try {
-    return new Map(Object.entries(v.parse(Uses, JSON.parse(await readFile(path, "utf8")))));
+    return new Map(
+      Object.entries(v.parse(Uses, JSON.parse((await readSettingsFile(path)).toString()))),
+    );
   } catch {
     return new Map(); // nobody has come yet, or it is lost: no robot depends on it
   }

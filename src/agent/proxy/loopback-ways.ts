@@ -1,0 +1,44 @@
+import type { Call } from "../../base/call.ts";
+import { loopbackIsRouted, routeLoopback } from "./host-networks.ts";
+import type { OwnTable } from "./nft-checks.ts";
+import type { Listing } from "./nft-listing.ts";
+import { closeWays, notedWays, noteTable, otherTables } from "./nft-tables.ts";
+
+/**
+ * Which ways to the loopback are this app's to close, once those of `interfaces` are open too: a way
+ * that somebody else opened is not. It is noted before it is opened, so that a kill between the two
+ * leaves none behind; in the directory too, since anybody may remove the table.
+ */
+export async function ownWays(
+  { name, directory }: OwnTable,
+  interfaces: readonly string[],
+  { opened }: Listing,
+  call: Call,
+): Promise<string[]> {
+  const before = await notedWays(directory);
+  const own = new Set([...before, ...opened]);
+  const unknown = interfaces.filter((one) => !own.has(one));
+  const others = unknown.length === 0 ? [] : [...(await otherTables(name, call)).values()];
+  const theirs = new Set(others.flatMap((one) => one.opened));
+  for (const one of unknown) {
+    if (theirs.has(one) || (await loopbackIsRouted(one)) === false) own.add(one);
+  }
+  if (own.size > before.length) await noteTable(directory, [...own]);
+  return [...own];
+}
+
+/** Behind rules that are there already. */
+export async function openWays(interfaces: readonly string[]): Promise<void> {
+  for (const one of interfaces) await routeLoopback(one, true);
+}
+
+/** Closes what this app opened and no rule guards any more, since somebody has removed its table. */
+export async function closeUnguarded(
+  { name, directory }: OwnTable,
+  { opened }: Listing,
+  call: Call,
+): Promise<void> {
+  const unguarded = (await notedWays(directory)).filter((one) => !opened.includes(one));
+  if (unguarded.length > 0) await closeWays(unguarded, name, call);
+  await noteTable(directory, opened);
+}
