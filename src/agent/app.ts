@@ -19,14 +19,13 @@ import { pinnedOnDisk } from "./choose/pinned-on-disk.ts";
 import { rulesOf } from "./choose/rules.ts";
 import { type ReplicasView, withReplicas } from "./containers/replicas-view.ts";
 import { type AppControl, openAppControl } from "./control/app-control.ts";
-import { type CrashWatch, type CrashWatchParts, openCrashWatch } from "./crash-watch.ts";
-import { type DeployParts, deploy } from "./deploy/deploy.ts";
+import { deploy } from "./deploy/deploy.ts";
 import { hooksOf } from "./deploy/hooks.ts";
 import { recover } from "./deploy/recover.ts";
 import type { Observe } from "./event.ts";
 import { follow } from "./follow.ts";
 import type { Group } from "./groups/group.ts";
-import { findRelease, type Membership, membershipOf } from "./groups/membership.ts";
+import { findRelease, membershipOf } from "./groups/membership.ts";
 import { thisHost } from "./host.ts";
 import { inPlace, type Kept, withKept } from "./kept.ts";
 import type { Phase } from "./ledger/ledger.ts";
@@ -34,13 +33,14 @@ import { openMode } from "./modes/index.ts";
 import type { RunningMode } from "./modes/mode.ts";
 import { type OpenedReleaseRegistry, openReleaseRegistry } from "./registries/index.ts";
 import { type ReleaseRegistry, ReleaseRegistryError } from "./release.ts";
-import { onceUntold, type ReportParts, tellGoneBack, withReport } from "./report.ts";
+import { onceUntold, withReport } from "./report.ts";
 import { restartOf } from "./restart.ts";
 import type { openListeners } from "./supervisor/listeners.ts";
 import { openAdmission } from "./verify/admission.ts";
 import { openCoverage } from "./verify/coverage.ts";
 import { openVerification, type Verification } from "./verify/index.ts";
 import { openAppWaves } from "./waves/app-waves.ts";
+import { backParts, watchCrashes } from "./way-back.ts";
 
 export interface AppParts {
   clock: Clock;
@@ -248,38 +248,6 @@ async function followed(
     await crashes?.settled();
     await socket.close();
   }
-}
-
-function backParts(
-  mode: RunningMode,
-  {
-    reporting,
-    membership,
-    ...parts
-  }: DeployParts & { reporting: ReportParts; membership: Membership | undefined },
-): CrashWatchParts {
-  return {
-    ...parts,
-    goBack(tag, each) {
-      membership?.wakeOthers();
-      return mode.goBack(tag, each);
-    },
-    lastWords: () => mode.lastWords(),
-    rollbackHook: parts.hooks.rollback,
-    tell: (gone, each) => tellGoneBack(gone, reporting, each),
-  };
-}
-
-function watchCrashes(
-  { crashes }: AppOptions,
-  parts: CrashWatchParts,
-  mode: RunningMode,
-  call: Call,
-): CrashWatch | undefined {
-  if (!crashes) return undefined;
-  const watch = openCrashWatch(crashes, parts, call);
-  mode.onDeath(watch.died);
-  return watch;
 }
 
 function asError(outage: Outage | undefined): ReleaseRegistryError | undefined {

@@ -21,7 +21,9 @@ it("finds a rotten blob, tells of it everywhere, and changes nothing", async () 
   expect(state).toMatchObject({ status: "ended", setAside: false, part: 1, problem: null });
   expect(state.totals).toEqual({ blobs: 2, bytes: 11, rotten: 1 });
   expect(state).toMatchObject({ actor: null, itemsLeftOut: 0 });
-  expect(state.items).toEqual([{ digest: rotten, actual: zeros, setAside: false }]);
+  const repositories = ["a", "b/c"];
+  const item = { digest: rotten, actual: zeros, setAside: false, repositories };
+  expect(state.items).toEqual([item]);
   expect(await blobStatus()).toBe(200);
   const told = logger.lines.find(({ message }) => message === "a blob is rotten");
   expect(told).toMatchObject({ level: "error", fields: { digest: rotten, setAside: false } });
@@ -42,7 +44,9 @@ it("sets a rotten blob aside when it is to, so that the next push brings good by
 
   const state = await scrubbed({ setAside: true });
 
-  expect(state.items).toEqual([{ digest: rotten, actual: zeros, setAside: true }]);
+  const repositories = ["a", "b/c"];
+  const item = { digest: rotten, actual: zeros, setAside: true, repositories };
+  expect(state.items).toEqual([item]);
   expect(await readdir(join(directory, "dewy/rotten/sha256"))).toEqual([rotten.slice(7)]);
   expect(await blobStatus()).toBe(404);
   await push(address, "a", Buffer.from("rotten"));
@@ -86,6 +90,9 @@ async function openRotten() {
   onTestFinished(() => registry.close({ signal: AbortSignal.abort() }));
   const { address, debugAddress } = registry;
   for (const content of ["rotten", "sound"]) await push(address, "a", Buffer.from(content));
+  const mount = `${address}/v2/b/c/blobs/uploads/?mount=${rotten}&from=a`;
+  expect((await fetch(mount, { method: "POST" })).status).toBe(201);
+  await push(address, "d", Buffer.from("sound"));
   await writeFile(join(directory, blobDataPath(rotten)), "\0\0\0\0\0\0");
   const scrubs = `${address}/api/v1/scrubs`;
   return {

@@ -24,6 +24,8 @@ export interface SeenContainer {
 const betweenLooksMs = 200;
 /** For a machine that does much else. */
 const mostMs = 90_000;
+/** Such as: what is to come is told, an agent is started, a release is published, and the next agent. */
+const stepsTold = 4;
 let count = 0;
 
 /** One app of containers: its own repository, directory and port; what runs of it ends with the test. */
@@ -33,7 +35,7 @@ export async function openContainerStage(engine: ContainerEngine, images: Images
   const repository = `app-${process.pid}-${++count}`;
   const url = `http://127.0.0.1:${port}/`;
   const running: Running[] = [];
-  let step = "before all steps";
+  const steps: string[] = [];
   const { signal } = new AbortController();
   onTestFailed(() => {
     for (const [number, agent] of running.entries()) console.error(`agent ${number}`, agent.log());
@@ -55,7 +57,7 @@ export async function openContainerStage(engine: ContainerEngine, images: Images
 
     /** What the test does from now on, for a failure to tell of it. */
     isAt(next: string): void {
-      step = `since ${new Date().toISOString()}: ${next}`;
+      steps.push(`${new Date().toISOString().slice(11)} ${next}`);
     },
 
     /** As people do, with what the app serves on its port. */
@@ -86,7 +88,7 @@ export async function openContainerStage(engine: ContainerEngine, images: Images
     load: (path = ""): Load =>
       watchedLoad(`${url}${path}`, {
         logs: () => running.map(({ log }) => log()),
-        step: () => step,
+        step: () => steps.slice(-stepsTold).join(", "),
       }),
 
     answer: async (path = "") => (await ask(`${url}${path}`)).body,

@@ -38,20 +38,45 @@ describe("a look at containers", () => {
 
     expect(admitted).toEqual(["v1-1"]);
   });
+
+  it("lets those of another release go once, however often it comes until they are gone", async () => {
+    const { glance, settled, letGo, retired, running } = host(["v2-0", "v2-1"], {
+      dismissed: [],
+      isSlow: true,
+    });
+
+    await glance();
+    await glance();
+    letGo();
+    await settled();
+
+    expect(retired.sort()).toEqual(["v2-0", "v2-1"]);
+    expect([...running].sort()).toEqual(["again-0", "again-1"]);
+  });
 });
 
 /** Containers are named `TAG-INDEX`; two of v1 are to run. */
-function host(ids: readonly string[], { dismissed }: { dismissed: readonly string[] }) {
+function host(
+  ids: readonly string[],
+  { dismissed, isSlow = false }: { dismissed: readonly string[]; isSlow?: boolean },
+) {
   const [clock, logger] = [new FakeClock(), new FakeLogger()];
   const running = new Set(ids);
   const serving = new Set<string>();
   const admitted: string[] = [];
+  const retired: string[] = [];
+  let letGo = () => {};
+  const removal =
+    isSlow &&
+    new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
   const background: Promise<unknown>[] = [];
   let least = Number.POSITIVE_INFINITY;
   const fleet = {
     list: async () => [...running].map(containerOf),
     isReplicaOf: ({ tag }: ReleaseImage, { labels }: Container) =>
-      labels[labelKeys.version] === tag,
+      [tag, "again"].includes(labels[labelKeys.version] ?? ""),
     async admit({ id }: Container) {
       admitted.push(id);
       serving.add(id);
@@ -63,8 +88,14 @@ function host(ids: readonly string[], { dismissed }: { dismissed: readonly strin
       serving.add(fresh.id);
       return fresh;
     },
-    retire: async ({ id }: Container) => void serving.delete(id),
-    remove: async ({ id }: Container) => void running.delete(id),
+    async retire({ id }: Container) {
+      retired.push(id);
+      serving.delete(id);
+    },
+    async remove({ id }: Container) {
+      await removal;
+      running.delete(id);
+    },
   };
   const parts = {
     ...{ fleet, clock, logger, crashed: new Set(), leaving: new Set() },
@@ -72,15 +103,19 @@ function host(ids: readonly string[], { dismissed }: { dismissed: readonly strin
     watch: { ids: new Set(), unwell: () => undefined, isOverdue: () => false, told: () => {} },
     dismissals: { has: (id: string) => dismissed.includes(id), keep: async () => {} },
     restarts: { leftMs: () => 0, note: () => {} },
+    exchanging: () => {},
     behind: (work: Promise<unknown>) => void background.push(work),
     wasEngineGone: () => false,
   } as unknown as ReconcileParts;
+  const glance = () => reconcile(image, { replicas: 2, surge: 1 }, parts, call);
+  const settled = () => Promise.all(background);
   return {
-    ...{ running, serving, admitted },
+    ...{ running, serving, admitted, retired, glance, settled },
+    letGo: () => letGo(),
     least: () => least,
     async look() {
-      await reconcile(image, { replicas: 2, surge: 1 }, parts, call);
-      await Promise.all(background);
+      await glance();
+      await settled();
     },
   };
 }

@@ -237,7 +237,7 @@ async function replaceAll(
   parts: ReconcileParts,
   call: Call,
 ): Promise<void> {
-  const { fleet, traffic, restarts, logger, behind, exchanging } = parts;
+  const { fleet, traffic, restarts, logger, behind, leaving, exchanging } = parts;
   await adopt(others, parts, call);
   if (restarts.leftMs() > 0) return;
   const old = others
@@ -251,7 +251,9 @@ async function replaceAll(
   try {
     await rollout.begin(call);
     await rollout.complete(call);
-    behind(rollout.commit(call));
+    const ids = old.map(({ container }) => container.id);
+    for (const id of ids) leaving.add(id);
+    behind(rollout.commit(call).finally(() => ids.map((id) => leaving.delete(id))));
   } catch (error) {
     call.signal.throwIfAborted();
     restarts.note(0);

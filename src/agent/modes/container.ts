@@ -9,17 +9,17 @@ import { openBackground } from "../containers/background.ts";
 import { bakeReplicas } from "../containers/bake.ts";
 import type { ContainerOptions } from "../containers/container-options.ts";
 import type { Dismissals } from "../containers/dismissals.ts";
+import { type Exchange, openExchanges } from "../containers/exchanges.ts";
 import { openFleet, orLog } from "../containers/fleet.ts";
 import type { Pull } from "../containers/image-release.ts";
 import { pruneImages } from "../containers/prune-images.ts";
-import { imageOf, reconcile, tellHealth } from "../containers/reconcile.ts";
+import { reconcile, tellHealth } from "../containers/reconcile.ts";
 import { type ReleaseImage, readReleaseImage } from "../containers/release-image.ts";
 import { labelKeys } from "../containers/replica.ts";
 import { openReplicaWatch } from "../containers/replica-watch.ts";
 import { openReplicasView } from "../containers/replicas-view.ts";
 import type { KeptRestarts } from "../containers/restarts.ts";
-import { openRollout, type Rollout } from "../containers/rollout.ts";
-import type { Container, ContainerRuntime } from "../containers/runtime.ts";
+import type { ContainerRuntime } from "../containers/runtime.ts";
 import { openTraffic } from "../containers/traffic.ts";
 import { meaningOf, watchEvents } from "../containers/watch-events.ts";
 import type { Started } from "../deploy/activate.ts";
@@ -53,11 +53,6 @@ export interface ContainerModeParts {
   observe: Observe;
 }
 
-interface Begun {
-  rollout: Rollout;
-  old: Container[];
-}
-
 /** Beyond what the drains and the readiness of a return may take. */
 const undoReserveMs = 60_000;
 
@@ -83,7 +78,6 @@ export function openContainerMode(
   let isNudged = false;
   let isTroubled = false;
   let wasEngineGone = false;
-  let underWay: { tag: string; rollout: Rollout } | undefined;
   const watch = openReplicaWatch(
     { everyMs: asked.healthEveryMs, timeoutMs: health.timeoutMs },
     { ...parts, traffic, withdrawn, overdue: nudge, behind: goOn },
@@ -93,11 +87,20 @@ export function openContainerMode(
     { app: { name, directory }, container: asked, health, drainMs, environment },
     { ...parts, traffic, watch },
   );
+  const undoLimitMs = health.timeoutMs + drainMs + undoReserveMs;
+  const exchanges = openExchanges(
+    { replicas, surge, undoLimitMs },
+    { ...parts, fleet, traffic, leaving, behind: goOn },
+    always,
+  );
   const view = openReplicasView(asked, {
     ...{ runtime, list: fleet.list, traffic, restarts, clock },
     ...{
       watch,
-      rollout: () => underWay && { tag: underWay.tag, ready: underWay.rollout.fresh.length },
+      rollout() {
+        const { underWay } = exchanges;
+        return underWay && { tag: underWay.tag, ready: underWay.rollout.fresh.length };
+      },
     },
   });
   const watching = watchEvents(
@@ -136,10 +139,10 @@ export function openContainerMode(
       logger.info("Replicas are replaced, as it was told to", { tag: image.tag });
       const begun = await begin(image, each);
       try {
-        await begun.rollout.complete(each);
-        letGo(begun);
+        await begun.complete(each);
+        begun.letGo();
       } catch (error) {
-        await undo(begun.rollout);
+        await begun.undo();
         throw error;
       }
     },
@@ -171,7 +174,7 @@ export function openContainerMode(
       await ensureImage(image, each);
       const reconciling = {
         ...{ ...parts, fleet, traffic, watch, leaving, crashed },
-        ...{ behind: goOn, died, exchanging, wasEngineGone: () => wasEngineGone },
+        ...{ behind: goOn, died, exchanging: exchanges.note, wasEngineGone: () => wasEngineGone },
       };
       await reconcile(image, { replicas, surge }, reconciling, each);
       wasEngineGone = false;
@@ -191,53 +194,21 @@ export function openContainerMode(
     if (!image) throw new ConfigError(`${directory}/current holds no image`);
     restarts.forget();
     const begun = await begin(image, each);
-    const { rollout, old } = begun;
+    const { fresh, old } = begun;
     return {
-      bake: (one) =>
-        bakeReplicas(
-          image,
-          { fresh: rollout.fresh, old },
-          health,
-          { ...parts, fleet, traffic },
-          one,
-        ),
-      complete: (one) => rollout.complete(one),
+      bake: (one) => bakeReplicas(image, { fresh, old }, health, { ...parts, fleet, traffic }, one),
+      complete: begun.complete,
       commit() {
-        logger.info("Container deployment completed", { tag, replicas: rollout.fresh.length });
-        letGo(begun);
+        logger.info("Container deployment completed", { tag, replicas: fresh.length });
+        begun.letGo();
       },
-      undo: () => undo(rollout),
+      undo: begun.undo,
     };
   }
 
-  async function begin(image: ReleaseImage, each: Call): Promise<Begun> {
+  async function begin(image: ReleaseImage, each: Call): Promise<Exchange> {
     await ensureImage(image, each);
-    const old = (await fleet.list(each)).filter(({ id }) => traffic.serving.has(id));
-    const replaced = old.map((container) => ({ container, image: imageOf(container) }));
-    const rollout = openRollout({ image, replicas, surge, old: replaced }, fleet, parts);
-    exchanging({ tag: image.tag, rollout });
-    try {
-      await rollout.begin(each);
-    } catch (error) {
-      await undo(rollout);
-      throw error;
-    }
-    return { rollout, old };
-  }
-
-  /** Even when the agent is told to end: it is what puts the old ones back. */
-  async function undo(rollout: Rollout): Promise<void> {
-    logger.warn("Rolling back containers", { replicas: rollout.fresh.length });
-    const limitMs = health.timeoutMs + drainMs + undoReserveMs;
-    exchanging(undefined);
-    await rollout.undo({ signal: AbortSignal.timeout(limitMs) });
-  }
-
-  function letGo({ rollout, old }: Begun): void {
-    exchanging(undefined);
-    for (const { id } of old) leaving.add(id);
-    const gone = rollout.commit(always);
-    goOn(gone.finally(() => old.map(({ id }) => leaving.delete(id))));
+    return exchanges.begin(image, each);
   }
 
   function died(how: string, logTail: readonly string[]): void {
@@ -246,13 +217,9 @@ export function openContainerMode(
     tellDeath(how);
   }
 
-  function exchanging(rollout: typeof underWay): void {
-    underWay = rollout;
-  }
-
   function withdrawn(id: string): void {
     view.forget();
-    underWay?.rollout.lost(id);
+    exchanges.underWay?.rollout.lost(id);
   }
 
   function onEvent(id: string, action: string): void {

@@ -113,6 +113,7 @@ it("finds rotten blobs, and changes nothing unless asked", async () => {
 
   const found = await dewy(`registry scrub ${config}`);
   expect(found.printed).toContain(`rotten: ${rotten} hashes to ${digestOf("rotted")}`);
+  expect(found.printed).toContain(`a has ${rotten}`);
   expect(found.status).toBe(1);
   expect(await store.blobs.find("a", rotten, call)).toBeDefined();
 

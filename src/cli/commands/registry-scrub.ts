@@ -33,6 +33,7 @@ export const registryScrub = command({
         {
           setAside,
           report(event) {
+            if (event.is === "missed") print(`${event.repository} has ${event.digest}`);
             if (event.is !== "rotten") return;
             const { digest, actual } = event;
             print(`rotten: ${digest} ${actual ? `hashes to ${actual}` : "cannot be read"}`);

@@ -33,8 +33,8 @@ export function scrubMethods({ id }: { id: string }, { scrubs }: ScrubParts): Me
 
 function documentOf(state: ScrubState) {
   const { setAside, part, totals } = state;
-  const items = state.items.map(({ digest, actual, isAside }) => ({
-    ...{ digest, actual: actual ?? null, setAside: isAside },
+  const items = state.items.map(({ digest, actual, isAside, repositories }) => ({
+    ...{ digest, actual: actual ?? null, setAside: isAside, repositories },
   }));
   const itemsLeftOut = totals.rotten - items.length;
   return { ...runDocument(state), setAside, part, totals, items, itemsLeftOut };

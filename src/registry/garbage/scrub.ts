@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import type { Call } from "../../base/call.ts";
 import { systemCodeOf } from "../../base/errors.ts";
 import { algorithmOf, type Digest, endDigest, hexOf, isDigest } from "../../oci/digest.ts";
-import { blobDataPath, blobsPath } from "../images/paths.ts";
+import { catalogOn } from "../images/catalog.ts";
+import { blobDataPath, blobsPath, layerLinkPath, revisionLinkPath } from "../images/paths.ts";
 import { type StorageDriver, StorageError, type StoragePath } from "../storage-driver.ts";
 
 export interface ScrubOptions {
@@ -23,6 +24,8 @@ export interface RottenBlob {
 export type ScrubEvent =
   | { is: "read"; bytes: number }
   | ({ is: "rotten" } & RottenBlob)
+  /** Its images want to be pushed again. */
+  | { is: "missed"; digest: Digest; repository: string }
   /** How much of all was read, from 0 to 1. */
   | { is: "part"; part: number };
 
@@ -42,6 +45,9 @@ export function countScrubbed(event: ScrubEvent, totals: ScrubTotals): void {
   totals.bytes += event.bytes;
 }
 
+/** Of more rotten blobs than these it is not asked whose they are. */
+const mostLookedUp = 100;
+
 /** That there were no files, memory or rights left to read says nothing about the blob. */
 const notOfMedium = ["EMFILE", "ENFILE", "ENOMEM", "EACCES", "EPERM"];
 
@@ -60,6 +66,7 @@ export async function scrub(
     countScrubbed(event, totals);
     report(event);
   };
+  const rotten: Digest[] = [];
   const shelves = await shelvesOf(storage, call);
   for (const [at, shelf] of shelves.entries()) {
     for await (const digest of blobsOn(storage, shelf, call)) {
@@ -68,12 +75,29 @@ export async function scrub(
       if (read === "gone") continue;
       tell({ is: "read", bytes: read.bytes });
       if (read.actual === digest) continue;
+      if (rotten.length < mostLookedUp) rotten.push(digest);
       const isAside = setAside && (await putAside(storage, digest, call));
       tell({ is: "rotten", digest, actual: read.actual, isAside });
     }
     tell({ is: "part", part: (at + 1) / shelves.length });
   }
+  if (rotten.length > 0) await tellWhose(rotten, { storage, tell }, call);
   return totals;
+}
+
+async function tellWhose(
+  rotten: readonly Digest[],
+  { storage, tell }: { storage: StorageDriver; tell(event: ScrubEvent): void },
+  call: Call,
+): Promise<void> {
+  for await (const repository of catalogOn(storage).walk(undefined, call)) {
+    for (const digest of rotten) {
+      call.signal.throwIfAborted();
+      const links = [layerLinkPath(repository, digest), revisionLinkPath(repository, digest)];
+      const found = await Promise.all(links.map((link) => storage.stat(link, call)));
+      if (found.some((file) => file !== undefined)) tell({ is: "missed", digest, repository });
+    }
+  }
 }
 
 /** Somebody may have pushed good bytes while the rotten ones were read: those go back. */

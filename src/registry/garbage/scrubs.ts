@@ -19,7 +19,7 @@ export interface ScrubState extends RunState {
   part: number;
   totals: ScrubTotals;
   /** What was rotten: the first of it. */
-  readonly items: RottenBlob[];
+  readonly items: (RottenBlob & { repositories: string[] })[];
 }
 
 export interface ScrubWish {
@@ -48,6 +48,7 @@ export interface ScrubsParts {
 }
 
 const mostItems = 1_000;
+const mostRepositories = 100;
 
 export function openScrubs({ scrubber, noted, ended, clock, logger }: ScrubsParts): Scrubs {
   const [kind, failure] = ["a scrub", "the blobs could not be scrubbed"];
@@ -72,6 +73,13 @@ export function openScrubs({ scrubber, noted, ended, clock, logger }: ScrubsPart
     const report = (event: ScrubEvent) => {
       note(event, state);
       noted(event);
+      if (event.is === "missed") {
+        const { digest, repository } = event;
+        logger.error("an image with a rotten blob wants to be pushed again", {
+          digest,
+          repository,
+        });
+      }
       if (event.is !== "rotten") return;
       const { digest, actual, isAside } = event;
       logger.error("a blob is rotten", { digest, actual, setAside: isAside });
@@ -92,7 +100,16 @@ function stateOf(asked: Pick<ScrubState, "setAside" | "actor" | "beganAt">): Scr
 function note(event: ScrubEvent, state: ScrubState): void {
   countScrubbed(event, state.totals);
   if (event.is === "part") state.part = event.part;
+  if (event.is === "missed") noteMissed(event, state);
   if (event.is !== "rotten" || state.items.length >= mostItems) return;
   const { digest, actual, isAside } = event;
-  state.items.push({ digest, actual, isAside });
+  state.items.push({ digest, actual, isAside, repositories: [] });
+}
+
+function noteMissed(
+  { digest, repository }: Extract<ScrubEvent, { is: "missed" }>,
+  { items }: ScrubState,
+): void {
+  const item = items.find((item) => item.digest === digest);
+  if (item && item.repositories.length < mostRepositories) item.repositories.push(repository);
 }
