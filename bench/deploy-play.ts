@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { freePort } from "./free-port.ts";
 import { ask, askHalfClosing, type LoadResult, startLoad } from "./load.ts";
-import { built, freePort, type Running, type Stage, until } from "./stage.ts";
+import { built, type Running, type Stage, until } from "./stage.ts";
 
 type Print = (line: string) => void;
 

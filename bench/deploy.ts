@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { deployUnderLoad, healthTimeoutMs, type Played } from "./deploy-play.ts";
+import { freePort } from "./free-port.ts";
 import { ask, type LoadResult, startLoad } from "./load.ts";
-import { freePort, openStage, type Stage, until } from "./stage.ts";
+import { openStage, type Stage, until } from "./stage.ts";
 
 const rounds = { deployments: 100, upgrades: 20, rollbacks: 10 };
 const leastRequests = 200_000;

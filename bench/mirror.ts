@@ -8,8 +8,9 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { digestOf } from "../src/oci/digest.ts";
 import { mediaTypes } from "../src/oci/manifest.ts";
+import { freePort } from "./free-port.ts";
 import { exchange } from "./http-exchange.ts";
-import { freePort, run as runDewy, until } from "./stage.ts";
+import { run as runDewy, until } from "./stage.ts";
 
 const clients = 50;
 const layerBytes = 10 * 1024 ** 2;

@@ -1,4 +1,5 @@
-import { freePort, type Stage, until } from "../stage.ts";
+import { freePort } from "../free-port.ts";
+import { type Stage, until } from "../stage.ts";
 import { countOf, type Met, startClients } from "./clients.ts";
 import type { Engine } from "./engine.ts";
 import { type Fault, faults, openPublisher } from "./image.ts";

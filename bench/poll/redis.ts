@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { freePort, until } from "../stage.ts";
+import { freePort } from "../free-port.ts";
+import { until } from "../stage.ts";
 
 /** Counts the commands that clients send, without those that scripts call within Redis. */
 export async function openCounter(port: number) {

@@ -10,7 +10,8 @@ import { askProxy } from "../../src/agent/proxy/proxy-protocol.ts";
 import type { ProxySettings } from "../../src/agent/proxy/proxy-settings.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/logger.ts";
-import { freePort, until } from "../stage.ts";
+import { freePort } from "../free-port.ts";
+import { until } from "../stage.ts";
 import type { Place } from "./place.ts";
 
 /** What a client reaches the backend by. */

@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
-import { freePort, run as runDewy, until } from "../stage.ts";
+import { freePort } from "../free-port.ts";
+import { run as runDewy, until } from "../stage.ts";
 import { openConnection } from "./connection.ts";
 
 /** A registry that is measured. */

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { styleText } from "node:util";
+import { freePort } from "../../bench/free-port.ts";
 import { ask, startLoad } from "../../bench/load.ts";
-import { freePort, openStage, until } from "../../bench/stage.ts";
+import { openStage, until } from "../../bench/stage.ts";
 
 /**
  * The main job, on embedded defaults: a release is pushed to our own registry, the agent deploys

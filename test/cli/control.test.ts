@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { freePort } from "../../bench/free-port.ts";
 import { ask } from "../../bench/load.ts";
-import { freePort, openStage, type Stage, until } from "../../bench/stage.ts";
+import { openStage, type Stage, until } from "../../bench/stage.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { main } from "../../src/cli/main.ts";
 

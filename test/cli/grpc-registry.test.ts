@@ -6,8 +6,9 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { packTar } from "modern-tar";
 import { expect, it, onTestFinished } from "vitest";
+import { freePort } from "../../bench/free-port.ts";
 import { ask } from "../../bench/load.ts";
-import { built, freePort, run, until } from "../../bench/stage.ts";
+import { built, run, until } from "../../bench/stage.ts";
 
 const app = (version: string) => `
   import { createServer } from "node:http";

@@ -2,8 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { freePort } from "../../bench/free-port.ts";
 import { ask } from "../../bench/load.ts";
-import { freePort, openStage, type Running, until } from "../../bench/stage.ts";
+import { openStage, type Running, until } from "../../bench/stage.ts";
 import { serveRegistry } from "../external/served-registry.ts";
 
 describe("SIGUSR1", { timeout: 60_000 }, () => {

@@ -5,16 +5,9 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { freePort } from "../../bench/free-port.ts";
 import { ask } from "../../bench/load.ts";
-import {
-  built,
-  freePort,
-  openStage,
-  type Running,
-  run,
-  type Stage,
-  until,
-} from "../../bench/stage.ts";
+import { built, openStage, type Running, run, type Stage, until } from "../../bench/stage.ts";
 
 describe("dewy run", { timeout: 60_000 }, () => {
   let stage: Stage;

@@ -3,8 +3,9 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { freePort } from "../../bench/free-port.ts";
 import { ask } from "../../bench/load.ts";
-import { freePort, openStage, type Running, run, type Stage, until } from "../../bench/stage.ts";
+import { openStage, type Running, run, type Stage, until } from "../../bench/stage.ts";
 
 describe("dewy server", { timeout: 60_000 }, () => {
   let stage: Stage;

@@ -1,8 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { freePort } from "../../bench/free-port.ts";
 import { ask } from "../../bench/load.ts";
-import { freePort, openStage, type Stage, until } from "../../bench/stage.ts";
+import { openStage, type Stage, until } from "../../bench/stage.ts";
 import {
   type FakeSigner,
   fakeKeySigner,

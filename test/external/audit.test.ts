@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { freePort } from "../../bench/free-port.ts";
 import { openReleaseRegistry } from "../../src/agent/registries/index.ts";
 import type { AuditRecord } from "../../src/agent/release.ts";
 import { systemClock } from "../../src/base/clock.ts";
@@ -11,7 +12,7 @@ import { pushRelease } from "../../src/oci/push-release.ts";
 import { openHere } from "../../src/registry/served-registry.fake.ts";
 import { describeWith } from "../component.ts";
 import { startDockerRegistry } from "./docker-registry.ts";
-import { freePort, temporaryDirectory } from "./program.ts";
+import { temporaryDirectory } from "./program.ts";
 
 describeWith("docker-registry")("the record of a deployment in Distribution's registry", () => {
   it("is kept under the tag of what was deployed, with those of other hosts", async ({

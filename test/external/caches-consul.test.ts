@@ -1,11 +1,11 @@
 import { expect, it } from "vitest";
+import { freePort } from "../../bench/free-port.ts";
 import { cacheContract } from "../../src/agent/cache.contract.ts";
 import type { Clock } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { describeWith } from "../component.ts";
 import { fill, startConsul } from "./consul.ts";
 import { openedCache } from "./opened-cache.ts";
-import { freePort } from "./program.ts";
 
 describeWith("consul")("caches in Consul", () => {
   cacheContract("Consul", async () => {

@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { freePort } from "./program.ts";
+import { freePort } from "../../bench/free-port.ts";
 
 export interface Ceph {
   endpoint: URL;

@@ -1,4 +1,5 @@
-import { freePort, startDaemon } from "./program.ts";
+import { freePort } from "../../bench/free-port.ts";
+import { startDaemon } from "./program.ts";
 
 /** With the one token that may do something, where there are access lists. */
 export const fill = (text: string): string =>

@@ -1,7 +1,8 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { freePort, run as startAgent } from "../../bench/stage.ts";
+import { freePort } from "../../bench/free-port.ts";
+import { run as startAgent } from "../../bench/stage.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { openHttpClient } from "../../src/base/http-client.ts";
 import { openOciClient } from "../../src/oci/client.ts";

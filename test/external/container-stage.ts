@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { onTestFailed, onTestFinished } from "vitest";
+import { freePort } from "../../bench/free-port.ts";
 import { ask } from "../../bench/load.ts";
 import { type Running, run, until } from "../../bench/stage.ts";
 import type { LedgerState } from "../../src/agent/ledger/ledger.ts";
@@ -9,7 +10,7 @@ import { askProxy } from "../../src/agent/proxy/proxy-protocol.ts";
 import type { ContainerEngine } from "./container-engine.ts";
 import type { Images } from "./container-images.ts";
 import { type Load, watchedLoad } from "./container-load.ts";
-import { freePort, temporaryDirectory } from "./program.ts";
+import { temporaryDirectory } from "./program.ts";
 
 export interface SeenContainer {
   id: string;

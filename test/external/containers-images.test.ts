@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { freePort } from "../../bench/free-port.ts";
 import { ask } from "../../bench/load.ts";
 import { until } from "../../bench/stage.ts";
 import { describeWith } from "../component.ts";
@@ -9,7 +10,7 @@ import { openDocker } from "./container-engine.ts";
 import { broken, openImages, serving } from "./container-images.ts";
 import { openContainerStage } from "./container-stage.ts";
 import { htpasswdFor, openGuarded } from "./guarded-registry.ts";
-import { freePort, run, temporaryDirectory } from "./program.ts";
+import { run, temporaryDirectory } from "./program.ts";
 
 describe("images of containers", { timeout: 300_000 }, () => {
   describeWith(...dockerPrograms)("on docker", () => {

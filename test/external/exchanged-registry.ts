@@ -1,14 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import {
-  type Daemon,
-  freePort,
-  isAnswering,
-  run,
-  startDaemon,
-  temporaryDirectory,
-} from "./program.ts";
+import { freePort } from "../../bench/free-port.ts";
+import { type Daemon, isAnswering, run, startDaemon, temporaryDirectory } from "./program.ts";
 
 const ours = fileURLToPath(new URL("../../dist/src/registry-main.js", import.meta.url));
 

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
+import { freePort } from "../../bench/free-port.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { parseRegistryConfig } from "../../src/registry/config.ts";
@@ -10,7 +11,7 @@ import { startDockerRegistry } from "./docker-registry.ts";
 import { startDockerd } from "./dockerd.ts";
 import { writeIndexLayout, writeLayout } from "./oci-layout.ts";
 import { podmanIn } from "./podman.ts";
-import { type Daemon, freePort, run, startDaemon, temporaryDirectory } from "./program.ts";
+import { type Daemon, run, startDaemon, temporaryDirectory } from "./program.ts";
 
 describeWith("docker-registry", "skopeo")("a mirror of Distribution 2.8", () => {
   it("gives skopeo an image for several platforms, also when Distribution is away", async () => {

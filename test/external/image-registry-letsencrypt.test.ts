@@ -2,10 +2,11 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
+import { freePort } from "../../bench/free-port.ts";
 import { ask, type TlsAnswer } from "../../src/registry/tls-client.fake.ts";
 import { describeWith } from "../component.ts";
 import { type Pebble, preparePebble } from "./pebble.ts";
-import { freePort, temporaryDirectory } from "./program.ts";
+import { temporaryDirectory } from "./program.ts";
 import { program } from "./served-registry.ts";
 
 const programs = ["pebble", "pebble-challtestsrv", "openssl"] as const;

@@ -8,10 +8,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { freePort } from "../../bench/free-port.ts";
 import { digestOf } from "../../src/oci/digest.ts";
 import { mediaTypes } from "../../src/oci/manifest.ts";
 import { describeWith } from "../component.ts";
-import { freePort, isAnswering, run, startDaemon, temporaryDirectory } from "./program.ts";
+import { isAnswering, run, startDaemon, temporaryDirectory } from "./program.ts";
 
 const program = fileURLToPath(new URL("../../dist/src/main.js", import.meta.url));
 

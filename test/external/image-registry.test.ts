@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
+import { freePort } from "../../bench/free-port.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { digestOf } from "../../src/oci/digest.ts";
@@ -10,7 +11,7 @@ import { startDockerRegistry } from "./docker-registry.ts";
 import { startDockerd } from "./dockerd.ts";
 import { writeIndexLayout, writeLayout } from "./oci-layout.ts";
 import { podmanIn } from "./podman.ts";
-import { freePort, run, temporaryDirectory } from "./program.ts";
+import { run, temporaryDirectory } from "./program.ts";
 
 describeWith("docker-registry", "skopeo")("the image registry and Distribution 2.8", () => {
   it("serves a directory that Distribution wrote", async ({ signal }) => {

@@ -2,8 +2,9 @@ import { readFile, writeFile } from "node:fs/promises";
 import { request } from "node:https";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import { freePort } from "../../bench/free-port.ts";
 import { openAuthority } from "./certificates.ts";
-import { type Daemon, freePort, startDaemon, temporaryDirectory } from "./program.ts";
+import { type Daemon, startDaemon, temporaryDirectory } from "./program.ts";
 
 /** Let's Encrypt's own server for tests, with a name server that leads every name to this machine. */
 export interface Pebble {

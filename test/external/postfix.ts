@@ -2,8 +2,9 @@ import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../bench/free-port.ts";
 import type { Certificate } from "./certificates.ts";
-import { freePort, run } from "./program.ts";
+import { run } from "./program.ts";
 
 export interface Postfix {
   /** Takes mail from this machine: by STARTTLS only, by TLS from the start, and in the open. */

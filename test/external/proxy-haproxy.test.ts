@@ -1,7 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
-import { ask, freePort, named, until } from "../../src/agent/proxy/backends.fake.ts";
+import { freePort } from "../../bench/free-port.ts";
+import { ask, named, until } from "../../src/agent/proxy/backends.fake.ts";
 import { dataPlaneContract, type Place } from "../../src/agent/proxy/data-plane.contract.ts";
 import { openHaproxy } from "../../src/agent/proxy/haproxy.ts";
 import { askHaproxy } from "../../src/agent/proxy/haproxy-socket.ts";

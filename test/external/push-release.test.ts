@@ -1,11 +1,11 @@
 import { execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, it, onTestFinished } from "vitest";
+import { freePort } from "../../bench/free-port.ts";
 import { openReleaseRegistry } from "../../src/agent/registries/index.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { openHttpClient } from "../../src/base/http-client.ts";
@@ -79,15 +79,6 @@ async function untilAnswering(url: string): Promise<void> {
     if (answer?.status === 200) return;
     await systemClock.sleep(20, call);
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("not listening");
-  return address.port;
 }
 
 async function temporaryDirectory(): Promise<string> {

@@ -1,5 +1,6 @@
 import { createConnection } from "node:net";
-import { type Daemon, freePort, startDaemon, temporaryDirectory } from "./program.ts";
+import { freePort } from "../../bench/free-port.ts";
+import { type Daemon, startDaemon, temporaryDirectory } from "./program.ts";
 
 export interface RunningRedis extends Daemon {
   port: number;

@@ -3,9 +3,10 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { createConnection } from "node:net";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import { freePort } from "../../bench/free-port.ts";
 import { pathOf } from "../component.ts";
 import type { Certificate } from "./certificates.ts";
-import { freePort, run, temporaryDirectory } from "./program.ts";
+import { run, temporaryDirectory } from "./program.ts";
 
 /** An OpenLDAP server that shares nothing with the machine's. */
 export interface Slapd {

@@ -2,8 +2,9 @@ import { chmod, chown, mkdir, readFile, rename, rm, symlink, writeFile } from "n
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { freePort } from "../../bench/free-port.ts";
 import { ask, askHalfClosing, startLoad } from "../../bench/load.ts";
-import { freePort, openStage, type Stage, until } from "../../bench/stage.ts";
+import { openStage, type Stage, until } from "../../bench/stage.ts";
 import { askAgent } from "../../src/agent/control/control-client.ts";
 import { Situation } from "../../src/agent/control/situation.ts";
 import { describeWith } from "../component.ts";

@@ -1,8 +1,9 @@
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
+import { freePort } from "../../bench/free-port.ts";
 import { ask } from "../../bench/load.ts";
-import { freePort, openStage, until } from "../../bench/stage.ts";
+import { openStage, until } from "../../bench/stage.ts";
 import type { LedgerState } from "../../src/agent/ledger/ledger.ts";
 import { ended } from "./kept-agents.ts";
 

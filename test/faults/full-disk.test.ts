@@ -2,16 +2,9 @@ import { execFileSync } from "node:child_process";
 import { mkdir, readdir, readFile, readlink, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
+import { freePort } from "../../bench/free-port.ts";
 import { ask, startLoad } from "../../bench/load.ts";
-import {
-  built,
-  freePort,
-  openStage,
-  type Running,
-  run,
-  type Stage,
-  until,
-} from "../../bench/stage.ts";
+import { built, openStage, type Running, run, type Stage, until } from "../../bench/stage.ts";
 import { askAgent } from "../../src/agent/control/control-client.ts";
 import { Outcome } from "../../src/agent/control/control-request.ts";
 import { type LedgerState, phases } from "../../src/agent/ledger/ledger.ts";

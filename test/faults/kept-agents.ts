@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { freePort } from "../../bench/free-port.ts";
 import { ask, startLoad } from "../../bench/load.ts";
-import { built, freePort, openStage, type Running, run, until } from "../../bench/stage.ts";
+import { built, openStage, type Running, run, until } from "../../bench/stage.ts";
 import type { LedgerState } from "../../src/agent/ledger/ledger.ts";
 
 const agentOptions = ["-i", "1", "-l", "info", "--handover"];

@@ -2,8 +2,9 @@ import { spawn } from "node:child_process";
 import { readdir, readFile, readlink, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { freePort } from "../../bench/free-port.ts";
 import { ask } from "../../bench/load.ts";
-import { built, freePort, openStage, type Stage, until } from "../../bench/stage.ts";
+import { built, openStage, type Stage, until } from "../../bench/stage.ts";
 import { phases } from "../../src/agent/ledger/ledger.ts";
 
 const committed: readonly string[] = ["prune"];

@@ -1,8 +1,9 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
+import { freePort } from "../../bench/free-port.ts";
 import { ask, startLoad } from "../../bench/load.ts";
-import { built, freePort, openStage, type Running, type Stage, until } from "../../bench/stage.ts";
+import { built, openStage, type Running, type Stage, until } from "../../bench/stage.ts";
 import { askAgent } from "../../src/agent/control/control-client.ts";
 import { Outcome } from "../../src/agent/control/control-request.ts";
 import type { LedgerState } from "../../src/agent/ledger/ledger.ts";

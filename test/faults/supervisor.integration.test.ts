@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { freePort } from "../../bench/stage.ts";
+import { freePort } from "../../bench/free-port.ts";
 import { ask, directoryWithApp, until } from "../../src/agent/supervisor/sample-app.fake.ts";
 
 const program = fileURLToPath(

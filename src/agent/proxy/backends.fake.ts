@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
+import { freePort } from "../../../bench/free-port.ts";
 import type { Backend } from "./data-plane.ts";
 
 let count = 0;
@@ -32,14 +33,6 @@ export const echo = () => serve((socket) => void socket.pipe(socket));
 
 export async function deadBackend(): Promise<Backend> {
   return { id: `backend-${count++}`, host: "127.0.0.1", port: await freePort() };
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "::");
-  await once(server, "listening");
-  const port = portOf(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 function portOf(server: Server): number {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { ask, closed, echo, freePort, heard, named, open, until } from "./backends.fake.ts";
+import { freePort } from "../../../bench/free-port.ts";
+import { ask, closed, echo, heard, named, open, until } from "./backends.fake.ts";
 import { aPlace, hasEnded, opened, pidOf } from "./built-in.fake.ts";
 
 describe("a built-in proxy of another version", () => {

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
+import { freePort } from "../../../bench/free-port.ts";
 import { systemClock } from "../../base/clock.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
-import { freePort } from "./backends.fake.ts";
 import { type BuiltInOptions, openBuiltIn } from "./built-in.ts";
 import { askProxy } from "./proxy-protocol.ts";
 

@@ -2,7 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { ask, closed, echo, freePort, heard, named, open, until } from "./backends.fake.ts";
+import { freePort } from "../../../bench/free-port.ts";
+import { ask, closed, echo, heard, named, open, until } from "./backends.fake.ts";
 import type { DataPlane } from "./data-plane.ts";
 
 /** Where a data plane is opened, and opened again by the agent after. */

@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { ask, closed, deadBackend, freePort, open, serve, until } from "./backends.fake.ts";
+import { freePort } from "../../../bench/free-port.ts";
+import { ask, closed, deadBackend, open, serve, until } from "./backends.fake.ts";
 import type { Backend } from "./data-plane.ts";
 import { TcpProxy, type TcpProxyOptions } from "./tcp-proxy.ts";
 
