@@ -5,6 +5,7 @@ import type { Environment } from "../../base/environment.ts";
 import { ConfigError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { InTurn } from "../../base/turns.ts";
+import { openAskedHealth } from "../containers/asked-health.ts";
 import { openBackground } from "../containers/background.ts";
 import { bakeReplicas } from "../containers/bake.ts";
 import type { ContainerOptions } from "../containers/container-options.ts";
@@ -13,7 +14,7 @@ import { type Exchange, openExchanges } from "../containers/exchanges.ts";
 import { openFleet, orLog } from "../containers/fleet.ts";
 import type { Pull } from "../containers/image-release.ts";
 import { pruneImages } from "../containers/prune-images.ts";
-import { reconcile, tellHealth } from "../containers/reconcile.ts";
+import { reconcile } from "../containers/reconcile.ts";
 import { type ReleaseImage, readReleaseImage } from "../containers/release-image.ts";
 import { labelKeys } from "../containers/replica.ts";
 import { openReplicaWatch } from "../containers/replica-watch.ts";
@@ -87,6 +88,7 @@ export function openContainerMode(
     { app: { name, directory }, container: asked, health, drainMs, environment },
     { ...parts, traffic, watch },
   );
+  const askHealth = openAskedHealth({ runtime, watch, clock }, always);
   const undoLimitMs = health.timeoutMs + drainMs + undoReserveMs;
   const exchanges = openExchanges(
     { replicas, surge, undoLimitMs },
@@ -236,11 +238,6 @@ export function openContainerMode(
     if (meaning === "healthy" || meaning === "unhealthy") watch.told(id, meaning === "healthy");
     if (meaning === "tested") goOn(askHealth(id));
     else if (meaning !== undefined && meaning !== "ended") nudge();
-  }
-
-  async function askHealth(id: string): Promise<void> {
-    const now = watch.ids.has(id) && (await runtime.inspect(id, always));
-    if (now) tellHealth(now, watch);
   }
 
   function nudge(): void {
