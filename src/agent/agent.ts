@@ -81,8 +81,8 @@ export async function openAgent(
       const observe = toAll([...observers, history.observe, notifiers.observe]);
       try {
         const show = (view: ReplicasView) => board.show(app.name, view);
-        const isRecorded = history.isWritten;
-        await runApp(app, { ...own, observe, isRecorded, isLast, show }, each);
+        const recorded = history.settled;
+        await runApp(app, { ...own, observe, recorded, isLast, show }, each);
       } finally {
         board.forget(app.name);
         systemd?.forget(app.name);

@@ -49,8 +49,8 @@ export interface AppParts {
   caches: CachePool;
   /** Told of everything that happens to the app. */
   observe: Observe;
-  /** Whether that is kept by now, for who comes after a kill. */
-  isRecorded?: () => Promise<boolean>;
+  /** Resolves when that is kept for who comes after a kill, or cannot be. */
+  recorded?: () => Promise<void>;
   onRestart: OnRestart;
   /** See `ServerModeParts`. */
   listen?: typeof openListeners;

@@ -173,16 +173,18 @@ async function deployIfNew(choice: Choice, parts: FollowParts, call: Call): Prom
   const desired = { tag, identity: artifact.identity, at: clock.now().toISOString() };
   const by = parts.decidedBy?.(choice);
   await ledger.update((state) => beginAttempt({ ...state, desired }, target, clock.now(), by));
+  // At once, as whoever told the agent to end may not wait for what it undoes.
+  const leave = () => void ledger.update(leaveAttempt).catch(() => {});
+  call.signal.addEventListener("abort", leave, { once: true });
   try {
     await parts.deploy(choice, call);
     return true;
   } catch (error) {
-    if (isEchoOf(call.signal, error)) {
-      await ledger.update(leaveAttempt).catch(() => {}); // a disk without room counts it as a kill
-      throw error;
-    }
+    if (isEchoOf(call.signal, error)) throw error;
     await noteFailure(target, error, parts);
     return false;
+  } finally {
+    call.signal.removeEventListener("abort", leave);
   }
 }
 

@@ -22,7 +22,7 @@ export interface ReportParts {
   logger: Logger;
   observe: Observe;
   /** See `AppParts`. */
-  isRecorded?: (() => Promise<boolean>) | undefined;
+  recorded?: (() => Promise<void>) | undefined;
 }
 
 /**
@@ -111,13 +111,10 @@ export async function tellGoneBack(
   await tell({ tag: good.tag, identity: good.identity, ...about, error: undefined }, parts, call);
 }
 
-/**
- * A full disk keeps the note from being written, or the record of what was told: then the next agent
- * tells of it again.
- */
-async function noteTold({ ledger, logger, isRecorded }: ReportParts): Promise<void> {
+/** A full disk keeps the note from being written: then the next agent tells of it again. */
+async function noteTold({ ledger, logger, recorded }: ReportParts): Promise<void> {
   if (!ledger.state.untold) return;
-  if ((await isRecorded?.()) === false) return;
+  await recorded?.();
   try {
     await ledger.update(forgetUntold);
   } catch (error) {

@@ -19,7 +19,7 @@ export interface TakeBackParts {
   rollbackHook: RunHook | undefined;
   observe: Observe;
   /** See `AppParts`. */
-  isRecorded?: (() => Promise<boolean>) | undefined;
+  recorded?: (() => Promise<void>) | undefined;
   /** The registry is told last. */
   tell(gone: GoneBack, call: Call): Promise<void>;
 }
@@ -67,13 +67,13 @@ export function observeReturn(
  */
 export async function tellTakenBack(
   { bad, good, reason, at }: UntoldReturn,
-  { rollbackHook: hook, logger, tell, ledger, isRecorded }: TakeBackParts,
+  { rollbackHook: hook, logger, tell, ledger, recorded }: TakeBackParts,
   call: Call,
 ): Promise<void> {
   const by = { kind: "crashes" } as const;
   const facts = { tag: bad.tag, previousTag: good.tag, releaseDirectory: bad.directory, by };
   await afterwards("rollback", facts, { hooks: { rollback: hook }, logger }, call);
   await tell({ bad, good, reason, at: new Date(at) }, call);
-  if ((await isRecorded?.()) === false) return;
+  await recorded?.();
   await ledger.update(forgetReturn);
 }

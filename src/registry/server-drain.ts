@@ -1,7 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Call } from "../base/call.ts";
 import type { Clock } from "../base/clock.ts";
+import { http2StreamOf } from "./api/http2-request.ts";
 import type { RegistryServer } from "./server-open.ts";
+
+const betweenSweepsMs = 60_000;
 
 export interface DrainOptions {
   timeoutMs: number;
@@ -10,13 +13,25 @@ export interface DrainOptions {
 }
 
 /** The answers that are still to be given, from now on. */
-export function openAnswers({ prependListener }: RegistryServer): ReadonlySet<ServerResponse> {
+export function openAnswers({
+  server,
+  prependListener,
+}: RegistryServer): ReadonlySet<ServerResponse> {
   const open = new Set<ServerResponse>();
   prependListener((_request: IncomingMessage, response: ServerResponse) => {
     open.add(response);
     response.once("close", () => open.delete(response));
   });
+  const timer = setInterval(() => {
+    for (const response of open) if (isGone(response)) open.delete(response);
+  }, betweenSweepsMs).unref();
+  server.once("close", () => clearInterval(timer));
   return open;
+}
+
+/** Not every answer whose connection is gone says that it is closed. */
+export function isGone({ req }: ServerResponse): boolean {
+  return (http2StreamOf(req) ?? req.socket).destroyed;
 }
 
 /**

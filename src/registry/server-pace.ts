@@ -1,6 +1,7 @@
 import type { RequestListener, ServerResponse } from "node:http";
 import type { Server } from "node:net";
 import { http2StreamOf } from "./api/http2-request.ts";
+import { isGone } from "./server-drain.ts";
 
 /** Whoever is served and wants to be done moves more than this in a few minutes. */
 const leastBytes = 64 * 1024;
@@ -28,6 +29,7 @@ export function endStalled({ server, prependListener }: PacedServer, stallMs: nu
 
   function look(): void {
     for (const [response, progress] of open) {
+      if (isGone(response)) open.delete(response);
       const bytes = bytesOf(response);
       if (bytes - progress.bytes >= leastBytes) open.set(response, { bytes, idleLooks: 0 });
       else if (++progress.idleLooks > looks) end(response);

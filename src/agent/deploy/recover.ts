@@ -1,8 +1,8 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import { isDecided } from "../groups/journal.ts";
-import { commitDeployment, keepReleases } from "../ledger/attempt.ts";
-import type { DeployedRelease, Ledger } from "../ledger/ledger.ts";
+import { commitDeployment, keepReleases, noteCutOff } from "../ledger/attempt.ts";
+import type { DeployedRelease, Ledger, LedgerState } from "../ledger/ledger.ts";
 import type { Releases } from "./releases.ts";
 import { removeTree } from "./removal.ts";
 
@@ -42,6 +42,7 @@ export async function recover(parts: RecoverParts): Promise<void> {
     logger.warn("removed a link to a release that is not there", { directory: current.directory });
   }
   await removeUncommitted(parts);
+  if (noteCutOff(ledger.state) !== ledger.state) await noted(noteCutOff, parts);
   if (active && !onDisk.includes(active.directory)) await noteLoss(active, onDisk, parts);
 }
 
@@ -56,15 +57,22 @@ async function heedDecision({ ledger, releases, clock, logger }: RecoverParts): 
   logger.warn("committed what the group had decided on", { tag: release.tag });
 }
 
-/** A full disk keeps the note from being written, and must not keep the app from being started. */
 async function noteLoss(
   { tag, directory }: DeployedRelease,
   onDisk: readonly string[],
+  parts: RecoverParts,
+): Promise<void> {
+  parts.logger.warn("the active release is gone from the disk", { tag, directory });
+  await noted((state) => keepReleases(state, onDisk), parts);
+}
+
+/** A full disk keeps the note from being written, and must not keep the app from being started. */
+async function noted(
+  change: (state: Readonly<LedgerState>) => LedgerState,
   { ledger, logger }: RecoverParts,
 ): Promise<void> {
-  logger.warn("the active release is gone from the disk", { tag, directory });
   try {
-    await ledger.update((state) => keepReleases(state, onDisk));
+    await ledger.update(change);
   } catch (error) {
     logger.error("the ledger could not be written", { error });
   }

@@ -164,17 +164,18 @@ describe("the history of an app", () => {
     expect((await read()).map(({ tag }) => tag)).toEqual(["v1.0.0"]);
   });
 
-  it("says whether it has all on disk", async ({ signal }) => {
+  it("is settled when all is on disk, or cannot be written", async ({ signal }) => {
     const history = open();
     history.observe(deployed("v1.0.0"));
     history.observe(deployed("v1.0.1"));
 
-    expect(await history.isWritten()).toBe(true);
+    await history.settled();
     expect((await read()).map(({ tag }) => tag)).toEqual(["v1.0.0", "v1.0.1"]);
     await rm(journal);
     await mkdir(journal);
     history.observe(deployed("v1.0.2"));
-    expect(await history.isWritten()).toBe(false);
+    await history.settled();
+    expect(logger.messages("warn")).toEqual(["The history could not be written"]);
     await history.close({ signal });
   });
 

@@ -21,11 +21,8 @@ export interface HistoryParts {
 export interface History {
   /** Queues the event, and returns: entries are written behind the deployment, in order. */
   observe: Observe;
-  /**
-   * Whether all that was observed so far is on disk. Waits for the write that is on, and not for a disk
-   * to have room again.
-   */
-  isWritten(): Promise<boolean>;
+  /** Resolves when all that was observed so far is on disk, or cannot be written for now. */
+  settled(): Promise<void>;
   /**
    * Writes what is still waiting. Wants a call that is not over yet, as the app's own may be.
    * What cannot be written is given up, with a warning. May be called twice.
@@ -56,7 +53,7 @@ export function openHistory(directory: string, parts: HistoryParts): History {
       if (event.type === "app started") known.tag = event.tag;
       if (event.type === "deployed") known.tag = event.deployment.tag;
     },
-    isWritten: queue.isEmpty,
+    settled: queue.settled,
     close: queue.close,
   };
 }
@@ -82,9 +79,8 @@ function openQueue(directory: string, { clock, logger }: HistoryParts) {
       written = writeAll();
     },
 
-    async isEmpty(): Promise<boolean> {
-      while (waiting.length > 0) if (await lastTry) return false;
-      return lost === 0;
+    async settled(): Promise<void> {
+      while (waiting.length > 0) if (await lastTry) return;
     },
 
     async close({ signal }: Call): Promise<void> {

@@ -9,6 +9,7 @@ import {
   isDue,
   keepReleases,
   leaveAttempt,
+  noteCutOff,
   noteVote,
 } from "./attempt.ts";
 import type { DeployedRelease, LedgerState } from "./ledger.ts";
@@ -81,36 +82,45 @@ describe("an attempt", () => {
 describe("a release whose agents are killed while it is started", () => {
   const started = (state: LedgerState) =>
     advanceAttempt(beginAttempt(state, target, start), "start");
-  const thrice = beginAttempt(started(started(started(empty))), target, start);
+  const killed = (state: LedgerState) => noteCutOff(started(state));
+  const ledgers: [string, LedgerState][] = [
+    ["the second of them", started(killed(killed(empty)))],
+    ["an agent that was told to end", noteCutOff(leaveAttempt(started(killed(killed(empty)))))],
+    ["a failure", noteCutOff(failAttempt(started(killed(killed(empty))), new Error("no"), start))],
+    ["what a group has yet to decide", noteCutOff(voted(started(killed(killed(empty)))))],
+    ["one that was killed while it fetched", noteCutOff(beginAttempt(empty, target, start))],
+  ];
 
   it("is harmful at the third of them", () => {
-    const twice = beginAttempt(started(started(empty)), target, start);
+    const { attempt } = beginAttempt(killed(killed(killed(empty))), target, start);
 
-    expect(() => confirmHarmless(twice.attempt)).not.toThrow();
-    expect(() => confirmHarmless(thrice.attempt)).toThrow("3 agents in a row were killed");
+    expect(() => confirmHarmless(attempt)).toThrow("3 agents in a row were killed");
+    const other = { ...target, identity: "b" };
+    const next = beginAttempt(killed(killed(killed(empty))), other, start);
+    expect(() => confirmHarmless(next.attempt)).not.toThrow();
   });
 
-  it.each([
-    ["one that was told to end", leaveAttempt(started(started(started(empty))))],
-    ["a failure", failAttempt(started(started(started(empty))), new Error("no"), start)],
-    [
-      "a vote",
-      noteVote(started(started(started(empty))), { journal: "/j", release: deployed("1") }),
-    ],
-    ["another release", { ...empty, attempt: { ...started(empty).attempt, identity: "b" } }],
-  ])("is not so by %s", (_what, state) => {
-    const { attempt } = beginAttempt(state as LedgerState, target, start);
+  it.each(ledgers)("is not so by %s", (_what, state) => {
+    const { attempt } = beginAttempt(state, target, start);
 
     expect(() => confirmHarmless(attempt)).not.toThrow();
   });
 
-  it("is so still when one was killed earlier on, between them", () => {
-    const between = beginAttempt(started(started(empty)), target, start);
+  it("begins anew after a failure", () => {
+    const failed = failAttempt(started(killed(killed(empty))), new Error("no"), start);
 
-    const last = beginAttempt(started(between), target, start);
-
-    expect(last.attempt?.cutOff).toBe(3);
+    expect(beginAttempt(failed, target, start).attempt?.cutOff).toBeUndefined();
   });
+
+  it("is so still when one was killed while it fetched, between them", () => {
+    const between = noteCutOff(beginAttempt(killed(killed(empty)), target, start));
+
+    expect(killed(between).attempt?.cutOff).toBe(3);
+  });
+
+  function voted(state: LedgerState): LedgerState {
+    return noteVote(state, { journal: "/j", release: deployed("1") });
+  }
 });
 
 describe("commitRelease", () => {

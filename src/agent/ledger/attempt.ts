@@ -28,7 +28,7 @@ export function beginAttempt(
 ): LedgerState {
   const same = isSame(state.attempt, target) ? state.attempt : undefined;
   const { tag, identity, artifact } = target;
-  const cutOff = cutOffOf(same);
+  const cutOff = same?.retryAt === undefined ? same?.cutOff : undefined;
   const faults = same?.faults;
   const counts = {
     failures: same?.failures ?? 0,
@@ -39,11 +39,11 @@ export function beginAttempt(
   return { ...state, attempt: { ...attempt, startedAt: now.toISOString(), ...(by && { by }) } };
 }
 
-/** What is left in this phase, and has not failed, was left by an agent that was killed. */
-function cutOffOf(attempt: Attempt | undefined): number {
-  if (!attempt || attempt.retryAt !== undefined) return 0;
-  const { cutOff = 0, phase, vote } = attempt;
-  return phase === "start" && !vote ? cutOff + 1 : cutOff;
+/** Notes what an agent before has left: it was killed where that was being started, and had not failed. */
+export function noteCutOff(state: Readonly<LedgerState>): LedgerState {
+  const { attempt } = state;
+  if (attempt?.phase !== "start" || attempt.retryAt !== undefined || attempt.vote) return state;
+  return leaveAttempt({ ...state, attempt: { ...attempt, cutOff: (attempt.cutOff ?? 0) + 1 } });
 }
 
 /** @throws {CutOffError} when too many agents have been killed while the release was started */

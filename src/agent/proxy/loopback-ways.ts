@@ -1,4 +1,5 @@
 import type { Call } from "../../base/call.ts";
+import { systemCodeOf } from "../../base/errors.ts";
 import { loopbackIsRouted, routeLoopback } from "./host-networks.ts";
 import type { OwnTable } from "./nft-checks.ts";
 import type { Listing } from "./nft-listing.ts";
@@ -23,7 +24,7 @@ export async function ownWays(
   for (const one of unknown) {
     if (theirs.has(one) || (await loopbackIsRouted(one)) === false) own.add(one);
   }
-  if (own.size > before.length) await noteTable(directory, [...own]);
+  if (own.size > before.length) await noted(directory, [...own]);
   return [...own];
 }
 
@@ -40,5 +41,12 @@ export async function closeUnguarded(
 ): Promise<void> {
   const unguarded = (await notedWays(directory)).filter((one) => !opened.includes(one));
   if (unguarded.length > 0) await closeWays(unguarded, name, call);
-  await noteTable(directory, opened);
+  await noted(directory, opened);
+}
+
+/** A full disk keeps nobody from the traffic: the table has the same, unless somebody removes it. */
+async function noted(directory: string, opened: readonly string[]): Promise<void> {
+  await noteTable(directory, opened).catch((error) => {
+    if (systemCodeOf(error) === undefined) throw error;
+  });
 }

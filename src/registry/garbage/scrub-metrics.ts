@@ -20,7 +20,7 @@ export function openScrubMetrics(): ScrubMetrics {
   const rotten = counter("_rotten", "Rotten blobs that scrubs have found");
   const endedAt = gauge("timestamp_seconds", "When a scrub last read all blobs", "s");
   const duration = gauge("duration_seconds", "How long the last scrub of all blobs took", "s");
-  const found = gauge("rotten", "Rotten blobs that the last scrub of all blobs left in place");
+  const found = gauge("rotten", "Rotten blobs that the last scrub of all blobs has found");
   for (const status of ["ended", "failed", "interrupted"]) runs.add({ status }, 0);
   for (const instrument of [blobs, bytes, rotten]) instrument.add({}, 0);
   return {

@@ -32,7 +32,7 @@ export async function removeTag(
     if ((await storage.stat(path, call)) === undefined) await trash.restore(path, call);
     return false;
   }
-  if (trash.room.isShort) await trash.settle(path, call);
+  if (trash.room.isShort) await trash.forget(path, call);
   if ((await storage.stat(path, call)) === undefined) {
     await trash.dispose(tagIndexPath(repository, tag), run, call);
   }

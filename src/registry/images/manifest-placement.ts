@@ -91,14 +91,19 @@ export function manifestPlacementOn({ storage, tags, leases, check }: ManifestPl
     return { first: sizes, last: undefined };
   }
 
-  /** Tags that would mean what is gone for good mean again what they meant before. */
+  /**
+   * Tags that would mean what is gone for good mean again what they meant before; not those that
+   * somebody has pushed meanwhile.
+   */
   async function restore(
     repository: string,
     { digest }: Pushed,
     before: Before,
     call: ActorCall,
   ): Promise<void> {
+    const now = await tags.meanings(repository, [...before.tags.keys()], call);
     for (const [tag, meaning] of before.tags) {
+      if (now.get(tag) !== digest) continue;
       const present = new Map([[tag, digest]]);
       if (meaning === undefined) await tags.delete(repository, tag, call);
       else await tags.write(repository, present, meaning, { ...call, touch: [] });

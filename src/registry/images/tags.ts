@@ -69,10 +69,11 @@ export function tagsOn({ storage, leases, history }: TagsParts): Tags {
       const links = names.map((tag) => linkAt(tagLinkPath(repository, tag), digest));
       const steps = [first, { files: [...past, ...links], touch }];
       const changed = [...before].filter(([, meaning]) => meaning !== digest);
-      const [[sizes = [], last]] = await Promise.all([
-        storage.placeInTurn(steps, call),
-        ...changed.map(([, meaning]) => meaning && leave(repository, meaning, call)),
-      ]);
+      const left = changed.map(([, meaning]) => meaning && leave(repository, meaning, call));
+      const [placed] = await Promise.allSettled([storage.placeInTurn(steps, call), ...left]);
+      await Promise.all(left); // nobody is told of a failure while something is still being placed
+      if (placed.status === "rejected") throw placed.reason;
+      const [sizes = [], last] = placed.value;
       if (last === undefined) return { first: sizes, last };
       for (const [tag, previous] of changed) {
         void history?.note(repository, tag, { digest, previous }, call); // nobody waits for it

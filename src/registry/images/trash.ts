@@ -111,7 +111,9 @@ export function trashOn(storage: StorageDriver, room: TrashRoom = { isShort: fal
       for (const run of await runs(call)) {
         await storage.discard(directoryOf(placeOf(path, run)), call);
       }
-      for (const { place } of await beside(path, call)) await storage.discard(place, call);
+      for (const { place } of await beside(path, call)) {
+        await storage.discard(place, { ...call, alone: true });
+      }
     },
 
     runs,

@@ -125,7 +125,9 @@ async function afterwards({ touch, discard }: DraftStep): Promise<(number | unde
 }
 
 async function removed(path: string): Promise<void> {
-  if (!isRemovedAtOnce(path)) await rm(path, { recursive: true, force: true });
+  // Another process may put something in meanwhile.
+  const retries = { maxRetries: 5, retryDelay: 20 };
+  if (!isRemovedAtOnce(path)) await rm(path, { recursive: true, force: true, ...retries });
 }
 
 function writeOrNothing(fd: number, bytes: Uint8Array, size: number): void {
