@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -36,7 +36,7 @@ it.each(["SIGKILL", "SIGTERM"] as const)(
       .toBe("ended");
 
     expect(await walkStorage(directory)).toEqual({ faults: [], tags: new Map([["a:v1", kept]]) });
-    expect(await blobsIn(directory)).toBe(2);
+    expect(await blobsIn(directory, isWhole)).toBe(2); // a kill may leave a directory without one
     const pulled = await fetch(`${registry.address}/v2/a/manifests/v1`);
     expect(digestOf(await pulled.text())).toBe(kept);
     // Of how many manifests it tells: one that was not interrupted begins the next one anew.
@@ -104,14 +104,17 @@ function put(directory: string, path: string, content: string): void {
 }
 
 /** Also while they are being taken away. */
-async function blobsIn(directory: string): Promise<number> {
+async function blobsIn(directory: string, isMeant = (_blob: string) => true): Promise<number> {
   const root = join(directory, "docker/registry/v2/blobs/sha256");
   let count = 0;
   for (const prefix of await readdir(root)) {
-    count += (await readdir(join(root, prefix)).catch(() => [])).length;
+    const names = await readdir(join(root, prefix)).catch(() => []);
+    count += names.filter((name) => isMeant(join(root, prefix, name))).length;
   }
   return count;
 }
+
+const isWhole = (blob: string) => existsSync(join(blob, "data"));
 
 function digestOf(text: string): string {
   return `sha256:${createHash("sha256").update(text).digest("hex")}`;
