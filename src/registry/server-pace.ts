@@ -29,9 +29,9 @@ export function endStalled({ server, prependListener }: PacedServer, stallMs: nu
 
   function look(): void {
     for (const [response, progress] of open) {
-      if (isGone(response)) open.delete(response);
       const bytes = bytesOf(response);
-      if (bytes - progress.bytes >= leastBytes) open.set(response, { bytes, idleLooks: 0 });
+      if (isGone(response)) open.delete(response);
+      else if (bytes - progress.bytes >= leastBytes) open.set(response, { bytes, idleLooks: 0 });
       else if (++progress.idleLooks > looks) end(response);
     }
   }
