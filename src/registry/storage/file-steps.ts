@@ -27,7 +27,13 @@ export function makeDirectory(path: string): string | undefined {
     return path;
   } catch (error) {
     const code = systemCodeOf(error);
-    if (code === "EEXIST" && statSync(path).isDirectory()) return undefined;
+    if (code === "EEXIST") {
+      const there = statSync(path, { throwIfNoEntry: false });
+      if (there?.isDirectory()) return undefined;
+      if (there !== undefined) throw error;
+      makeOne(path); // it was empty, and somebody has just removed it
+      return path;
+    }
     if (code !== "ENOENT" || dirname(path) === path) throw error;
     const first = makeDirectory(dirname(path));
     makeOne(path);
