@@ -20,19 +20,15 @@ export function inDirectory<Result>(make: () => void, work: () => Result): Resul
   }
 }
 
-/** As `base/make-directory.ts` does: returns the first one that was missing. */
+/**
+ * As `base/make-directory.ts` does: returns the first one that was missing. It looks first, as an
+ * error costs more. What else is in the way is told of by what is done there.
+ */
 export function makeDirectory(path: string): string | undefined {
-  try {
-    mkdirSync(path);
-    return path;
-  } catch (error) {
-    const code = systemCodeOf(error);
-    if (code === "EEXIST" && statSync(path).isDirectory()) return undefined;
-    if (code !== "ENOENT" || dirname(path) === path) throw error;
-    const first = makeDirectory(dirname(path));
-    makeOne(path);
-    return first ?? path;
-  }
+  if (statSync(path, { throwIfNoEntry: false }) !== undefined) return undefined;
+  const first = dirname(path) === path ? undefined : makeDirectory(dirname(path));
+  makeOne(path);
+  return first ?? path;
 }
 
 /** Somebody else may have made it meanwhile. */
