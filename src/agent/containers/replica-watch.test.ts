@@ -56,9 +56,33 @@ describe("the watch of replicas", () => {
     const { serving, hang, look } = watched(["a", "b"], { everyMs: 20, timeoutMs: 100 });
 
     hang.add("a");
-    await look(1);
 
-    await vi.waitFor(() => expect([...serving]).toEqual(["b"]), { timeout: 10_000 });
+    await vi.waitFor(
+      async () => {
+        await look(1);
+        expect([...serving]).toEqual(["b"]);
+      },
+      { timeout: 10_000 },
+    );
+  });
+
+  it("counts no answer against one that itself did not hear, as it was paused", async () => {
+    const asked = { everyMs: 20, timeoutMs: 100 };
+    const { watch, serving, hang, logger, look } = watched(["a", "b"], asked);
+
+    hang.add("a");
+    await look(1);
+    hang.delete("a");
+    for (const until = performance.now() + 1_500; performance.now() < until; );
+
+    await vi.waitFor(() => {
+      expect(logger.messages("debug")).toEqual([
+        "A bad answer does not count: dewy itself was paused",
+      ]);
+    });
+    await look(1);
+    expect([...serving]).toEqual(["a", "b"]);
+    expect(watch.unwell("a")).toBeUndefined();
   });
 
   it("leaves the traffic to the last one, and to all when all are unwell", async () => {

@@ -4,6 +4,7 @@ import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Observe } from "../event.ts";
 import type { Probe } from "../readiness/health-probes.ts";
+import { watchPauses } from "../readiness/pauses.ts";
 import { failureOf, longestProbeMs } from "../readiness/probe.ts";
 import type { Container } from "./runtime.ts";
 import type { Traffic } from "./traffic.ts";
@@ -138,6 +139,7 @@ export function openReplicaWatch(
   async function watch(entry: Entry): Promise<void> {
     const { container, tag, probe, over } = entry;
     const asked = everyMs > 0 ? probe : undefined;
+    const pauses = watchPauses();
     try {
       for (let tookMs = 0; ; ) {
         await clock.sleep(Math.max(0, (everyMs || betweenLooksMs) - tookMs), over);
@@ -146,21 +148,38 @@ export function openReplicaWatch(
           const target = { tag, pid: container.pid };
           const failure = await failureOf(asked, target, timeoutMs, over);
           over.signal.throwIfAborted();
-          note(entry, failure, performance.now() - begunAt);
+          const pausedMs = pauses.takeMs();
+          note(entry, failure, { tookMs: performance.now() - begunAt, pausedMs });
         }
         await judge(entry);
         tookMs = performance.now() - begunAt;
       }
     } catch (error) {
       if (!isEchoOf(over.signal, error)) throw error;
+    } finally {
+      pauses.close();
     }
   }
 
-  /** Whoever takes long is taken to have been asked as often meanwhile as `everyMs` says. */
-  function note(entry: Entry, failure: unknown, tookMs: number): void {
+  /**
+   * Whoever takes long is taken to have been asked as often meanwhile as `everyMs` says. While this
+   * process was paused nobody listened to the answer, which says nothing then.
+   */
+  function note(
+    entry: Entry,
+    failure: unknown,
+    { tookMs, pausedMs }: { tookMs: number; pausedMs: number },
+  ): void {
     if (failure === undefined) {
       entry.bad = 0;
       entry.good++;
+      return;
+    }
+    if (pausedMs > 0) {
+      const since = entry.unwellSince;
+      if (since) entry.unwellSince = new Date(since.getTime() + pausedMs);
+      const { name: container } = entry.container;
+      logger.debug("A bad answer does not count: dewy itself was paused", { container, pausedMs });
       return;
     }
     entry.good = 0;

@@ -14,7 +14,8 @@ import { openNotify } from "../readiness/notification.ts";
 import { ProbeError } from "../readiness/probe-error.ts";
 import type { Replacement } from "../supervisor/candidate.ts";
 import { openKeptPorts } from "../supervisor/kept-ports.ts";
-import type { Listeners, openListeners } from "../supervisor/listeners.ts";
+import type { openListeners } from "../supervisor/listeners.ts";
+import { openServedPorts } from "../supervisor/served-ports.ts";
 import { openSupervisor } from "../supervisor/supervisor.ts";
 import { SupervisorError } from "../supervisor/supervisor-error.ts";
 import { takeOver } from "../supervisor/takeover.ts";
@@ -69,15 +70,18 @@ export async function openServerMode(
     { ports, record, drainMs, logger, clock, listen: kept.listen },
     call,
   ).catch(refusePort);
-  const proving = openProving({ ...options, ports: servedOn(ports, listeners), health }, parts);
+  const served = openServedPorts({ listeners, kept, ports, logger });
+  const proving = openProving({ ...options, ports: served.ports, health }, parts);
   const activeTag = () => ledger.state.active?.tag;
+  /** Whoever an earlier agent has left serves until a release of this one does. */
+  const isLeft = listeners.outlive && record.workers.length > 0;
   const output =
     (options.keepOutput ?? true)
       ? await openAppOutput({ ...parts, ...options, tag: startedTag })
       : undefined;
   const supervisor = openSupervisor({
     ...{ output: output?.open, notify },
-    ...{ ...options, command: [program, ...args], listeners, record, logger, clock },
+    ...{ ...options, command: [program, ...args], listeners: served, record, logger, clock },
     minimumUptimeMs: health?.minimumUptimeMs ?? 1_000,
     onDeath(how) {
       parts.observe({ type: "app died", how });
@@ -85,15 +89,22 @@ export async function openServerMode(
     },
     onReturn: (pid) => tellStarted("death", activeTag(), pid),
     onService: () => void endPredecessors().catch(logPredecessors),
+    onIdle: () => void refuseConnections().catch(logUnclosed),
   });
-  let started = false;
+  /** Whether a release is in service, or was and will be again. */
+  let isServed = false;
   let tellDeath = (_how: string) => {};
+  const isNew = !listeners.wereOpen && activeTag() === undefined;
+  if (isNew && !(await parts.releases.current())?.complete) await refuseConnections();
 
   return {
     start: ({ tag, ...each }) => startProved(tag, each),
     keepRunning,
     restart,
-    goBack: (tag, each) => begun("rollback", tag, each),
+    goBack(tag, each) {
+      isServed = true;
+      return begun("rollback", tag, each);
+    },
     onDeath(listener) {
       tellDeath = listener;
     },
@@ -101,14 +112,13 @@ export async function openServerMode(
     async close() {
       if (handover && parts.isLast() && kept.outlive) {
         await supervisor.leave();
-        kept.leave();
+        served.leave();
         await output?.leave();
       } else {
         await supervisor.stop();
-        await kept.end();
+        await served.close();
         await output?.close();
       }
-      listeners.close();
     },
   };
 
@@ -117,11 +127,20 @@ export async function openServerMode(
    * registry that is down, or an artifact that takes an hour, must not keep the host without its app.
    */
   async function keepRunning(each: Call): Promise<void> {
-    if (supervisor.running) started = true;
-    const current = started ? undefined : await parts.releases.current();
+    const current = isServed ? undefined : await parts.releases.current();
     if (!current?.complete) return;
-    started = true;
+    isServed = true;
     await begun("boot", tagIn(current.directory), each);
+  }
+
+  /** Nobody is there, and nobody knows when: who connected would wait without an end. */
+  async function refuseConnections(): Promise<void> {
+    if (isServed || isLeft || served.sockets.length === 0) return;
+    await served.close();
+    const about = { ports: served.ports };
+    if (kept.outlive)
+      logger.warn("Connections wait until a release serves: systemd holds the ports", about);
+    else logger.info("Connections are refused until a release is started", about);
   }
 
   async function begun(reason: StartReason, tag: string | undefined, each: Call): Promise<void> {
@@ -147,7 +166,10 @@ export async function openServerMode(
     return {
       ...{ pid, generation, failed },
       bake: (own) => proving.bake(about(replacement), failed, own).catch(withLastWords),
-      commit: () => replacement.commit(),
+      commit() {
+        replacement.commit();
+        isServed = true;
+      },
       undo: () => replacement.undo(),
     };
   }
@@ -198,6 +220,10 @@ export async function openServerMode(
     logger.error("Workers of an earlier run cannot be ended", { error });
   }
 
+  function logUnclosed(error: unknown): void {
+    logger.error("The ports cannot be closed", { error });
+  }
+
   function tellStarted(reason: StartReason, tag: string | undefined, pid: number): void {
     parts.observe({ type: "app started", reason, tag, pid });
   }
@@ -207,11 +233,6 @@ export async function openServerMode(
     const { active } = ledger.state;
     return active?.directory === directory ? active.tag : undefined;
   }
-}
-
-/** Port 0 stands for whichever was free. */
-function servedOn(ports: readonly number[], { sockets }: Listeners): readonly number[] {
-  return ports.map((port, place) => sockets[place]?.port ?? port);
 }
 
 function nothingOutlives(): ConfigError {

@@ -67,7 +67,25 @@ describe("a release that bakes", () => {
     await expect(watched).rejects.toMatchObject({ code: "UNHEALTHY" });
     expect(asked).toBeLessThanOrEqual(3);
   }, 30_000);
+
+  it("has not failed by a pause of the process that asks", async ({ signal }) => {
+    let asked = 0;
+    const probe: Probe = async (_, call) => {
+      if (asked++ > 0) return;
+      pauseFor(2_500);
+      await sleep(60_000, undefined, call);
+    };
+
+    await watchOver(probe, target, { bakeMs: 1, timeoutMs: 500 }, { signal });
+
+    expect(asked).toBe(2);
+  });
 });
+
+/** As a SIGSTOP does, or a host that is suspended. */
+function pauseFor(ms: number): void {
+  for (const until = performance.now() + ms; performance.now() < until; );
+}
 
 it("a release that never answers is told of with what its last answer was", async ({ signal }) => {
   const probe = async () => {

@@ -5,6 +5,7 @@ import type { CommandPlace } from "./command-probe.ts";
 import { connectionTo } from "./connection.ts";
 import type { HealthOptions, ProbeTarget } from "./health.ts";
 import { allOf, type Connect, type Probe, probesFor } from "./health-probes.ts";
+import { watchPauses } from "./pauses.ts";
 import { ProbeError } from "./probe-error.ts";
 
 export const longestProbeMs = 5_000;
@@ -69,7 +70,8 @@ export async function untilReady(
 
 /**
  * Asks every second for `bakeMs`, and ends as soon as it is unwell: the third bad answer in a row, or
- * none that is good for `timeoutMs`.
+ * none that is good for `timeoutMs`. While this process was paused nobody listened: that counts for
+ * nothing.
  *
  * @throws {ProbeError} `UNHEALTHY`
  */
@@ -79,23 +81,35 @@ export async function watchOver(
   { bakeMs, timeoutMs }: Pick<HealthOptions, "bakeMs" | "timeoutMs">,
   call: Call,
 ): Promise<void> {
-  const began = performance.now();
+  const pauses = watchPauses();
+  let began = performance.now();
   let lastGood = began;
-  for (let failures = 0; failures > 0 || performance.now() - began < bakeMs; ) {
-    const limitMs = answerWithinMs(timeoutMs, performance.now() - lastGood);
-    const failure = await failureOf(probe, target, limitMs, call);
-    call.signal.throwIfAborted();
-    const now = performance.now();
-    if (failure === undefined) [failures, lastGood] = [0, now];
-    else failures++;
-    if (failures > failuresAllowed || (failures > 0 && now - lastGood >= timeoutMs)) {
-      const seconds = Math.round((now - began) / 100) / 10;
-      const message = `it failed ${seconds} s after it got the traffic: ${messageOf(failure)}`;
-      throw new ProbeError("UNHEALTHY", message, { cause: failure });
+  let failure: unknown;
+  try {
+    for (let failures = 0; failure !== undefined || performance.now() - began < bakeMs; ) {
+      const limitMs = answerWithinMs(timeoutMs, performance.now() - lastGood);
+      failure = await failureOf(probe, target, limitMs, call);
+      call.signal.throwIfAborted();
+      const [now, pausedMs] = [performance.now(), pauses.takeMs()];
+      began += pausedMs;
+      lastGood += pausedMs;
+      if (failure === undefined) [failures, lastGood] = [0, now];
+      else if (pausedMs === 0) failures++;
+      if (failures > failuresAllowed || (failures > 0 && now - lastGood >= timeoutMs)) {
+        throw unhealthy(failure, now - began);
+      }
+      const leftMs = failures > 0 ? timeoutMs - (now - lastGood) : bakeMs - (now - began);
+      await sleep(Math.max(0, Math.min(betweenLooksMs, leftMs)), undefined, call);
     }
-    const leftMs = failures > 0 ? timeoutMs - (now - lastGood) : bakeMs - (now - began);
-    await sleep(Math.max(0, Math.min(betweenLooksMs, leftMs)), undefined, call);
+  } finally {
+    pauses.close();
   }
+}
+
+function unhealthy(cause: unknown, afterMs: number): ProbeError {
+  const seconds = Math.round(afterMs / 100) / 10;
+  const message = `it failed ${seconds} s after it got the traffic: ${messageOf(cause)}`;
+  return new ProbeError("UNHEALTHY", message, { cause });
 }
 
 /**

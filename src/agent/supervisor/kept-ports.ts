@@ -51,8 +51,10 @@ export function openKeptPorts({
       keeper?.leave();
     },
     async end() {
-      if (!keeper) return;
-      await keeper.end();
+      const ending = keeper;
+      keeper = undefined;
+      if (!ending) return;
+      await ending.end();
       await forgetKeeper(directory);
     },
   };

@@ -143,6 +143,7 @@ export function isRawHandle(value: unknown): value is RawHandle {
 /** Kills it, and resolves when it has ended. */
 export async function endAtOnce(child: ChildProcess): Promise<void> {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  child.ref(); // else nothing may keep this process alive for as long as that takes
   const exited = once(child, "exit");
   child.kill("SIGKILL");
   await exited;

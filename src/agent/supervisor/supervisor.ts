@@ -16,7 +16,8 @@ export interface SupervisorOptions {
   /** The working directory of the app, and what a relative command starts from. */
   directory: string;
   environment: Environment;
-  listeners: Pick<Listeners, "sockets">;
+  /** What is opened before each start, where it may be closed. */
+  listeners: Pick<Listeners, "sockets"> & { open?(call: Call): Promise<void> };
   record: WorkerRecord;
   logger: Logger;
   /** How long an older generation may finish what it has begun. */
@@ -33,6 +34,8 @@ export interface SupervisorOptions {
   onReturn?: (pid: number) => void;
   /** A generation is in service, whatever put it there. */
   onService?: () => void;
+  /** Nothing of the app runs, is being started or will be by itself, though it was not stopped. */
+  onIdle?: () => void;
 }
 
 /** Resolves once the new generation can do its work. */
@@ -73,6 +76,7 @@ export function openSupervisor(options: SupervisorOptions): Supervisor {
     clock: systemClock,
     onDeath: () => {},
     onService: () => {},
+    onIdle: () => {},
     onReturn: () => {},
     ...{ output: undefined, notify: undefined },
     ...options,
@@ -145,7 +149,8 @@ class ProcessSupervisor implements Supervisor {
     }
   }
 
-  #launch(call: Call): Promise<Worker> {
+  async #launch(call: Call): Promise<Worker> {
+    await this.#options.listeners.open?.(call);
     this.#generation += 1;
     return startWorker(this.#options, this.#generation, call);
   }
@@ -272,9 +277,16 @@ class ProcessSupervisor implements Supervisor {
 
   #keep<Result>(work: Promise<Result>): Promise<Result> {
     this.#underWay.add(work);
-    const forget = () => this.#underWay.delete(work);
+    const forget = () => {
+      this.#underWay.delete(work);
+      if (this.#isIdle && !this.#stopped.signal.aborted) this.#options.onIdle();
+    };
     work.then(forget, forget);
     return work;
+  }
+
+  get #isIdle(): boolean {
+    return !this.#committed && this.#undecided.size === 0 && this.#underWay.size === 0;
   }
 }
 

@@ -47,7 +47,10 @@ export interface Trash {
   dispose(directory: StoragePath, run: TrashRun, call: Call): Promise<void>;
   /** A file that `run` took. */
   stat(path: StoragePath, run: TrashRun, call: Call): Promise<StoredFile | undefined>;
-  /** Deletes what was put beside its place; what should not have been comes back. */
+  /**
+   * Deletes what was put beside its place; what should not have been comes back. Where nothing is
+   * left, as whoever put it there was killed, the directory goes as well.
+   */
   settle(path: StoragePath, call: Call): Promise<void>;
   /** Brings back what any collection took; `false` when none did. */
   restore(path: StoragePath, call: Call): Promise<boolean>;
@@ -86,6 +89,7 @@ export function trashOn(storage: StorageDriver, room: TrashRoom = { isShort: fal
         if (file.modified.getTime() >= cutoffMs) await storage.setAside(place, path, call);
         else await storage.discard(place, { ...call, alone: true });
       }
+      await storage.discard(`${path}.none`, { ...call, alone: true });
     },
 
     async restore(path, call) {

@@ -8,14 +8,14 @@ export type FailureOfOne = Error & { at?: number };
 const mostTries = 5;
 const mostAtOnce = 8;
 
-/** Has the directory made where it is missing; another process may remove one that is empty. */
+/** Has the directory made before; another process may remove one that is empty. */
 export function inDirectory<Result>(make: () => void, work: () => Result): Result {
   for (let tries = 1; ; tries++) {
     try {
+      make();
       return work();
     } catch (error) {
       if (systemCodeOf(error) !== "ENOENT" || tries === mostTries) throw error;
-      make();
     }
   }
 }

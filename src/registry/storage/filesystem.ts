@@ -261,7 +261,9 @@ async function renamed(source: string, target: string): Promise<boolean> {
     } catch (error) {
       if (!["ENOENT", "ENOTDIR"].includes(systemCodeOf(error) ?? "") || tries === 5) throw error;
       if (!(await isThere("/", () => access(source)))) return false;
-      await makeDirectory(dirname(target));
+      await makeDirectory(dirname(target)).catch((failure: unknown) => {
+        if (systemCodeOf(failure) !== "ENOENT") throw failure; // else it was removed meanwhile
+      });
     }
   }
 }

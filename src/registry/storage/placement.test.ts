@@ -1,7 +1,7 @@
 import { fsyncSync, readlinkSync, renameSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
 import { MadeDirectories } from "./made-directories.ts";
@@ -100,6 +100,26 @@ it("writes a draft again whose directory another process has removed", async () 
 
   expect(await filesIn(root)).toEqual(["a/one", "tag/two"]);
   expect(await readFile(join(root, "tag/two"), "utf8")).toBe("tag/two");
+});
+
+it("makes a directory again that was removed while it was empty, and waits for its name", async () => {
+  const { root } = await place();
+  const kept: string[] = [];
+  const made = new MadeDirectories(async (holder) => void kept.push(relative(root, holder)));
+  const upload = { draft: join(root, "upload"), target: join(root, "ab/blob/data") };
+  await writeFile(upload.draft, "x");
+  const removals = [() => made.keep([dirname(upload.target)]), () => rmdir(dirname(upload.target))];
+  const medium = {
+    async sync() {
+      for (const removal of removals.splice(0)) await removal();
+    },
+    rename: renameSync,
+  };
+
+  await putInTurn([{ drafts: [{ ...upload, bytes: undefined }] }], made, async () => [], medium);
+
+  expect(await filesIn(root)).toEqual(["ab/blob/data"]);
+  expect(kept.filter((holder) => holder === "ab")).toHaveLength(2);
 });
 
 async function place() {

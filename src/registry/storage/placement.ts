@@ -119,13 +119,9 @@ function prepare(drafts: readonly Draft[], { made, medium }: Place): Promise<voi
 }
 
 function written({ draft, target, bytes }: Draft, made: MadeDirectories): number {
-  const directory = dirname(target);
-  made.make(directory);
-  if (bytes === undefined) return openSync(draft, "r");
-  const fd = inDirectory(
-    () => made.make(directory),
-    () => openSync(draft, "w", 0o666),
-  );
+  const opened = () => openSync(draft, bytes === undefined ? "r" : "w", 0o666);
+  const fd = inDirectory(() => made.make(dirname(target)), opened);
+  if (bytes === undefined) return fd;
   try {
     writeWhole(fd, bytes);
     return fd;

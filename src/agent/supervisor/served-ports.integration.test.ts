@@ -1,0 +1,61 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it, onTestFinished } from "vitest";
+import { systemClock } from "../../base/clock.ts";
+import { FakeLogger } from "../../base/logger.fake.ts";
+import { openKeptPorts } from "./kept-ports.ts";
+import { openServedPorts, type ServedPorts } from "./served-ports.ts";
+
+it.each([false, true])(
+  "close, and are opened under the same number, with a keeper: %s",
+  async (handover) => {
+    const served = await portsWith(handover);
+    const [port = 0] = served.ports;
+    const waiting = outcomeOf(port);
+    expect(await waiting).toBe("connected");
+
+    await served.close();
+    expect(served.sockets).toEqual([]);
+    expect(await outcomeOf(port)).toBe("ECONNREFUSED");
+
+    const opening = served.open(new AbortController());
+    await Promise.all([opening, served.open(new AbortController())]);
+    expect(served.sockets).toMatchObject([{ port }]);
+    expect(await outcomeOf(port)).toBe("connected");
+  },
+);
+
+it("are closed at last when that was asked for after they were to be opened", async () => {
+  const served = await portsWith(true);
+  const [port = 0] = served.ports;
+  await served.close();
+
+  await Promise.all([served.open(new AbortController()), served.close()]);
+
+  expect(await outcomeOf(port)).toBe("ECONNREFUSED");
+});
+
+async function portsWith(handover: boolean): Promise<ServedPorts> {
+  const directory = await mkdtemp(join(tmpdir(), "dewy-served-"));
+  const logger = new FakeLogger();
+  const kept = openKeptPorts({ directory, handover, clock: systemClock, logger });
+  const listeners = await kept.listen([0], new AbortController());
+  const served = openServedPorts({ listeners, kept, ports: [0], logger });
+  onTestFinished(async () => {
+    await served.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+  return served;
+}
+
+function outcomeOf(port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1", () => {
+      socket.destroy();
+      resolve("connected");
+    });
+    socket.on("error", (error: NodeJS.ErrnoException) => resolve(error.code));
+  });
+}

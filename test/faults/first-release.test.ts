@@ -1,0 +1,51 @@
+import { connect } from "node:net";
+import { expect, it } from "vitest";
+import { ask, until } from "../../src/agent/supervisor/sample-app.fake.ts";
+import { openHost, serving } from "./release-host.ts";
+
+const closings = ({ logger }: Awaited<ReturnType<typeof openHost>>): number =>
+  logger.messages("info").filter((line) => line.startsWith("Connections are refused")).length;
+/** One that has no probe cannot fail by the answer of another process. */
+const noProbe = { timeoutMs: 2_000 };
+
+it.each([
+  { what: "ends with status 1", body: "process.exit(1)" },
+  { what: "never listens", body: "setInterval(() => {}, 1000);" },
+])(
+  "refuses connections where the only release $what, until the next one is tried",
+  async ({ body }) => {
+    const host = await openHost({ first: body, health: noProbe });
+    await until(() => closings(host) === 2); // before the first try, and after it
+
+    expect(await outcomeOf(host.port())).toBe("ECONNREFUSED");
+    await until(async () => (await host.ledger()).quarantined?.length === 1);
+    await host.publish("v1.0.1", serving);
+    await until(() => host.runs("v1.0.1"));
+  },
+);
+
+it("refuses no connection while an app that was in service is started again", async () => {
+  const host = await openHost({
+    first: `${serving} servers[0].on("request", ({ url }) => url === "/die" && process.exit(1));`,
+  });
+  await until(() => host.runs("v1.0.0"));
+  const port = host.port();
+
+  for (let times = 0; times < 2; times++) {
+    await ask(port, "/die").catch(() => {});
+    expect(await ask(port)).toBe("v1.0.0");
+  }
+
+  expect(closings(host)).toBe(1);
+});
+
+/** What comes of a connection: it was taken, or the reason why not. */
+function outcomeOf(port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1", () => {
+      socket.destroy();
+      resolve("connected");
+    });
+    socket.on("error", (error: NodeJS.ErrnoException) => resolve(error.code));
+  });
+}
