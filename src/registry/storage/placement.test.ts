@@ -32,18 +32,24 @@ it("lets no name be seen before its bytes are there for good, and none of a step
     return sizes;
   };
   const done = await putInTurn(steps, made, renamed, medium);
+  const until = (what: string) => order.slice(0, order.indexOf(what));
 
   expect(done).toEqual([[1], [2]]);
-  expect(order.slice(0, 4).sort()).toEqual([
-    "blob/data.tmp s",
-    "revision/link.tmp s",
-    "v1/current/link.tmp s",
-    "v1/index/link.tmp s",
+  expect(order.filter((what) => what.endsWith(" r"))).toEqual([
+    ...["blob/data r", "revision/link r", "v1/index/link r", "v1/current/link r"],
   ]);
-  expect(order.slice(4, 6)).toEqual(["blob/data r", "revision/link r"]);
-  expect(order.slice(6, 8).sort()).toEqual(["blob s", "revision s"]);
-  expect(order.slice(8, 10)).toEqual(["v1/index/link r", "v1/current/link r"]);
-  expect(order.slice(10).sort()).toEqual(["v1/current s", "v1/index s"]);
+  expect(until("blob/data r")).toEqual(
+    expect.arrayContaining(["blob/data.tmp s", "revision/link.tmp s"]),
+  );
+  expect(until("v1/index/link r")).toEqual(
+    expect.arrayContaining([
+      "blob s",
+      "revision s",
+      "v1/index/link.tmp s",
+      "v1/current/link.tmp s",
+    ]),
+  );
+  expect(order.slice(-2).sort()).toEqual(["v1/current s", "v1/index s"]);
   expect(seen.map(({ length }) => length)).toEqual([2, 4]);
 });
 
