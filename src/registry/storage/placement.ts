@@ -2,6 +2,7 @@ import { closeSync, fsync, openSync, renameSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { systemCodeOf } from "../../base/errors.ts";
+import type { PlacedStep } from "../storage-driver.ts";
 import { type FailureOfOne, failedAt, ifThere, inDirectory, writeWhole } from "./file-steps.ts";
 import type { MadeDirectories } from "./made-directories.ts";
 
@@ -25,36 +26,37 @@ const disk: Medium = { sync: promisify(fsync), rename: renameSync };
 /**
  * For each step, waits for the medium until it has the bytes of its files, which it is given together
  * with those of all others, and then until it has the names. What comes `afterwards` is begun before
- * that wait, and ends with it. When it finds something missing, the steps after that one are left out.
+ * that wait, and ends with it. When it finds something missing or empty, the steps after that one are
+ * left out; so nothing is written until the first step that has files.
  */
 export async function putInTurn<Step extends { drafts: readonly Draft[] }>(
   steps: readonly Step[],
   made: MadeDirectories,
-  afterwards: (step: Step) => Promise<(number | undefined)[]>,
+  afterwards: (step: Step) => Promise<PlacedStep>,
   medium = disk,
-): Promise<(number | undefined)[][]> {
+): Promise<PlacedStep[]> {
   const all = steps.flatMap(({ drafts }) => drafts);
   const place = { made, medium };
-  const prepared = prepare(all, place);
-  const ended = Promise.allSettled(prepared);
-  const done: (number | undefined)[][] = [];
+  const done: PlacedStep[] = [];
+  let syncing: Promise<void>[] = [];
   let first = 0;
   try {
     for (const step of steps) {
       const next = first + step.drafts.length;
-      await allOf(prepared.slice(first, next));
-      const sizes = await putInPlace(step, place, afterwards);
-      done.push(sizes);
+      if (next > 0 && syncing.length === 0) syncing = prepare(all, place);
+      await allOf(syncing.slice(first, next));
+      const placed = await putInPlace(step, place, afterwards);
+      done.push(placed);
       first = next;
-      if (sizes.includes(undefined)) break;
+      if (!placed.sizes.every(Boolean)) break;
     }
     return done;
   } catch (error) {
     const { at } = error as FailureOfOne;
     throw at === undefined ? error : Object.assign(error as FailureOfOne, { at: first + at });
   } finally {
-    withdraw(all.slice(first));
-    await ended;
+    withdraw(all.slice(first, syncing.length));
+    await Promise.allSettled(syncing);
   }
 }
 
@@ -66,8 +68,8 @@ interface Place {
 async function putInPlace<Step extends { drafts: readonly Draft[] }>(
   step: Step,
   place: Place,
-  afterwards: (step: Step) => Promise<(number | undefined)[]>,
-): Promise<(number | undefined)[]> {
+  afterwards: (step: Step) => Promise<PlacedStep>,
+): Promise<PlacedStep> {
   const { drafts } = step;
   for (let left = drafts, tries = 1; left.length > 0; tries++) {
     if (tries > 1) await allOf(prepare(left, place));
@@ -113,8 +115,9 @@ function prepare(drafts: readonly Draft[], { made, medium }: Place): Promise<voi
     return syncing;
   } catch (error) {
     withdraw(drafts);
-    void Promise.allSettled(syncing); // nobody is told of these
     throw error;
+  } finally {
+    void Promise.allSettled(syncing); // one may fail before it is waited for
   }
 }
 
