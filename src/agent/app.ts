@@ -233,6 +233,7 @@ async function followed(
         deploy: (choice, each) =>
           withReport(choice, reporting, () => deploy(choice, deployParts, each), each),
         async keepRunning(each) {
+          await ledger.catchUp();
           await membership?.returnWithGroup(back, each);
           await alone(() => mode.keepRunning(each));
           await tellLeft(each);

@@ -60,7 +60,7 @@ export function openCrashWatch(rules: WatchRules, parts: CrashWatchParts, call: 
   async function noted(death: Death): Promise<void> {
     const { ledger, clock, alone } = parts;
     if (noteDeath(ledger.state, rules, clock.now()) === ledger.state) return;
-    await ledger.update((state) => noteDeath(state, rules, clock.now()));
+    await ledger.hold((state) => noteDeath(state, rules, clock.now()));
     if (!verdictOf(ledger.state, rules, clock.now())) return;
     const gone = await alone(() => goneBack(death, rules, parts, call));
     if (gone) await tellTakenBack(gone, parts, call);

@@ -24,7 +24,10 @@ export interface TakeBackParts {
   tell(gone: GoneBack, call: Call): Promise<void>;
 }
 
-/** Puts `good` in the place of a release that was committed, and that one into quarantine. */
+/**
+ * Puts `good` in the place of a release that was committed, and that one into quarantine; on a full
+ * disk, too: after a kill the next agent starts the bad one again, and comes to the same end.
+ */
 export async function takeReleaseBack(
   good: DeployedRelease,
   about: Verdict & { reason: string; logTail: readonly string[] },
@@ -34,11 +37,11 @@ export async function takeReleaseBack(
   const { ledger, releases, clock } = parts;
   const { bad, deaths, reason } = about;
   const before = ledger.state;
-  await ledger.update((state) => takeBack(state, good, about, clock.now()));
+  await ledger.hold((state) => takeBack(state, good, about, clock.now()));
   try {
     await releases.switchTo(good.directory);
   } catch (error) {
-    await ledger.update((state) => undoTakeBack(state, before));
+    await ledger.hold((state) => undoTakeBack(state, before));
     throw error;
   }
   const gone = { bad, good, reason, deaths, at: clock.now().toISOString() };
@@ -75,5 +78,5 @@ export async function tellTakenBack(
   await afterwards("rollback", facts, { hooks: { rollback: hook }, logger }, call);
   await tell({ bad, good, reason, at: new Date(at) }, call);
   await recorded?.();
-  await ledger.update(forgetReturn);
+  await ledger.hold(forgetReturn);
 }

@@ -124,6 +124,7 @@ it("knows no key but these and its own", () => {
     ...["auth.failedlogins", "auth.trustedproxies", "notifications.queue", "quotas"],
     ...["notifications.events.version", "notifications.events.headpulls"],
     ...["storage.maintenance.garbagecollect", "storage.maintenance.retention"],
+    "storage.maintenance.scrub",
     ...["proxy.maxsize", "proxy.tagttl", "proxy.patience", "proxy.upstreams", "http.timeouts"],
   ]);
   const tested = [...heard, ...silent, ...noted.map(([keys]) => keys), ...refused.map(([k]) => k)];

@@ -10,6 +10,7 @@ import { openClosers } from "./closers.ts";
 import type { RegistryConfig } from "./config.ts";
 import { type CollectionState, type Collections, openCollections } from "./garbage/collections.ts";
 import { collectorFor, scrubberFor } from "./garbage/collector.ts";
+import { writeScrubRecord } from "./garbage/scrub-record.ts";
 import { openScrubs, type ScrubState, type Scrubs } from "./garbage/scrubs.ts";
 import { type Images, openImages } from "./open-images.ts";
 import { openSurroundings, type Surroundings } from "./open-surroundings.ts";
@@ -73,7 +74,11 @@ export async function openRegistry(
     const open = openAnswers(served);
     const address = await listen(served.server, config.http);
     if (accessOf(config) === "write") {
-      const housekeeping = await startedMaintenance(config, around, { ...images, collections });
+      const housekeeping = await startedMaintenance(config, around, {
+        ...images,
+        collections,
+        scrubs,
+      });
       closers.add(() => housekeeping.close());
     }
     closers.add(() => collections.close());
@@ -108,7 +113,7 @@ function collectionsOf(
 
 /** What is set aside takes no room of any quota. */
 function scrubsOf(
-  { storage: { choice } }: RegistryConfig,
+  config: RegistryConfig,
   { storage, observers, clock, logger }: Surroundings,
   { quotas }: Images,
 ): Scrubs {
@@ -117,17 +122,28 @@ function scrubsOf(
     observers.scrubs.ended(state);
     if (state.items.some(({ isAside }) => isAside)) quotas.recount();
   };
-  return openScrubs({ scrubber: scrubberFor(choice, storage), noted, ended, clock, logger });
+  const record =
+    accessOf(config) === "write"
+      ? (at: Date, call: Call) => writeScrubRecord(storage, at, call)
+      : undefined;
+  const scrubber = scrubberFor(config.storage.choice, storage);
+  return openScrubs({ scrubber, record, noted, ended, clock, logger });
+}
+
+interface Works {
+  collections: Collections;
+  scrubs: Scrubs;
 }
 
 /** Nobody waits for this one to be loaded: answers are given already. */
 async function startedMaintenance(
   config: RegistryConfig,
   { storage, observers, clock, logger }: Surroundings,
-  { history, collections }: Pick<Images, "history"> & { collections: Collections },
+  { history, collections, scrubs }: Pick<Images, "history"> & Works,
 ) {
   const { startMaintenance } = await import("./garbage/maintenance.ts");
   const removed = observers.events?.ruleRemovals;
-  const parts = { storage, history, collections, removed, clock, logger };
+  const scrubbed = observers.scrubs.earlier;
+  const parts = { storage, history, collections, scrubs, scrubbed, removed, clock, logger };
   return startMaintenance(config.storage.maintenance, parts);
 }

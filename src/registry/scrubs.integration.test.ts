@@ -56,6 +56,23 @@ it("sets a rotten blob aside when it is to, so that the next push brings good by
   );
 });
 
+it("scrubs on a schedule, and the next process knows when that was", async () => {
+  const { directory, scrubbed } = await openRotten();
+  await scrubbed({});
+  await rm(join(directory, "dewy/scrubbed"));
+  const weekly = { REGISTRY_STORAGE_MAINTENANCE_SCRUB_ENABLED: "true" };
+  const often = { ...weekly, REGISTRY_STORAGE_MAINTENANCE_SCRUB_INTERVAL: "1s" };
+
+  const first = await serve(directory, often);
+  await expect.poll(first.metrics, patience).toContain("registry_scrub_last_rotten 1");
+  const second = await serve(directory, weekly);
+
+  await expect
+    .poll(second.metrics, patience)
+    .toContainEqual(expect.stringMatching(/^registry_scrub_last_timestamp_seconds \d{10}/));
+  expect(await second.metrics()).toContain('registry_scrubs_total{status="ended"} 0');
+});
+
 it.each([
   ["POST", "", '{"set-aside": true}', 400],
   ["POST", "", '{"setAside": "yes"}', 400],
@@ -70,6 +87,8 @@ it.each([
   expect(answer.status).toBe(status);
 });
 
+const patience = { timeout: 30_000 };
+
 interface Scrubbed {
   status: string;
   totals: object;
@@ -80,15 +99,7 @@ interface Scrubbed {
 async function openRotten() {
   const directory = await mkdtemp(join(tmpdir(), "dewy-scrubs-"));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
-  const logger = new FakeLogger();
-  const config = defaultRegistryConfig(directory, {
-    REGISTRY_HTTP_ADDR: "127.0.0.1:0",
-    REGISTRY_HTTP_DEBUG_ADDR: "127.0.0.1:0",
-    REGISTRY_HTTP_DEBUG_PROMETHEUS_ENABLED: "true",
-  });
-  const registry = await openRegistry(config, { clock: systemClock, logger });
-  onTestFinished(() => registry.close({ signal: AbortSignal.abort() }));
-  const { address, debugAddress } = registry;
+  const { address, logger, metrics } = await serve(directory);
   for (const content of ["rotten", "sound"]) await push(address, "a", Buffer.from(content));
   const mount = `${address}/v2/b/c/blobs/uploads/?mount=${rotten}&from=a`;
   expect((await fetch(mount, { method: "POST" })).status).toBe(201);
@@ -96,12 +107,9 @@ async function openRotten() {
   await writeFile(join(directory, blobDataPath(rotten)), "\0\0\0\0\0\0");
   const scrubs = `${address}/api/v1/scrubs`;
   return {
-    ...{ directory, logger, address },
+    ...{ directory, logger, address, metrics },
     async blobStatus() {
       return (await fetch(`${address}/v2/a/blobs/${rotten}`, { method: "HEAD" })).status;
-    },
-    async metrics() {
-      return (await (await fetch(`${debugAddress}/metrics`)).text()).split("\n");
     },
     /** Resolves to the scrub when it has ended. */
     async scrubbed(wish: object): Promise<Scrubbed> {
@@ -111,10 +119,26 @@ async function openRotten() {
       const location = begun.headers.get("location") ?? "";
       expect(location).toBe(`${scrubs}/${id}`);
       const state = async () => (await (await fetch(location)).json()) as Scrubbed;
-      const patience = { timeout: 30_000 };
       await expect.poll(async () => (await state()).status, patience).not.toBe("running");
       expect(await (await fetch(`${scrubs}/current`)).json()).toEqual(await state());
       return await state();
     },
   };
+}
+
+async function serve(directory: string, environment: Record<string, string> = {}) {
+  const logger = new FakeLogger();
+  const config = defaultRegistryConfig(directory, {
+    REGISTRY_HTTP_ADDR: "127.0.0.1:0",
+    REGISTRY_HTTP_DEBUG_ADDR: "127.0.0.1:0",
+    REGISTRY_HTTP_DEBUG_PROMETHEUS_ENABLED: "true",
+    ...environment,
+  });
+  const registry = await openRegistry(config, { clock: systemClock, logger });
+  onTestFinished(() => registry.close({ signal: AbortSignal.abort() }));
+  const { address, debugAddress } = registry;
+  const metrics = async () => {
+    return (await (await fetch(`${debugAddress}/metrics`)).text()).split("\n");
+  };
+  return { address, logger, metrics };
 }

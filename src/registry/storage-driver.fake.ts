@@ -10,7 +10,7 @@ export function placingThrough(
     ...storage,
     write: (path, bytes, call) => around(path, () => storage.write(path, bytes, call)),
     place,
-    placeInTurn: (steps, call) => placedInTurn({ place }, steps, call),
+    placeInTurn: (steps, call) => placedInTurn({ ...storage, place }, steps, call),
   };
 
   async function place(

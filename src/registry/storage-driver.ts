@@ -44,6 +44,20 @@ export interface PlaceCall extends Call {
 export interface PlaceStep {
   files: readonly Placement[];
   touch: readonly StoragePath[];
+  /** Of which small files the bytes are told, as by `readEach`. */
+  read?: SmallFiles | undefined;
+}
+
+export interface SmallFiles {
+  paths: readonly StoragePath[];
+  maximumBytes: number;
+}
+
+/** What was found when the files of a step were in their places. */
+export interface PlacedStep {
+  /** Of what was touched; `undefined` also for what could not be. */
+  sizes: (number | undefined)[];
+  read: (Uint8Array | undefined)[];
 }
 
 /**
@@ -106,9 +120,10 @@ export interface StorageDriver {
   /**
    * `place` of one step after the other: no file is in its place before those of the steps before it
    * are there for good. Takes less time than that, as the bytes of all are waited for together. Ends
-   * after a step where something of `touch` is missing. Resolves to the sizes of each step that was done.
+   * after a step where something of `touch` is missing or empty; nothing is written for those to come
+   * when none had files until then. Resolves to what was found at each step that was done.
    */
-  placeInTurn(steps: readonly PlaceStep[], call: Call): Promise<(number | undefined)[][]>;
+  placeInTurn(steps: readonly PlaceStep[], call: Call): Promise<PlacedStep[]>;
   /**
    * Renames a file or a directory without waiting until that is certain; `false` when there is none. Nothing empty
    * is left behind, and of two who rename the same one gets `true`. A file that is `alone` in its

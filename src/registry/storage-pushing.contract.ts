@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Bytes, collect, streamOf } from "../base/bytes.ts";
-import type { StorageDriver, StoragePath } from "./storage-driver.ts";
+import type { PlacedStep, StorageDriver, StoragePath } from "./storage-driver.ts";
 import { copied, namesOf, textOf } from "./stored-text.fake.ts";
 
 /** What every storage driver must do for those who push. */
@@ -127,7 +127,11 @@ export function storagePushingContract(name: string, open: () => Promise<Storage
         { files: [bytesAt("/tags/v1", "data")], touch: ["/tags/v1", "/none"] },
       ] as const;
 
-      expect(await storage.placeInTurn(steps, { signal })).toEqual([[4, 3], [4], [4, undefined]]);
+      expect(await sizesOf(storage.placeInTurn(steps, { signal }))).toEqual([
+        [4, 3],
+        [4],
+        [4, undefined],
+      ]);
 
       for (const [path, text] of [
         ["/data", "one"],
@@ -148,12 +152,45 @@ export function storagePushingContract(name: string, open: () => Promise<Storage
         { files: [bytesAt("/other/v2", "new")], touch: [] },
       ] as const;
 
-      expect(await storage.placeInTurn(steps, { signal })).toEqual([[3, undefined]]);
+      expect(await sizesOf(storage.placeInTurn(steps, { signal }))).toEqual([[3, undefined]]);
 
       expect(await textOf(await storage.read("/data", { signal }))).toBe("one");
       expect(await textOf(await storage.read("/tags/v1", { signal }))).toBe("old");
       expect(await namesOf(storage.list("/tags", { signal }))).toEqual(["v1"]);
       expect(await namesOf(storage.list("/other", { signal }))).toEqual([]);
+    });
+
+    it("reads in each step what is there then", async ({ signal }) => {
+      await storage.write("/tags/v1", Buffer.from("old"), { signal });
+      const read = { paths: ["/tags/v1", "/none", "/data"], maximumBytes: 3 } as const;
+      const steps = [
+        { files: [], touch: [], read },
+        { files: [bytesAt("/data", "long"), bytesAt("/tags/v1", "new")], touch: [], read },
+      ] as const;
+
+      const placed = await storage.placeInTurn(steps, { signal });
+
+      const texts = placed.map((step) =>
+        step.read.map((bytes) => bytes && `${Buffer.from(bytes)}`),
+      );
+      expect(texts).toEqual([
+        ["old", undefined, undefined],
+        ["new", undefined, undefined],
+      ]);
+    });
+
+    it("places nothing when something is missing or empty already", async ({ signal }) => {
+      await storage.write("/held", Buffer.from("held"), { signal });
+      await storage.write("/empty", new Uint8Array(), { signal });
+      const last = { files: [bytesAt("/tags/v1", "new")], touch: [] };
+
+      for (const path of ["/none", "/empty"] as const) {
+        const steps = [{ files: [], touch: ["/held", path] }, last] as const;
+        const [sizes, ...others] = await sizesOf(storage.placeInTurn(steps, { signal }));
+        expect(sizes).toEqual([4, path === "/empty" ? 0 : undefined]);
+        expect(others).toEqual([]);
+      }
+      expect(await namesOf(storage.list("/tags", { signal }))).toEqual([]);
     });
 
     it("discards nothing when a file could not be placed", async ({ signal }) => {
@@ -179,6 +216,10 @@ export function storagePushingContract(name: string, open: () => Promise<Storage
       expect(await namesOf(storage.list("/links", { signal }))).toEqual([]);
     });
   });
+}
+
+async function sizesOf(placing: Promise<PlacedStep[]>): Promise<(number | undefined)[][]> {
+  return (await placing).map(({ sizes }) => sizes);
 }
 
 function bytesAt<Path extends StoragePath>(path: Path, text: string) {

@@ -2,11 +2,11 @@ import { execFile } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { freePort } from "../../bench/free-port.ts";
 import { ask, echo, heard, named, open } from "../../src/agent/proxy/backends.fake.ts";
 import { dataPlaneContract, type Place } from "../../src/agent/proxy/data-plane.contract.ts";
-import { loopbackIsRouted } from "../../src/agent/proxy/host-networks.ts";
+import { loopbackIsRouted, routeLoopback } from "../../src/agent/proxy/host-networks.ts";
 import { openDataPlane } from "../../src/agent/proxy/index.ts";
 import { askNft } from "../../src/agent/proxy/nft-command.ts";
 import { tableNameOf } from "../../src/agent/proxy/nft-table.ts";
@@ -136,6 +136,43 @@ describeWith("nft", "conntrack")("the kernel as the data plane", () => {
 
     await askNft(["-f", "-"], { signal }, `delete table inet ${table}\n`);
     await second.close({ keep: false });
+    expect(await loopbackIsRouted(name)).toBe(false);
+  });
+
+  it("leaves a way to the loopback open that another app uses, and the last one closes it", async ({
+    signal,
+  }) => {
+    const name = await aNetwork("198.51.100.1/24");
+    const backends = [{ id: "one", host: "198.51.100.9", port: 80 }];
+    const [{ place, port }, other] = [await aPlace(), await aPlace()];
+    const table = tableNameOf(place.directory);
+    const killed = await opened(place, signal);
+    await killed.declare([{ port, backends }], { signal });
+    await killed.close({ keep: true });
+    await askNft(["-f", "-"], { signal }, `delete table inet ${table}\n`);
+    const theirs = await opened(other.place, signal);
+    await theirs.declare([{ port: other.port, backends }], { signal });
+
+    const next = await opened(place, signal);
+    expect(await loopbackIsRouted(name)).toBe(true);
+    await next.declare([{ port, backends }], { signal });
+    await next.close({ keep: false });
+    expect(await loopbackIsRouted(name)).toBe(true);
+    await theirs.close({ keep: false });
+    expect(await loopbackIsRouted(name)).toBe(false);
+  });
+
+  it("opens the way to the loopback again when somebody has closed it", async ({ signal }) => {
+    const { place, port } = await aPlace();
+    const name = await aNetwork("198.51.100.1/24");
+    const plane = await opened(place, signal);
+    const backends = [{ id: "one", host: "198.51.100.9", port: 80 }];
+    await plane.declare([{ port, backends }], { signal });
+
+    await routeLoopback(name, false);
+    await vi.waitFor(async () => expect(await loopbackIsRouted(name)).toBe(true), 30_000);
+
+    await plane.close({ keep: false });
     expect(await loopbackIsRouted(name)).toBe(false);
   });
 

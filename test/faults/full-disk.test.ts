@@ -8,6 +8,7 @@ import { built, openStage, type Running, run, type Stage, until } from "../../be
 import { askAgent } from "../../src/agent/control/control-client.ts";
 import { Outcome } from "../../src/agent/control/control-request.ts";
 import { type LedgerState, phases } from "../../src/agent/ledger/ledger.ts";
+import { endingOnce } from "./ending-app.ts";
 
 it.skipIf(!mayMount())(
   "an agent that starts on a full disk starts the app, and deploys once there is room",
@@ -63,8 +64,8 @@ it.skipIf(!mayMount())(
       environment: { FILL: filling, ROLLBACK_HOOK: "echo rolled back" },
     });
     onTestFinished(async () => {
-      agent.process.kill("SIGKILL");
-      for (const pid of await workersIn(root)) process.kill(pid, "SIGKILL");
+      agent.process.kill("SIGTERM"); // which ends its app, unlike SIGKILL
+      await until("it has ended", async () => hasEnded(agent));
     });
     await until("v1.0.0 is committed", () => isCommitted("v1.0.0"));
     await until("it is told", async () => (await ledger()).untold === undefined);
@@ -91,6 +92,22 @@ it.skipIf(!mayMount())(
       });
       await until("the newest is in service", () => isCommitted("v1.7.0"));
     }
+    const told = join(stage.directory, "end");
+    const toldTo = `existsSync(${JSON.stringify(told)})`;
+    await stage.push("v3.0.0", { "server.js": await endingOnce(toldTo) });
+    await until("v3.0.0 is committed", () => isCommitted("v3.0.0"));
+    await until("it is told", async () => (await ledger()).untold === undefined);
+    await writeFile(`${filling}.step`, "app died");
+    await writeFile(told, "");
+    await until("the disk is full", async () => (await stat(filling)).size > 0);
+    await until("the release before it is back", async () => (await answering()) === "v1.7.0");
+    await isComplete();
+    expect(agent.log()).toContain("The ledger goes on in memory, as it cannot be written");
+    await rm(filling);
+    await until("that is on the disk", async () => {
+      const { active, quarantined } = await ledger();
+      return active?.tag === "v1.7.0" && quarantined?.[0]?.tag === "v3.0.0";
+    });
 
     const { failures, requests } = await load.stop();
     expect(failures).toEqual([]);
@@ -126,7 +143,11 @@ it.skipIf(!mayMount())(
     }
 
     async function isCommitted(tag: string): Promise<boolean> {
-      return (await ledger()).active?.tag === tag && (await ask(app)).body.includes(` ${tag} `);
+      return (await ledger()).active?.tag === tag && (await answering()) === tag;
+    }
+
+    async function answering(): Promise<string | undefined> {
+      return / (v\S+) /.exec((await ask(app)).body)?.[1];
     }
 
     async function ledger(): Promise<LedgerState> {

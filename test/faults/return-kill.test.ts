@@ -2,8 +2,9 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startLoad } from "../../bench/load.ts";
-import { built, until } from "../../bench/stage.ts";
+import { until } from "../../bench/stage.ts";
 import { readHistory } from "../../src/agent/history/read-history.ts";
+import { endingOnce } from "./ending-app.ts";
 import { ended, openKeptStage } from "./kept-agents.ts";
 
 /** Kills its agent when it is run first, and leaves a line when it has come to its end. */
@@ -33,7 +34,7 @@ describe.skipIf(process.platform !== "linux")(
         await host.isCommitted("v1.0.0");
         await host.killed(first);
         const load = startLoad({ url: host.app, keepAlive: 2, fresh: 2 });
-        await host.stage.push("v2.0.0", { "server.js": await endingOnceCommitted() });
+        await host.stage.push("v2.0.0", { "server.js": await endingOnce(isCommitted) });
 
         const dying = host.agentDyingAt(step, { ROLLBACK_HOOK: rollbackHook });
         await ended(dying);
@@ -97,18 +98,4 @@ const options = [
   ...["-i", "1", "-l", "info", "--handover", "--failure-limit", "1", "--crash-limit", "1"],
 ];
 
-/** The sample app; once it is committed it ends as if it had been told to, for a crash fails requests. */
-async function endingOnceCommitted(): Promise<string> {
-  const good = (await readFile(built("examples/sample-app/server.js"), "utf8")).replace(
-    /^#!.*/,
-    "",
-  );
-  return `${good}
-    process.exitCode = 1;
-    const waiting = setInterval(() => {
-      if (JSON.parse(readFileSync(".dewy/ledger.json", "utf8")).active?.tag !== version) return;
-      clearInterval(waiting);
-      process.emit("SIGTERM");
-    }, 50);
-  `;
-}
+const isCommitted = 'JSON.parse(readFileSync(".dewy/ledger.json", "utf8")).active?.tag === version';

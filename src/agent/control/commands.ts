@@ -31,7 +31,7 @@ export interface Asking {
 }
 
 export interface CommandParts {
-  ledger: Ledger;
+  ledger: Pick<Ledger, "state" | "update">;
   clock: Clock;
   logger: Logger;
   rhythm: Rhythm;

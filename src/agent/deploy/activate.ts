@@ -135,7 +135,7 @@ async function commit(
     await agreement?.noted();
     started.commit();
   } catch (error) {
-    await ledger.update(() => before);
+    await ledger.hold(() => before);
     throw error;
   }
 }

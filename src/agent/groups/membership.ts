@@ -62,7 +62,11 @@ export async function findRelease(
 }
 
 /** What a person decides about one app of a group is written down for each. */
-export function sharedLedger(ledger: Ledger, group: Group | undefined, name: string): Ledger {
+export function sharedLedger(
+  ledger: Ledger,
+  group: Group | undefined,
+  name: string,
+): Pick<Ledger, "state" | "update"> {
   if (!group) return ledger;
   return {
     get state() {

@@ -57,6 +57,20 @@ describe("Ledger", () => {
     expect(ledger.state).toEqual({ version: 1, releases: [] });
   });
 
+  it("holds what cannot be written where it is to, and writes it as soon as it can", async () => {
+    const { open, directory } = await prepare();
+    const ledger = await open();
+    await rm(directory, { recursive: true });
+
+    await ledger.hold((state) => commitRelease(state, release));
+    await ledger.catchUp();
+    expect(ledger.state.active).toEqual(release);
+    await mkdir(directory);
+    await ledger.catchUp();
+
+    expect((await open()).state.active).toEqual(release);
+  });
+
   it.each([
     ["is cut short", '{"version":1,"rel'],
     ["is empty", ""],

@@ -7,6 +7,7 @@ import { ConfigError, DewyError, messageOf, systemCodeOf } from "../../base/erro
 import type { Logger } from "../../base/logger.ts";
 import { makeDirectory } from "../../base/make-directory.ts";
 import { parse } from "../../base/schema.ts";
+import { openTurns } from "../../base/turns.ts";
 import { type Digest, isDigest } from "../../oci/digest.ts";
 import { Evidence } from "../verify/verifier.ts";
 
@@ -170,8 +171,17 @@ export interface Ledger {
   /** As last written; never changed in place. */
   readonly state: Readonly<LedgerState>;
   /** Applies `change` and resolves when the outcome is on disk. Changes apply one after another. */
-  update(change: (state: Readonly<LedgerState>) => LedgerState): Promise<void>;
+  update(change: Change): Promise<void>;
+  /**
+   * As `update`, and holds although it cannot be written, as on a full disk: for what is to be done at
+   * once, and can be done again by the next agent, should this one be killed before it is on the disk.
+   */
+  hold(change: Change): Promise<void>;
+  /** Writes what holds and is not on the disk, if there is anything and it can be. */
+  catchUp(): Promise<void>;
 }
+
+type Change = (state: Readonly<LedgerState>) => LedgerState;
 
 const emptyState: LedgerState = { version: 1, releases: [] };
 
@@ -188,21 +198,33 @@ export async function openLedger(
   await makeDirectory(dirname(path), 0o700);
   await removeDrafts(path);
   let state = await readState(path, logger, clock);
-  let last: Promise<void> = Promise.resolve();
+  let isBehind = false;
+  const inTurn = openTurns();
+
+  const write = async (next: LedgerState) => {
+    await writeFileWhole(path, `${JSON.stringify(next, undefined, 2)}\n`, { mode: 0o600 });
+    state = next;
+    isBehind = false;
+  };
+  const writeOrHold = async (next: LedgerState) => {
+    try {
+      await write(next);
+    } catch (error) {
+      if (systemCodeOf(error) === undefined) throw error;
+      if (!isBehind)
+        logger.warn("The ledger goes on in memory, as it cannot be written", { error });
+      state = next;
+      isBehind = true;
+    }
+  };
 
   return {
     get state() {
       return state;
     },
-    update(change) {
-      const result = last.then(async () => {
-        const next = change(state);
-        await writeFileWhole(path, `${JSON.stringify(next, undefined, 2)}\n`, { mode: 0o600 });
-        state = next;
-      });
-      last = result.catch(() => {});
-      return result;
-    },
+    update: (change) => inTurn(() => write(change(state))),
+    hold: (change) => inTurn(() => writeOrHold(change(state))),
+    catchUp: () => inTurn(async () => void (isBehind && (await writeOrHold(state)))),
   };
 }
 

@@ -18,6 +18,12 @@ export function networksOf(hosts: readonly string[]): HostNetwork[] {
   );
 }
 
+/** Interfaces by which `hosts` are reached that are not this host itself. */
+export function interfacesTo(hosts: readonly string[]): string[] {
+  const networks = networksOf(hosts.filter((host) => !isOwnAddress(host)));
+  return [...new Set(networks.map((one) => one.interface))];
+}
+
 /** Whether `host` is this host itself. */
 export function isOwnAddress(host: string): boolean {
   if (isIn(host, "127.0.0.0/8")) return true;

@@ -33,6 +33,12 @@ export async function openWays(interfaces: readonly string[]): Promise<void> {
   for (const one of interfaces) await routeLoopback(one, true);
 }
 
+/** Whether somebody has closed one of those that are needed. */
+export async function isWayClosed(interfaces: readonly string[]): Promise<boolean> {
+  for (const one of interfaces) if ((await loopbackIsRouted(one)) === false) return true;
+  return false;
+}
+
 /** Closes what this app opened and no rule guards any more, since somebody has removed its table. */
 export async function closeUnguarded(
   { name, directory }: OwnTable,

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { writeFileWhole } from "../../base/atomic-file.ts";
 import type { Call } from "../../base/call.ts";
-import { routeLoopback } from "./host-networks.ts";
+import { interfacesTo, routeLoopback } from "./host-networks.ts";
 import { askNft } from "./nft-command.ts";
 import { emptyListing, type Listing, listingIn } from "./nft-listing.ts";
 import { removalOf, tableNameOf, tablePrefix } from "./nft-table.ts";
@@ -59,15 +59,24 @@ export async function removeTable(directory: string, call: Call): Promise<void> 
   await rm(markerIn(directory), { force: true });
 }
 
-/** Those that no app but `own` has opened. */
+/**
+ * Closes those that no app but `own` needs. One that another app needs and does not know to be ours to
+ * close, since it found it open, is that app's from now on.
+ */
 export async function closeWays(
   interfaces: readonly string[],
   own: string,
   call: Call,
 ): Promise<void> {
-  const others = [...(await otherTables(own, call)).values()];
-  const needed = new Set(others.flatMap((one) => one.opened));
-  for (const one of interfaces) if (!needed.has(one)) await routeLoopback(one, false);
+  const others = [...(await otherTables(own, call))];
+  const owned = new Set(others.flatMap(([, { opened }]) => opened));
+  for (const way of interfaces.filter((one) => !owned.has(one))) {
+    const [heir] = others.find(([, listing]) => waysOf(listing).includes(way)) ?? [];
+    if (heir === undefined) await routeLoopback(way, false);
+    else await askNft(["-f", "-"], call, `add element inet ${heir} opened { "${way}" }\n`);
+  }
 }
+
+const waysOf = ({ targets }: Listing) => interfacesTo(targets.flatMap(({ hosts }) => hosts));
 
 const markerIn = (directory: string) => join(directory, "nftables");

@@ -4,8 +4,8 @@ import { asConfigError, ConfigError, messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { openTurns } from "../../base/turns.ts";
 import type { BackendLoad, DataPlane, Route } from "./data-plane.ts";
-import { forwards, isOwnAddress, networksOf } from "./host-networks.ts";
-import { closeUnguarded, openWays, ownWays } from "./loopback-ways.ts";
+import { forwards, interfacesTo, isOwnAddress, networksOf } from "./host-networks.ts";
+import { closeUnguarded, isWayClosed, openWays, ownWays } from "./loopback-ways.ts";
 import { checkKernel, checkPorts, checkTargets } from "./nft-checks.ts";
 import { askNft } from "./nft-command.ts";
 import type { Listing, Target } from "./nft-listing.ts";
@@ -131,7 +131,7 @@ export async function openNftables(
   ): Promise<void> {
     const hosts = content.serving.flatMap((one) => one.hosts);
     const networks = networksOf(hosts.filter((host) => !isOwnAddress(host)));
-    const interfaces = [...new Set(networks.map((one) => one.interface))];
+    const interfaces = interfacesTo(hosts);
     const opened = await ownWays(table, interfaces, now, each);
     await askNft(["-f", "-"], each, scriptOf(table, { ...content, networks, opened }, now));
     await openWays(interfaces);
@@ -172,8 +172,14 @@ export async function openNftables(
   }
 
   async function putBack(): Promise<void> {
-    if (!routes || isDeclared(routes, await listingOf(name, closing))) return;
-    logger.warn("Somebody has changed the table of nftables, and it is put back", { table: name });
+    if (!routes) return;
+    const about = { table: name };
+    const hosts = routes.flatMap(targetsOf).flatMap((one) => one.hosts);
+    if (!isDeclared(routes, await listingOf(name, closing))) {
+      logger.warn("Somebody has changed the table of nftables, and it is put back", about);
+    } else if (await isWayClosed(interfacesTo(hosts))) {
+      logger.warn("Somebody has closed the way to the loopback, and it is opened again", about);
+    } else return;
     await converge(routes, closing);
   }
 }

@@ -6,13 +6,14 @@ import { call } from "../images/pushed-image.fake.ts";
 import { tagHistoryOn } from "../images/tag-history.ts";
 import { openCollectedStore, pushBlob, pushManifest } from "./collected-store.fake.ts";
 import { openCollections } from "./collections.ts";
-import { collectorFor } from "./collector.ts";
+import { collectorFor, scrubberFor } from "./collector.ts";
 import {
   type Maintenance,
   type MaintenanceOptions,
   type MaintenanceParts,
   startMaintenance,
 } from "./maintenance.ts";
+import { openScrubs } from "./scrubs.ts";
 
 const hourMs = 3_600_000;
 
@@ -20,6 +21,7 @@ it("purges uploads as Distribution does, and collects nothing unless told to", (
   expect(maintenanceIn("{}")).toMatchObject({
     uploadpurging: { enabled: true, age: 168 * hourMs, interval: 24 * hourMs, dryrun: false },
     garbagecollect: { enabled: false, grace: hourMs, trash: 24 * hourMs, deleteuntagged: false },
+    scrub: { enabled: false, interval: 168 * hourMs, setaside: false },
   });
 });
 
@@ -27,6 +29,8 @@ it.each([
   ["{uploadpurging: {age: soon}}", "uploadpurging.age: write a duration"],
   ["{uploadpurging: {interval: 1s}}", "uploadpurging.interval: write a duration of at least 1m"],
   ["{garbagecollect: {grace: -1}}", "garbagecollect.grace: write a duration of at least 0s"],
+  ["{scrub: {interval: 1ms}}", "scrub.interval: write a duration of at least 1s"],
+  ["{scrub: {setAside: true}}", "scrub.setAside: this registry knows no such"],
   ["{garbagecollect: {untagged: true}}", "garbagecollect.untagged: this registry knows no such"],
 ])("refuses %s", (text, expected) => {
   expect(() => maintenanceIn(text)).toThrow(expected);
@@ -57,6 +61,20 @@ it("collects and purges in its own rhythm, and stops with the registry", async (
   async function ended(message: string): Promise<void> {
     await expect.poll(() => logger.messages("info"), { timeout: 10_000 }).toContain(message);
   }
+});
+
+it("scrubs in its own rhythm where that is wanted", async () => {
+  const { store, storage } = await openCollectedStore();
+  await pushBlob(store, "a", "sound");
+  const clock = new FakeClock(new Date());
+  const logger = new FakeLogger();
+  const options = maintenanceIn("{scrub: {enabled: true, interval: 30m}}");
+  const maintenance = started(options, { storage, clock, logger });
+  onTestFinished(() => maintenance.close());
+
+  await clock.advance(hourMs);
+
+  await expect.poll(() => logger.messages("info"), { timeout: 10_000 }).toContain("scrub ended");
 });
 
 it("applies the retention rules before it collects", async () => {
@@ -137,14 +155,17 @@ function started(
 ): Maintenance {
   const collector = collectorFor({ driver: "inmemory" }, parts.storage);
   const collections = openCollections(options.garbagecollect, { ...parts, collector });
+  const scrubber = scrubberFor({ driver: "inmemory" }, parts.storage);
+  const scrubs = openScrubs({ ...parts, scrubber, noted() {}, ended() {} });
   const maintenance = startMaintenance(options, {
     ...parts,
     history: tagHistoryOn(parts.storage, parts),
-    collections,
+    ...{ collections, scrubs, scrubbed() {} },
   });
   return {
     async close() {
       await collections.close();
+      await scrubs.close();
       await maintenance.close();
     },
   };

@@ -1,7 +1,7 @@
 import { type Call, isEchoOf } from "../../base/call.ts";
 import type { Collections } from "./collections.ts";
 import { GarbageError } from "./garbage-error.ts";
-import type { GarbageCollectOptions, UploadPurgingOptions } from "./options.ts";
+import type { GarbageCollectOptions, ScrubOptions, UploadPurgingOptions } from "./options.ts";
 import { notePullsSince } from "./pull-times.ts";
 import { purgeUploads } from "./purge-uploads.ts";
 import type { RetentionOptions } from "./retention-options.ts";
@@ -12,14 +12,20 @@ import {
   type ScheduledRetentionParts,
 } from "./scheduled-retention.ts";
 
+import { type ScheduledScrubParts, scrubOnSchedule } from "./scheduled-scrub.ts";
+import { readScrubRecord } from "./scrub-record.ts";
+
 export interface MaintenanceOptions {
   uploadpurging: UploadPurgingOptions;
   garbagecollect: GarbageCollectOptions;
   retention: RetentionOptions;
+  scrub: ScrubOptions;
 }
 
-export interface MaintenanceParts extends ScheduledRetentionParts {
+export interface MaintenanceParts extends ScheduledRetentionParts, ScheduledScrubParts {
   collections: Pick<Collections, "run">;
+  /** Told when all blobs were last read, by a process before this one. */
+  scrubbed(at: Date): void;
 }
 
 export interface Maintenance {
@@ -27,15 +33,18 @@ export interface Maintenance {
   close(): Promise<void>;
 }
 
+const scrubFailure = "the blobs could not be scrubbed";
+
 /** Replicas that were started together should not all begin together. */
 const longestJitterMs = 3_600_000;
 
 /**
- * Purges uploads and collects garbage, each in its own rhythm, for as long as the registry serves.
+ * Purges uploads, collects garbage and scrubs, each in its own rhythm, for as long as the registry
+ * serves.
  * Before each collection the tags go that no rule keeps.
  */
 export function startMaintenance(
-  { uploadpurging, garbagecollect, retention }: MaintenanceOptions,
+  { uploadpurging, garbagecollect, retention, scrub }: MaintenanceOptions,
   parts: MaintenanceParts,
 ): Maintenance {
   const { storage, clock, logger } = parts;
@@ -50,6 +59,9 @@ export function startMaintenance(
     keepReserve(storage, call).catch((error: unknown) => {
       logger.warn("no room can be kept for a collection on a full disk", { error });
     }),
+    tellScrubbed(parts, call).catch((error: unknown) => {
+      logger.warn("it cannot be read when the last scrub was", { error });
+    }),
     uploadpurging.enabled &&
       repeat("uploads could not be purged", uploadpurging.interval, () =>
         purge(uploadpurging, parts, call),
@@ -59,6 +71,7 @@ export function startMaintenance(
         await retainOnSchedule(retention, { dryRun: garbagecollect.dryrun }, parts, call);
         await collect(parts);
       }),
+    scrub.enabled && repeat(scrubFailure, lookEvery(scrub), scrubOnSchedule(scrub, parts)),
   ];
   return {
     async close() {
@@ -70,19 +83,29 @@ export function startMaintenance(
   async function repeat(
     failure: string,
     intervalMs: number,
-    work: () => Promise<void>,
+    work: (call: Call) => Promise<void>,
   ): Promise<void> {
     for (let isFirst = true; !stop.signal.aborted; isFirst = false) {
       const jitterMs = Math.random() * Math.min(intervalMs, longestJitterMs);
       try {
         await clock.sleep(isFirst ? jitterMs : intervalMs, call);
-        await work();
+        await work(call);
       } catch (error) {
         if (isEchoOf(stop.signal, error)) return;
         logger.error(failure, { error });
       }
     }
   }
+}
+
+/** Whether it is time to: another process may have done it meanwhile. */
+function lookEvery({ interval }: ScrubOptions): number {
+  return Math.min(interval, longestJitterMs);
+}
+
+async function tellScrubbed({ storage, scrubbed }: MaintenanceParts, call: Call): Promise<void> {
+  const at = await readScrubRecord(storage, call);
+  if (at !== undefined) scrubbed(at);
 }
 
 async function purge(

@@ -28,9 +28,21 @@ export const GarbageCollectOptions = v.strictObject({
 });
 export type GarbageCollectOptions = v.InferOutput<typeof GarbageCollectOptions>;
 
+/** `storage.maintenance.scrub`, which only this registry knows. */
+export const ScrubOptions = v.strictObject({
+  /** Whether the serving registry scrubs by itself. */
+  enabled: v.optional(YesOrNo, false),
+  /** Since all was last read. */
+  interval: v.optional(duration(1_000, "1s"), "168h"),
+  /** Whether what is rotten is set aside, for the next push to bring it again. */
+  setaside: v.optional(YesOrNo, false),
+});
+export type ScrubOptions = v.InferOutput<typeof ScrubOptions>;
+
 /** The keys that this part adds to `storage.maintenance`. */
 export const maintenanceEntries = {
   uploadpurging: v.optional(UploadPurgingOptions, {}),
   garbagecollect: v.optional(GarbageCollectOptions, {}),
   retention: v.optional(RetentionOptions, {}),
+  scrub: v.optional(ScrubOptions, {}),
 };

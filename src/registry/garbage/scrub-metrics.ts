@@ -5,6 +5,8 @@ import type { ScrubState } from "./scrubs.ts";
 export interface ScrubMetrics {
   noted(event: ScrubEvent): void;
   ended(state: ScrubState): void;
+  /** When a process before this one has last read all blobs. */
+  earlier(at: Date): void;
   read(): Metric[];
 }
 
@@ -39,6 +41,8 @@ export function openScrubMetrics(): ScrubMetrics {
       duration.set({}, (ms - state.beganAt.getTime()) / 1000);
       found.set({}, state.totals.rotten);
     },
+
+    earlier: (at) => endedAt.set({}, at.getTime() / 1000),
 
     read: () =>
       [runs, blobs, bytes, rotten, endedAt, duration, found].map((instrument) => instrument.read()),

@@ -3,7 +3,7 @@ import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Scrubber } from "./collector.ts";
-import { openRuns, type RunState } from "./runs.ts";
+import { isBusy, openRuns, type RunState } from "./runs.ts";
 import {
   countScrubbed,
   nothingRead,
@@ -31,6 +31,8 @@ export interface ScrubWish {
 export interface Scrubs {
   /** Resolves when it has begun. @throws {GarbageError} `BUSY` */
   start(wish: ScrubWish): Promise<ScrubState>;
+  /** Resolves when it has ended, well or not: that is in the log. @throws {GarbageError} `BUSY` */
+  run(wish: ScrubWish): Promise<void>;
   /** By its id; `current` is the last that began. */
   find(id: string): ScrubState | undefined;
   /** Interrupts what is going on. */
@@ -39,6 +41,8 @@ export interface Scrubs {
 
 export interface ScrubsParts {
   scrubber: Scrubber;
+  /** Notes for later processes that all was read; nothing, where nothing may be written. */
+  record?: ((at: Date, call: Call) => Promise<void>) | undefined;
   /** Told of all that happens, while it does. */
   noted(event: ScrubEvent): void;
   /** Told of each that is over, well or not. */
@@ -50,23 +54,37 @@ export interface ScrubsParts {
 const mostItems = 1_000;
 const mostRepositories = 100;
 
-export function openScrubs({ scrubber, noted, ended, clock, logger }: ScrubsParts): Scrubs {
+export function openScrubs(parts: ScrubsParts): Scrubs {
+  const { scrubber, record, noted, ended, clock, logger } = parts;
   const [kind, failure] = ["a scrub", "the blobs could not be scrubbed"];
   const runs = openRuns<ScrubState>({ kind, failure, ended, clock, logger });
 
   return {
-    async start({ setAside = false, actor }) {
-      const state = stateOf({ setAside, actor, beganAt: clock.now() });
-      await runs.begin(state, (begun, call) => {
-        begun();
-        return scrub(state, call);
-      }).begun;
+    async start(wish) {
+      const { state, begun } = begin(wish);
+      await begun;
       return state;
+    },
+
+    async run(wish) {
+      if (runs.isClosed()) return;
+      await begin(wish).ended.catch((error: unknown) => {
+        if (isBusy(error)) throw error;
+      });
     },
 
     find: runs.find,
     close: runs.close,
   };
+
+  function begin({ setAside = false, actor }: ScrubWish) {
+    const state = stateOf({ setAside, actor, beganAt: clock.now() });
+    const run = runs.begin(state, (begun, call) => {
+      begun();
+      return scrub(state, call);
+    });
+    return { state, ...run };
+  }
 
   async function scrub(state: ScrubState, call: Call): Promise<void> {
     const { setAside } = state;
@@ -86,6 +104,9 @@ export function openScrubs({ scrubber, noted, ended, clock, logger }: ScrubsPart
     };
     logger.info("scrub begun", { setAside });
     state.totals = await scrubber({ setAside, report }, call);
+    await record?.(clock.now(), call).catch((error: unknown) => {
+      logger.warn("it could not be noted that all blobs were read", { error });
+    });
     logger.info("scrub ended", { ...state.totals, setAside });
   }
 }

@@ -2,6 +2,7 @@ import type { Call } from "../../base/call.ts";
 import { algorithmOf, type Digest, isDigest } from "../../oci/digest.ts";
 import {
   type Placement,
+  type SmallFiles,
   type StorageDriver,
   StorageError,
   type StoragePath,
@@ -21,7 +22,7 @@ export async function readLink(
 ): Promise<Digest | undefined> {
   try {
     const bytes = await storage.readWhole(path, { maximumBytes, signal });
-    return bytes && digestIn(bytes);
+    return linkIn(bytes);
   } catch (error) {
     if (error instanceof StorageError && error.code === "TOO_LARGE") return undefined;
     throw error;
@@ -38,12 +39,19 @@ export async function readLinks(
   for (let begin = 0; begin < paths.length; begin += readAtOnce) {
     const some = paths.slice(begin, begin + readAtOnce);
     const all = await storage.readEach(some, { maximumBytes, signal });
-    links.push(...all.map((bytes) => bytes && digestIn(bytes)));
+    links.push(...all.map(linkIn));
   }
   return links;
 }
 
-function digestIn(bytes: Uint8Array): Digest | undefined {
+/** For `PlaceStep`: what is read is for `linkIn`. */
+export function linksAt(paths: readonly StoragePath[]): SmallFiles {
+  return { paths, maximumBytes };
+}
+
+/** As `readLink`. */
+export function linkIn(bytes: Uint8Array | undefined): Digest | undefined {
+  if (bytes === undefined) return undefined;
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString().trim();
   return isDigest(text) ? text : undefined;
 }

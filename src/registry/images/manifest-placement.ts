@@ -3,7 +3,7 @@ import type { Digest } from "../../oci/digest.ts";
 import type { Manifest } from "../../oci/manifest.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import type { Leases } from "./leases.ts";
-import { linkAt } from "./link.ts";
+import { linkAt, linkIn, linksAt, readLink } from "./link.ts";
 import { blobDataPath, revisionLinkPath } from "./paths.ts";
 import { type ReliedOn, reliedOn } from "./relied-on.ts";
 import type { ActorCall } from "./tag-history.ts";
@@ -15,11 +15,13 @@ export interface Pushed {
   bytes: Uint8Array;
 }
 
-/** How it was before the push. */
-export interface Before {
-  /** Of the tags that it is pushed with. */
-  tags: TagMeanings;
+/** What is in its place. */
+interface Begun {
   isNew: boolean;
+  /** Of its data, and of what it relies on. */
+  sizes: readonly (number | undefined)[];
+  /** Its tags, unless they have to wait until it is known whether all is there. */
+  tags: TagsWritten | undefined;
 }
 
 export interface ManifestPlacementParts {
@@ -41,28 +43,29 @@ export function manifestPlacementOn({ storage, tags, leases, check }: ManifestPl
     async place(
       repository: string,
       pushed: Pushed,
-      before: Before,
+      names: readonly string[],
       call: ActorCall,
     ): Promise<void> {
-      const relied = reliedOn(repository, pushed.manifest);
-      const written = await begun(repository, pushed, { before, relied }, call);
-      const [size, ...sizes] = written.first;
-      const path = revisionLinkPath(repository, pushed.digest);
+      const { digest, manifest } = pushed;
+      const relied = reliedOn(repository, manifest);
+      const touch = touchedBy(repository, pushed, relied);
+      const begun =
+        (await allAtOnce(repository, pushed, { names, relied }, call)) ??
+        (await itself(repository, pushed, relied, call));
+      const [size, ...sizes] = begun.sizes;
       try {
-        if (size === undefined) await leases.renew(blobDataPath(pushed.digest), call);
-        if (!relied.areThere(sizes)) await check(repository, pushed.manifest, call);
+        if (size === undefined) await leases.renew(blobDataPath(digest), call);
+        if (!relied.areThere(sizes)) await check(repository, manifest, call);
       } catch (error) {
-        if (written.last) await restore(repository, pushed, before, call);
-        if (before.isNew) await storage.delete(path, call);
+        if (begun.tags) await restore(repository, pushed, begun.tags.before, call);
+        if (begun.isNew) await storage.delete(revisionLinkPath(repository, digest), call);
         throw error;
       }
-      if (before.tags.size === 0) return;
-      const touch = touchedBy(repository, pushed, relied);
-      const { last } = written.last
-        ? written
-        : await tags.write(repository, before.tags, pushed.digest, { ...call, touch });
+      if (names.length === 0) return;
+      const { before, last } =
+        begun.tags ?? (await tags.write(repository, names, digest, { ...call, touch }));
       try {
-        const [own, link, ...others] = last ?? [];
+        const [own, link, ...others] = last?.sizes ?? [];
         const isKept = own !== undefined && link !== undefined && relied.areThere(others);
         if (!isKept) await keep(repository, pushed, call);
       } catch (error) {
@@ -72,23 +75,40 @@ export function manifestPlacementOn({ storage, tags, leases, check }: ManifestPl
     },
   };
 
-  /** With its tags, unless they have to wait until it is known whether all is there. */
-  async function begun(
+  /** `undefined` where one look does not tell whether what it relies on is there; or it is not. */
+  async function allAtOnce(
     repository: string,
     pushed: Pushed,
-    { before, relied }: { before: Before; relied: ReliedOn },
+    { names, relied }: { names: readonly string[]; relied: ReliedOn },
     call: ActorCall,
-  ): Promise<TagsWritten> {
-    const { digest, bytes } = pushed;
-    const data = blobDataPath(digest);
-    const files = [{ path: data, bytes }, linkAt(revisionLinkPath(repository, digest), digest)];
-    const first = { files, touch: [data, ...relied.paths] };
-    if (before.tags.size > 0 && relied.paths.length > 0) {
-      const touch = touchedBy(repository, pushed, relied);
-      return await tags.write(repository, before.tags, digest, { ...call, first, touch });
-    }
-    const sizes = await storage.place(files, { ...call, touch: first.touch });
-    return { first: sizes, last: undefined };
+  ): Promise<Begun | undefined> {
+    if (relied.paths.length === 0) return undefined;
+    const { digest } = pushed;
+    const read = linksAt([revisionLinkPath(repository, digest)]);
+    const look = { files: [], touch: relied.paths, read };
+    const first = [look, filesOf(repository, pushed, relied)];
+    const touch = touchedBy(repository, pushed, relied);
+    const written = await tags.write(repository, names, digest, { ...call, first, touch });
+    const [looked, placed] = written.first;
+    if (looked === undefined || placed === undefined) return undefined;
+    const isNew = linkIn(looked.read[0]) === undefined;
+    return { isNew, sizes: placed.sizes, tags: written.last && written };
+  }
+
+  async function itself(
+    repository: string,
+    pushed: Pushed,
+    relied: ReliedOn,
+    call: Call,
+  ): Promise<Begun> {
+    const link = revisionLinkPath(repository, pushed.digest);
+    const [present] = await Promise.all([
+      readLink(storage, link, call),
+      check(repository, pushed.manifest, call),
+    ]);
+    const { files, touch } = filesOf(repository, pushed, relied);
+    const sizes = await storage.place(files, { ...call, touch });
+    return { isNew: present === undefined, sizes, tags: undefined };
   }
 
   /**
@@ -98,15 +118,13 @@ export function manifestPlacementOn({ storage, tags, leases, check }: ManifestPl
   async function restore(
     repository: string,
     { digest }: Pushed,
-    before: Before,
+    before: TagMeanings,
     call: ActorCall,
   ): Promise<void> {
-    const now = await tags.meanings(repository, [...before.tags.keys()], call);
-    for (const [tag, meaning] of before.tags) {
-      if (now.get(tag) !== digest) continue;
-      const present = new Map([[tag, digest]]);
+    for (const [tag, meaning] of before) {
+      if ((await tags.read(repository, tag, call)) !== digest) continue;
       if (meaning === undefined) await tags.delete(repository, tag, call);
-      else await tags.write(repository, present, meaning, { ...call, touch: [] });
+      else await tags.write(repository, [tag], meaning, { ...call, touch: [] });
     }
   }
 
@@ -129,6 +147,13 @@ export function manifestPlacementOn({ storage, tags, leases, check }: ManifestPl
     if (!(await leases.renew(path, call))) await storage.place([linkAt(path, digest)], call);
     await check(repository, manifest, call);
   }
+}
+
+/** Its bytes and its link. */
+function filesOf(repository: string, { digest, bytes }: Pushed, { paths }: ReliedOn) {
+  const data = blobDataPath(digest);
+  const files = [{ path: data, bytes }, linkAt(revisionLinkPath(repository, digest), digest)];
+  return { files, touch: [data, ...paths] };
 }
 
 /** What a tag of it relies on. */

@@ -5,7 +5,7 @@ import { type Manifest, mediaTypes, parseManifest, readableManifest } from "../.
 import { type StorageDriver, StorageError, type StoragePath } from "../storage-driver.ts";
 import { holdLinked } from "./hold-linked.ts";
 import type { Leases } from "./leases.ts";
-import { readLink, readLinks } from "./link.ts";
+import { readLink } from "./link.ts";
 import { ManifestCache, type StoredManifest } from "./manifest-cache.ts";
 import { manifestPlacementOn, type Pushed } from "./manifest-placement.ts";
 import { storedMediaType } from "./media-type.ts";
@@ -59,7 +59,7 @@ export interface ManifestParts {
 }
 
 export function manifestsOn(parts: ManifestParts): Manifests {
-  const { storage, tags, leases, check, holdParts } = parts;
+  const { storage, tags, leases, holdParts } = parts;
   const cache = new ManifestCache();
   const placement = manifestPlacementOn(parts);
 
@@ -94,15 +94,8 @@ export function manifestsOn(parts: ManifestParts): Manifests {
 
     async write(repository, put, call) {
       const pushed = pushedIn(put);
-      const { digest, manifest } = pushed;
-      const [[link], meanings] = await Promise.all([
-        readLinks(storage, [revisionLinkPath(repository, digest)], call),
-        tags.meanings(repository, put.tags, call),
-        check(repository, manifest, call),
-      ]);
-      const before = { tags: meanings, isNew: link === undefined };
-      await placement.place(repository, pushed, before, call);
-      return { digest, manifest };
+      await placement.place(repository, pushed, put.tags, call);
+      return pushed;
     },
 
     /** Tags first: killed in between, no tag means what is not there. */

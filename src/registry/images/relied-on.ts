@@ -5,7 +5,10 @@ import { isEmptied } from "./hold-linked.ts";
 import { referencesOf } from "./manifest-references.ts";
 import { blobDataPath, layerLinkPath } from "./paths.ts";
 
-/** The files that hold up a manifest: whoever has touched them all need not ask for each. */
+/**
+ * The files that hold up a manifest: whoever has touched them all need not ask for each, nor whether
+ * the repository may take it.
+ */
 export interface ReliedOn {
   paths: readonly StoragePath[];
   /** Whether these sizes of `paths` say that all is there, whole; `false` for what is to be asked for. */
@@ -15,14 +18,18 @@ export interface ReliedOn {
 const mostTogether = 100;
 
 /**
- * Of an image: the links of its blobs, and these. An index relies on what its images rely on, and
- * Distribution's links of sha512 name another digest than their own: those are asked for.
+ * Of an image: the links of its blobs, and these. An index relies on what its images rely on,
+ * Distribution's links of sha512 name another digest than their own, and there are rules for layers
+ * that are fetched from elsewhere: those are asked for.
  */
 export function reliedOn(repository: string, manifest: Manifest): ReliedOn {
-  const { kind, digests } = referencesOf(manifest);
-  const isPlain = kind === "blobs" && manifest.content.subject === undefined;
+  const { digests } = referencesOf(manifest);
   const isShort = digests.length <= mostTogether;
-  if (!isPlain || !isShort || digests.some((digest) => algorithmOf(digest) !== "sha256")) {
+  if (
+    !isPlain(manifest) ||
+    !isShort ||
+    digests.some((digest) => algorithmOf(digest) !== "sha256")
+  ) {
     return { paths: [], areThere: () => false };
   }
   return {
@@ -33,4 +40,9 @@ export function reliedOn(repository: string, manifest: Manifest): ReliedOn {
         return link === digest.length && size !== undefined && !isEmptied({ size }, digest);
       }),
   };
+}
+
+function isPlain({ kind, content }: Manifest): boolean {
+  if (kind === "index" || content.subject !== undefined) return false;
+  return content.layers.every(({ urls = [] }) => urls.length === 0);
 }

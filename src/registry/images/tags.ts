@@ -1,9 +1,15 @@
 import type { Call } from "../../base/call.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { isTag } from "../../oci/reference.ts";
-import type { NamesPage, PlaceStep, StorageDriver, StoragePath } from "../storage-driver.ts";
+import type {
+  NamesPage,
+  PlacedStep,
+  PlaceStep,
+  StorageDriver,
+  StoragePath,
+} from "../storage-driver.ts";
 import type { Leases } from "./leases.ts";
-import { linkAt, readLink, readLinks } from "./link.ts";
+import { linkAt, linkIn, linksAt, readLink, readLinks } from "./link.ts";
 import { type Page, type PageRequest, pageOf } from "./page.ts";
 import { revisionLinkPath, tagIndexLinkPath, tagLinkPath, tagPath, tagsPath } from "./paths.ts";
 import { isRepositoryThere } from "./repository.ts";
@@ -13,12 +19,10 @@ import type { ActorCall, TagHistory } from "./tag-history.ts";
 export interface Tags {
   /** `undefined` when there is no such tag. */
   read(repository: string, tag: string, call: Call): Promise<Digest | undefined>;
-  /** The same for several. */
-  meanings(repository: string, tags: readonly string[], call: Call): Promise<TagMeanings>;
-  /** Has the tags of `before`, which have meant that, mean `digest`. */
+  /** Has the tags mean `digest`. */
   write(
     repository: string,
-    before: TagMeanings,
+    tags: readonly string[],
     digest: Digest,
     call: TagCall,
   ): Promise<TagsWritten>;
@@ -34,16 +38,16 @@ export type TagMeanings = ReadonlyMap<string, Digest | undefined>;
 
 export type TagCall = ActorCall & {
   /** What is put in its place before, for good: see `placeInTurn`. */
-  first?: PlaceStep | undefined;
+  first?: readonly PlaceStep[] | undefined;
   /** As by `touch`, once the tags mean it. */
   touch: readonly StoragePath[];
 };
 
-/** The sizes of what was to be touched. */
 export interface TagsWritten {
-  first: (number | undefined)[];
+  before: TagMeanings;
+  first: readonly PlacedStep[];
   /** `undefined` when something was missing already, and the tags mean what they did. */
-  last: (number | undefined)[] | undefined;
+  last: PlacedStep | undefined;
 }
 
 export interface TagsParts {
@@ -57,28 +61,17 @@ export function tagsOn({ storage, leases, history }: TagsParts): Tags {
   return {
     read,
 
-    async meanings(repository, names, call) {
-      const paths = names.map((tag) => tagLinkPath(repository, tag));
-      const links = await readLinks(storage, paths, call);
-      return new Map(names.map((tag, at) => [tag, links[at]]));
-    },
-
-    async write(repository, before, digest, { first = { files: [], touch: [] }, touch, ...call }) {
-      const names = [...before.keys()];
-      const past = names.map((tag) => linkAt(tagIndexLinkPath(repository, tag, digest), digest));
-      const links = names.map((tag) => linkAt(tagLinkPath(repository, tag), digest));
-      const steps = [first, { files: [...past, ...links], touch }];
-      const changed = [...before].filter(([, meaning]) => meaning !== digest);
-      const left = changed.map(([, meaning]) => meaning && leave(repository, meaning, call));
-      const [placed] = await Promise.allSettled([storage.placeInTurn(steps, call), ...left]);
-      await Promise.all(left); // nobody is told of a failure while something is still being placed
-      if (placed.status === "rejected") throw placed.reason;
-      const [sizes = [], last] = placed.value;
-      if (last === undefined) return { first: sizes, last };
-      for (const [tag, previous] of changed) {
-        void history?.note(repository, tag, { digest, previous }, call); // nobody waits for it
-      }
-      return { first: sizes, last };
+    async write(repository, names, digest, { first = [], touch, ...call }) {
+      const current = names.map((tag) => tagLinkPath(repository, tag));
+      const past = names.map((tag) => tagIndexLinkPath(repository, tag, digest));
+      const files = [...past, ...current].map((path) => linkAt(path, digest));
+      const look = { files: [], touch: [], read: linksAt(current) };
+      const steps = [look, ...first, { files, touch }];
+      const [looked, ...placed] = await storage.placeInTurn(steps, call);
+      const before = new Map(names.map((tag, at) => [tag, linkIn(looked?.read[at])]));
+      const last = placed[first.length];
+      if (last !== undefined) await moved(repository, before, digest, call);
+      return { before, first: placed, last };
     },
 
     async delete(repository, tag, call) {
@@ -104,6 +97,19 @@ export function tagsOn({ storage, leases, history }: TagsParts): Tags {
       }
     },
   };
+
+  async function moved(
+    repository: string,
+    before: TagMeanings,
+    digest: Digest,
+    call: ActorCall,
+  ): Promise<void> {
+    const changed = [...before].filter(([, meaning]) => meaning !== digest);
+    for (const [tag, previous] of changed) {
+      void history?.note(repository, tag, { digest, previous }, call); // nobody waits for it
+    }
+    await Promise.all(changed.map(([, meaning]) => meaning && leave(repository, meaning, call)));
+  }
 
   /**
    * Its grace begins when the tag no longer means it: somebody may be pulling it. When a collection

@@ -146,10 +146,9 @@ export function mirroredManifests(parts: MirroredManifestsParts): MirroredManife
   async function moveTag({ repository }: Place, tag: string, digest: Digest): Promise<void> {
     const { call } = parts;
     const { tags, manifests } = cache.store;
-    const before = await tags.meanings(repository, [tag], call);
-    if (before.get(tag) === digest) return;
+    if ((await tags.read(repository, tag, call)) === digest) return;
     if (!(await manifests.has(repository, digest, call))) return; // it could not be stored
-    await tags.write(repository, before, digest, { ...call, touch: [] }).catch(onlyReported);
+    await tags.write(repository, [tag], digest, { ...call, touch: [] }).catch(onlyReported);
   }
 
   async function fetch(place: Place, reference: string): Promise<StoredManifest> {

@@ -80,10 +80,8 @@ export function mirroredStore(parts: MirroredStoreParts): ImageStore {
         if (place === undefined) return await own.tags.read(repository, tag, call);
         return (await mirror.manifests.readTag(place, tag, call))?.digest;
       },
-      meanings: async (repository, names, call) =>
-        own.tags.meanings(checkedOwn(repository), names, call),
-      write: async (repository, before, digest, call) =>
-        own.tags.write(checkedOwn(repository), before, digest, call),
+      write: async (repository, names, digest, call) =>
+        own.tags.write(checkedOwn(repository), names, digest, call),
       delete: async (repository, tag, call) => own.tags.delete(checkedOwn(repository), tag, call),
       list(repository, page, call) {
         const place = placeOf(repository);

@@ -27,8 +27,9 @@ export function storageBelow(storage: StorageDriver, directory: StoragePath): St
     touch: (paths, call) => storage.touch(paths.map(at), call),
     place: (files, call) => storage.place(files.map(placed), placing(call)),
     placeInTurn(steps, call) {
-      const below = steps.map(({ files, touch }) => ({
+      const below = steps.map(({ files, touch, read }) => ({
         ...{ files: files.map(placed), touch: touch.map(at) },
+        read: read && { ...read, paths: read.paths.map(at) },
       }));
       return storage.placeInTurn(below, call);
     },

@@ -11,7 +11,7 @@ import {
 import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { systemCodeOf } from "../../base/errors.ts";
-import type { NamesPage } from "../storage-driver.ts";
+import type { NamesPage, PlacedStep } from "../storage-driver.ts";
 import {
   failedAt,
   ifThere,
@@ -43,6 +43,7 @@ export interface RemovalOptions {
 export interface DraftStep {
   drafts: readonly Draft[];
   touch: readonly string[];
+  read: { paths: readonly string[]; maximumBytes: number } | undefined;
   discard: string | undefined;
 }
 
@@ -59,7 +60,7 @@ export function fileJobsOn({ isKept }: FileSystem) {
      * Puts files in their places, for good, as `placeInTurn` does. An error says by `at` which of all
      * of them it is about.
      */
-    place(steps: readonly DraftStep[]): Promise<(number | undefined)[][]> {
+    place(steps: readonly DraftStep[]): Promise<PlacedStep[]> {
       return putInTurn(steps, made, afterwards);
     },
 
@@ -98,10 +99,7 @@ export function fileJobsOn({ isKept }: FileSystem) {
     },
 
     /** The bytes of small files; `undefined` for each that is not there, or longer. */
-    readEach(paths: readonly string[], maximumBytes: number): (Uint8Array | undefined)[] {
-      const buffer = Buffer.allocUnsafe(maximumBytes + 1);
-      return paths.map((path, at) => failedAt(at, () => readInto(buffer, path)));
-    },
+    readEach: bytesOf,
 
     async remove(path: string, { forGood, alone = false }: RemovalOptions): Promise<void> {
       await removed(path);
@@ -111,7 +109,7 @@ export function fileJobsOn({ isKept }: FileSystem) {
   };
 }
 
-async function afterwards({ touch, discard }: DraftStep): Promise<(number | undefined)[]> {
+async function afterwards({ touch, read, discard }: DraftStep): Promise<PlacedStep> {
   const now = new Date();
   const sizes = touch.map((path) => {
     try {
@@ -121,7 +119,7 @@ async function afterwards({ touch, discard }: DraftStep): Promise<(number | unde
     }
   });
   if (discard !== undefined) await removed(discard);
-  return sizes;
+  return { sizes, read: read ? bytesOf(read.paths, read.maximumBytes) : [] };
 }
 
 async function removed(path: string): Promise<void> {
@@ -144,6 +142,11 @@ function touched(path: string, now: Date): number | undefined {
     utimesSync(path, now, now);
     return statSync(path).size;
   });
+}
+
+function bytesOf(paths: readonly string[], maximumBytes: number): (Uint8Array | undefined)[] {
+  const buffer = Buffer.allocUnsafe(maximumBytes + 1);
+  return paths.map((path) => readInto(buffer, path));
 }
 
 /** One byte more fits into the buffer than a file may have. */

@@ -8,37 +8,27 @@ export type FailureOfOne = Error & { at?: number };
 const mostTries = 5;
 const mostAtOnce = 8;
 
-/** Has the directory made where it is missing; another process may remove one that is empty. */
+/** Has the directory made before; another process may remove one that is empty. */
 export function inDirectory<Result>(make: () => void, work: () => Result): Result {
   for (let tries = 1; ; tries++) {
     try {
+      make();
       return work();
     } catch (error) {
       if (systemCodeOf(error) !== "ENOENT" || tries === mostTries) throw error;
-      make();
     }
   }
 }
 
-/** As `base/make-directory.ts` does: returns the first one that was missing. */
+/**
+ * As `base/make-directory.ts` does: returns the first one that was missing. It looks first, as an
+ * error costs more. What else is in the way is told of by what is done there.
+ */
 export function makeDirectory(path: string): string | undefined {
-  try {
-    mkdirSync(path);
-    return path;
-  } catch (error) {
-    const code = systemCodeOf(error);
-    if (code === "EEXIST") {
-      const there = statSync(path, { throwIfNoEntry: false });
-      if (there?.isDirectory()) return undefined;
-      if (there !== undefined) throw error;
-      makeOne(path); // it was empty, and somebody has just removed it
-      return path;
-    }
-    if (code !== "ENOENT" || dirname(path) === path) throw error;
-    const first = makeDirectory(dirname(path));
-    makeOne(path);
-    return first ?? path;
-  }
+  if (statSync(path, { throwIfNoEntry: false }) !== undefined) return undefined;
+  const first = dirname(path) === path ? undefined : makeDirectory(dirname(path));
+  makeOne(path);
+  return first ?? path;
 }
 
 /** Somebody else may have made it meanwhile. */

@@ -16,6 +16,7 @@ import {
   isFull,
   type NamesPage,
   type PlaceCall,
+  type PlacedStep,
   type Placement,
   type PlaceStep,
   type ReadRange,
@@ -82,8 +83,8 @@ export async function openFilesystemStorage(
     },
 
     async place(files, call) {
-      const [sizes = []] = await put([{ ...call, files }]);
-      return sizes;
+      const [placed] = await put([{ ...call, files }]);
+      return placed?.sizes ?? [];
     },
 
     placeInTurn: put,
@@ -175,11 +176,12 @@ export async function openFilesystemStorage(
   }
 
   async function put(
-    steps: readonly (Omit<PlaceCall, "signal"> & Pick<PlaceStep, "files">)[],
-  ): Promise<(number | undefined)[][]> {
-    const drafted = steps.map(({ files, touch = [], discard }) => ({
+    steps: readonly (Omit<PlaceCall, "signal"> & Pick<PlaceStep, "files" | "read">)[],
+  ): Promise<PlacedStep[]> {
+    const drafted = steps.map(({ files, touch = [], read, discard }) => ({
       drafts: files.map((file) => draftOf(file, placeOf)),
       ...{ touch: touch.map(placeOf), discard: discard && placeOf(discard) },
+      read: read && { ...read, paths: read.paths.map(placeOf) },
     }));
     try {
       return await worker.run("place", drafted);

@@ -42,7 +42,7 @@ export function openInmemoryStorage(now: () => Date): StorageDriver {
 
     write,
     place,
-    placeInTurn: (steps, call) => placedInTurn({ place }, steps, call),
+    placeInTurn: (steps, call) => placedInTurn({ place, readEach }, steps, call),
 
     async append(path, source, { at }) {
       const file = files.get(checked(path)) ?? { chunks: [], size: 0, modified: now() };
@@ -79,12 +79,7 @@ export function openInmemoryStorage(now: () => Date): StorageDriver {
 
     names: async (path, page) => sortedPage([...namesIn(path)], page),
 
-    async readEach(paths, { maximumBytes }) {
-      return paths.map((path) => {
-        const file = files.get(checked(path));
-        return file && file.size <= maximumBytes ? Buffer.concat(file.chunks) : undefined;
-      });
-    },
+    readEach,
 
     async setAside(from, to) {
       const inside = (name: string) => name === checked(from) || name.startsWith(`${from}/`);
@@ -124,6 +119,16 @@ export function openInmemoryStorage(now: () => Date): StorageDriver {
     const prefix = `${checked(path)}/`;
     const below = [...files.keys()].filter((name) => name.startsWith(prefix));
     return new Set(below.map((name) => name.slice(prefix.length).split("/", 1)[0] ?? ""));
+  }
+
+  async function readEach(
+    paths: readonly StoragePath[],
+    { maximumBytes }: { maximumBytes: number },
+  ): Promise<(Uint8Array | undefined)[]> {
+    return paths.map((path) => {
+      const file = files.get(checked(path));
+      return file && file.size <= maximumBytes ? Buffer.concat(file.chunks) : undefined;
+    });
   }
 
   async function place(

@@ -1,17 +1,18 @@
 import type { Call } from "../../base/call.ts";
-import type { PlaceStep, StorageDriver } from "../storage-driver.ts";
+import type { PlacedStep, PlaceStep, StorageDriver } from "../storage-driver.ts";
 
 /** `placeInTurn` by `place`: for a storage that has no medium to wait for. */
 export async function placedInTurn(
-  { place }: Pick<StorageDriver, "place">,
+  { place, readEach }: Pick<StorageDriver, "place" | "readEach">,
   steps: readonly PlaceStep[],
   { signal }: Call,
-): Promise<(number | undefined)[][]> {
-  const done: (number | undefined)[][] = [];
-  for (const { files, touch } of steps) {
+): Promise<PlacedStep[]> {
+  const done: PlacedStep[] = [];
+  for (const { files, touch, read: wanted } of steps) {
     const sizes = await place(files, { touch, signal });
-    done.push(sizes);
-    if (sizes.includes(undefined)) break;
+    const read = wanted ? await readEach(wanted.paths, { ...wanted, signal }) : [];
+    done.push({ sizes, read });
+    if (!sizes.every(Boolean)) break;
   }
   return done;
 }

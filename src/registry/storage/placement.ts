@@ -2,6 +2,7 @@ import { closeSync, fsync, openSync, renameSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { systemCodeOf } from "../../base/errors.ts";
+import type { PlacedStep } from "../storage-driver.ts";
 import { type FailureOfOne, failedAt, ifThere, inDirectory, writeWhole } from "./file-steps.ts";
 import type { MadeDirectories } from "./made-directories.ts";
 
@@ -23,34 +24,39 @@ const mostTries = 5;
 const disk: Medium = { sync: promisify(fsync), rename: renameSync };
 
 /**
- * Waits for the medium until it has the bytes of all files, and then for each step until it has the
- * names of that one. What comes `afterwards` is begun before that wait, and ends with it. When it
- * finds something missing, the steps after that one are left out.
+ * For each step, waits for the medium until it has the bytes of its files, which it is given together
+ * with those of all others, and then until it has the names. What comes `afterwards` is begun before
+ * that wait, and ends with it. When it finds something missing or empty, the steps after that one are
+ * left out; so nothing is written until the first step that has files.
  */
 export async function putInTurn<Step extends { drafts: readonly Draft[] }>(
   steps: readonly Step[],
   made: MadeDirectories,
-  afterwards: (step: Step) => Promise<(number | undefined)[]>,
+  afterwards: (step: Step) => Promise<PlacedStep>,
   medium = disk,
-): Promise<(number | undefined)[][]> {
+): Promise<PlacedStep[]> {
   const all = steps.flatMap(({ drafts }) => drafts);
   const place = { made, medium };
-  await prepare(all, place);
-  const done: (number | undefined)[][] = [];
+  const done: PlacedStep[] = [];
+  let syncing: Promise<void>[] = [];
   let first = 0;
   try {
     for (const step of steps) {
-      const sizes = await putInPlace(step, place, afterwards);
-      done.push(sizes);
-      first += step.drafts.length;
-      if (sizes.includes(undefined)) break;
+      const next = first + step.drafts.length;
+      if (next > 0 && syncing.length === 0) syncing = prepare(all, place);
+      await allOf(syncing.slice(first, next));
+      const placed = await putInPlace(step, place, afterwards);
+      done.push(placed);
+      first = next;
+      if (!placed.sizes.every(Boolean)) break;
     }
     return done;
   } catch (error) {
     const { at } = error as FailureOfOne;
     throw at === undefined ? error : Object.assign(error as FailureOfOne, { at: first + at });
   } finally {
-    withdraw(all.slice(first));
+    withdraw(all.slice(first, syncing.length));
+    await Promise.allSettled(syncing);
   }
 }
 
@@ -62,11 +68,11 @@ interface Place {
 async function putInPlace<Step extends { drafts: readonly Draft[] }>(
   step: Step,
   place: Place,
-  afterwards: (step: Step) => Promise<(number | undefined)[]>,
-): Promise<(number | undefined)[]> {
+  afterwards: (step: Step) => Promise<PlacedStep>,
+): Promise<PlacedStep> {
   const { drafts } = step;
   for (let left = drafts, tries = 1; left.length > 0; tries++) {
-    if (tries > 1) await prepare(left, place);
+    if (tries > 1) await allOf(prepare(left, place));
     try {
       publish(left, place);
       left = [];
@@ -90,43 +96,35 @@ async function putInPlace<Step extends { drafts: readonly Draft[] }>(
 
 /** Whoever removes a directory afterwards, has it to answer for. */
 export async function syncIfThere(directories: readonly string[], medium = disk): Promise<void> {
-  const opened: number[] = [];
-  try {
-    for (const directory of directories) {
+  await allOf(
+    directories.map(async (directory) => {
       const fd = ifThere(() => openSync(directory, "r"));
-      if (fd !== undefined) opened.push(fd);
-    }
-    await allSynced(opened, medium);
-  } finally {
-    for (const fd of opened) closeSync(fd);
-  }
+      if (fd !== undefined) await syncedAndClosed(fd, medium);
+    }),
+  );
 }
 
-/** Writes the drafts, and waits until the medium has all bytes. */
-async function prepare(drafts: readonly Draft[], { made, medium }: Place): Promise<void> {
-  const opened: number[] = [];
+/** Writes the drafts. The medium is given each at once, while the next is written. */
+function prepare(drafts: readonly Draft[], { made, medium }: Place): Promise<void>[] {
+  const syncing: Promise<void>[] = [];
   try {
-    for (const [at, draft] of drafts.entries())
-      failedAt(at, () => opened.push(prepared(draft, made)));
-    await allSynced(opened, medium);
+    for (const [at, draft] of drafts.entries()) {
+      const fd = failedAt(at, () => written(draft, made));
+      syncing.push(syncedAndClosed(fd, medium));
+    }
+    return syncing;
   } catch (error) {
     withdraw(drafts);
     throw error;
   } finally {
-    for (const fd of opened) closeSync(fd);
+    void Promise.allSettled(syncing); // one may fail before it is waited for
   }
 }
 
-function prepared({ draft, target, bytes }: Draft, made: MadeDirectories): number {
-  const directory = dirname(target);
-  if (bytes === undefined) {
-    made.make(directory);
-    return openSync(draft, "r");
-  }
-  const fd = inDirectory(
-    () => made.make(directory),
-    () => openSync(draft, "w", 0o666),
-  );
+function written({ draft, target, bytes }: Draft, made: MadeDirectories): number {
+  const opened = () => openSync(draft, bytes === undefined ? "r" : "w", 0o666);
+  const fd = inDirectory(() => made.make(dirname(target)), opened);
+  if (bytes === undefined) return fd;
   try {
     writeWhole(fd, bytes);
     return fd;
@@ -152,9 +150,17 @@ function withdraw(drafts: readonly Draft[]): void {
   }
 }
 
-/** Ends when none is being synced any more, so that all may be closed. */
-async function allSynced(opened: readonly number[], { sync }: Medium): Promise<void> {
-  const ends = await Promise.allSettled(opened.map((fd) => sync(fd)));
+async function syncedAndClosed(fd: number, { sync }: Medium): Promise<void> {
+  try {
+    await sync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Ends when none goes on any more. An error says which of them it is about. */
+async function allOf(waits: readonly Promise<void>[]): Promise<void> {
+  const ends = await Promise.allSettled(waits);
   for (const [at, end] of ends.entries()) {
     if (end.status === "rejected") throw Object.assign(end.reason, { at });
   }
