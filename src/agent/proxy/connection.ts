@@ -89,8 +89,8 @@ export async function listen(
 }
 
 /** What is accepted has the options of the socket that listens. */
-function acceptRaw(handle: ListeningHandle, listener: Listener, buffers: ReadBuffers): void {
-  if (!tcpBindings) return;
+function acceptRaw(handle: ListeningHandle | null, listener: Listener, buffers: ReadBuffers): void {
+  if (!tcpBindings || !handle) return;
   const parts = { bindings: tcpBindings, buffers };
   handle.setNoDelay(true);
   handle.setKeepAlive(true, keepAliveSeconds);
@@ -100,13 +100,13 @@ function acceptRaw(handle: ListeningHandle, listener: Listener, buffers: ReadBuf
   };
 }
 
-/** Of the socket that listens. */
+/** Of the socket that listens; -1 when it does not any more. */
 export function descriptorOf(server: Server): number {
-  return handleOf(server).fd;
+  return handleOf(server)?.fd ?? -1;
 }
 
-function handleOf(server: Server): ListeningHandle {
-  return (server as unknown as { _handle: ListeningHandle })._handle;
+function handleOf(server: Server): ListeningHandle | null {
+  return (server as unknown as { _handle: ListeningHandle | null })._handle;
 }
 
 /** IPv6 with IPv4 in it; where this host has none, IPv4 alone. */

@@ -7,15 +7,16 @@ import type { Connection } from "./connection.ts";
  * By hand: `pipe` takes a writer that is full for one that waits, although the kernel has taken all of
  * it already, and stops and starts the reader for each chunk.
  */
-export function joinConnections(one: Connection, other: Connection): void {
-  passOn(one, other);
-  passOn(other, one);
-  endWith(one, other);
-  endWith(other, one);
-  breakWith(one, other);
-  breakWith(other, one);
-  one.resume();
-  other.resume();
+export function joinConnections(client: Connection, upstream: Connection): void {
+  passOn(client, upstream);
+  passOn(upstream, client);
+  endWith(client, upstream);
+  endWith(upstream, client);
+  // A backend that hears nothing until somebody reads its answer would wait for ever.
+  breakWith(client, upstream, () => upstream.resetAndDestroy());
+  breakWith(upstream, client, () => breakClientOff(client, upstream));
+  client.resume();
+  upstream.resume();
 }
 
 function passOn(from: Connection, to: Connection): void {
@@ -36,19 +37,23 @@ function endWith(from: Connection, to: Connection): void {
   });
 }
 
-function breakWith(one: Connection, other: Connection): void {
-  one.on("error", () => breakOff(other));
+function breakWith(one: Connection, other: Connection, breakOff: () => void): void {
+  one.on("error", breakOff);
   one.on("close", (hadError) => {
     if (hadError || other.destroyed) return;
-    // What it was written last may still be on its way; and it may be gone for reading alone.
-    if (one.readableEnded) return void other.end();
-    breakOff(other);
+    // What it was written last may still be on its way.
+    if (one.readableEnded && other.readableEnded) return void other.end();
+    breakOff();
   });
 }
 
-/** It still hears what was said to it before. */
-function breakOff(connection: Connection): void {
-  if (connection.destroyed) return;
-  if (connection.writableLength === 0) return void connection.resetAndDestroy();
-  connection.on("drain", () => connection.resetAndDestroy());
+/** It still hears what was said to it before, and that this was all if it was. */
+function breakClientOff(client: Connection, upstream: Connection): void {
+  const leave = () => {
+    if (upstream.readableEnded) client.destroy();
+    else client.resetAndDestroy();
+  };
+  if (client.destroyed) return;
+  if (client.writableLength === 0) leave();
+  else client.on("drain", leave);
 }

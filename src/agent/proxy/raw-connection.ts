@@ -30,6 +30,7 @@ export class RawConnection implements Connection {
   /** How many writes the kernel has not taken as a whole. */
   #waiting = 0;
   #isEnding = false;
+  #isSureOfEnd = false;
   #hasSaidEnd = false;
 
   private constructor(handle: TcpHandle, { bindings, buffers }: RawParts) {
@@ -141,7 +142,7 @@ export class RawConnection implements Connection {
     const count = this.#bindings.readCount();
     if (count > 0) return this.#take(count);
     if (count === 0 || this.destroyed) return undefined;
-    if (getSystemErrorName(count) === "EOF") this.#end();
+    if (getSystemErrorName(count) === "EOF") this.#hearEnd();
     else this.#fail("read", count);
     return undefined;
   }
@@ -162,6 +163,20 @@ export class RawConnection implements Connection {
       this.#buffer = this.#buffers.shared;
     }
     return this.#buffer;
+  }
+
+  /**
+   * libuv says it of one that was reset, too, when that had said something just before. Then its name is
+   * gone, as when both sides have ended: the next read tells.
+   */
+  #hearEnd(): void {
+    if (this.#isSureOfEnd || this.#handle.getpeername({}) === 0) {
+      this.#end();
+      return;
+    }
+    this.#isSureOfEnd = true;
+    const status = this.#handle.readStart();
+    if (status < 0) this.#fail("read", status);
   }
 
   #end(): void {

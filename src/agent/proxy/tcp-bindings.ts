@@ -98,7 +98,10 @@ function openBindings(): TcpBindings | undefined {
     write(handle, bytes, done) {
       const request = spare;
       const status = (handle as RequestingHandle).writeBuffer(request, bytes);
-      if (status !== 0) return status;
+      if (status !== 0) {
+        spare = new WriteWrap();
+        return status;
+      }
       if (state[kLastWriteWasAsync] === 0) return 1;
       spare = new WriteWrap();
       request.bytes = bytes;

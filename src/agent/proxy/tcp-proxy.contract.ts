@@ -1,15 +1,15 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import { describe, expect, it, onTestFinished } from "vitest";
-import { freePort } from "../../../bench/free-port.ts";
+import { describe, expect, it } from "vitest";
 import { ask, closed, deadBackend, open, serve, until } from "./backends.fake.ts";
-import type { Backend } from "./data-plane.ts";
-import { TcpProxy, type TcpProxyOptions } from "./tcp-proxy.ts";
+import { proxied } from "./tcp-proxy.fake.ts";
+import { endingTests } from "./tcp-proxy-endings.contract.ts";
 
 /** What it must do, whatever its connections are made of. */
 export function tcpProxyContract(connections: string): void {
   describe(`TcpProxy, with ${connections}`, () => {
     describe("connections", connectionTests);
+    describe("endings", endingTests);
     describe("declarations", declarationTests);
   });
 }
@@ -249,15 +249,3 @@ async function lengthOf(socket: Socket, slowly: boolean): Promise<number> {
 }
 
 const hold = (socket: Socket): void => void socket.resume();
-
-async function proxied(backends: readonly Backend[], options: Partial<TcpProxyOptions> = {}) {
-  const own = { idleMs: 0, proxyProtocol: false, maximumConnections: 100, ...options };
-  const proxy = new TcpProxy(own);
-  const port = await freePort();
-  onTestFinished(() => {
-    for (const { id } of backends) proxy.cut(id);
-    proxy.stopAccepting();
-  });
-  await proxy.declare([{ port, backends }]);
-  return { proxy, port };
-}

@@ -35,6 +35,8 @@ interface Passage extends Watched {
   port: OpenPort;
   /** Those that did not accept it. */
   tried: Set<string> | undefined;
+  /** How many of its connections are not closed. */
+  open: number;
 }
 
 /**
@@ -96,7 +98,7 @@ export class TcpProxy {
   }
 
   get isIdle(): boolean {
-    return this.#active === 0;
+    return this.#active === 0 && this.#upstreams.size === 0;
   }
 
   loads(): Map<string, BackendLoad> {
@@ -167,14 +169,14 @@ export class TcpProxy {
     const begunAt = performance.now();
     const passage: Passage = {
       ...{ client, upstream: undefined, isJoined: false, moved: 0, movedAt: begunAt },
-      ...{ port, tried: undefined },
+      ...{ port, tried: undefined, open: 1 },
     };
     this.#silence.add(passage);
     client.on("close", () => {
       this.#active--;
       port.counts.end(client, performance.now() - begunAt);
-      this.#silence.delete(passage);
       if (!passage.isJoined) passage.upstream?.destroy();
+      this.#leave(passage);
     });
     this.#attempt(passage);
   }
@@ -194,6 +196,7 @@ export class TcpProxy {
     const upstream = connectTo(backend, this.#buffers);
     this.#remember(id, upstream);
     passage.upstream = upstream;
+    passage.open++;
     passage.movedAt = performance.now();
     upstream.on("error", (error: NodeJS.ErrnoException) => {
       if (passage.isJoined) {
@@ -201,22 +204,35 @@ export class TcpProxy {
         return port.counts.failed();
       }
       if (!ownShortages.has(error.code ?? "")) pooled.fail("connect");
-      passage.tried = (passage.tried ?? new Set()).add(id);
-      this.#attempt(passage);
+      this.#attemptOther(passage, id);
     });
-    upstream.on("close", () => {
+    upstream.on("close", (hadError) => {
       pooled.end();
       this.#forget(id, upstream);
+      if (!hadError && !passage.isJoined) this.#attemptOther(passage, id);
+      this.#leave(passage);
     });
     upstream.on("connect", () => {
       const now = performance.now();
       pooled.succeed();
+      // Who has gone has no name any more, and what it said must not pass for ours.
+      if (this.#options.proxyProtocol && !client.remoteAddress) return void client.destroy();
       port.counts.connected(now - passage.movedAt);
       passage.isJoined = true;
       passage.movedAt = now;
       if (this.#options.proxyProtocol) upstream.write(proxyHeader(client));
       joinConnections(client, upstream);
     });
+  }
+
+  #attemptOther(passage: Passage, id: string): void {
+    passage.tried = (passage.tried ?? new Set()).add(id);
+    this.#attempt(passage);
+  }
+
+  #leave(passage: Passage): void {
+    passage.open--;
+    if (passage.open === 0) this.#silence.delete(passage);
   }
 
   #remember(id: string, upstream: Connection): void {
@@ -234,8 +250,11 @@ export class TcpProxy {
 
 function giveUp({ client, upstream, isJoined }: Watched): void {
   if (!isJoined) return void upstream?.destroy(new ConnectTimeout());
-  client.destroy();
-  upstream?.destroy();
+  for (const connection of [client, upstream]) {
+    // Half of what it was told must not look like all of it.
+    if (connection?.writableLength) connection.resetAndDestroy();
+    else connection?.destroy();
+  }
 }
 
 class ConnectTimeout extends Error {
