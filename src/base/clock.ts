@@ -22,6 +22,15 @@ export const systemClock: Clock = {
   },
 };
 
+/**
+ * Whether less than `ms` have passed since then. A time that is still to come was told by a clock that
+ * was wrong, and is relied on no longer.
+ */
+export function isWithin(ms: number, sinceMs: number, clock: Clock): boolean {
+  const passedMs = clock.now().getTime() - sinceMs;
+  return passedMs >= 0 && passedMs < ms;
+}
+
 /** Whether `work` settles within `ms`, by `clock`. It goes on either way. */
 export async function settlesWithin(
   work: Promise<unknown>,

@@ -33,6 +33,8 @@ it.skipIf(!mayMount())(
 
     await until("the app answers", () => answers("v1.0.0"));
     expect(second.log()).toContain("The disk is full");
+    const why = "ledger.json cannot be written: the disk is full: free some space there";
+    await until("it says what to do", async () => second.log().includes(why));
     await rm(join(root, "filling"));
     await until("v1.1.0 is in service", () => answers("v1.1.0"));
     await second.stop();

@@ -1,6 +1,6 @@
 import { expect, it, vi } from "vitest";
 import { FakeClock } from "../../base/clock.fake.ts";
-import { type AskedHealthParts, openAskedHealth } from "./asked-health.ts";
+import { type AskedHealthParts, askedHealth } from "./asked-health.ts";
 import type { Container } from "./runtime.ts";
 
 it("hears of a check that ends a while after the engine has told of it", async ({ signal }) => {
@@ -65,5 +65,5 @@ function prepare(signal: AbortSignal) {
     await vi.waitFor(() => expect(clock.sleeping).toBe(1));
     await clock.advance(ms);
   };
-  return { pass, told, says, held, ask: openAskedHealth(parts, { signal }) };
+  return { pass, told, says, held, ask: askedHealth(parts, { signal }) };
 }

@@ -1,9 +1,8 @@
-import { readFile } from "node:fs/promises";
 import * as v from "valibot";
 import { removeDrafts, writeFileWhole } from "../../base/atomic-file.ts";
-import { messageOf, systemCodeOf } from "../../base/errors.ts";
+import { messageOf } from "../../base/errors.ts";
+import { readKept } from "../../base/kept-json.ts";
 import type { Logger } from "../../base/logger.ts";
-import { parse } from "../../base/schema.ts";
 import { openTurns } from "../../base/turns.ts";
 
 /**
@@ -30,7 +29,9 @@ export async function openDismissals(
 ): Promise<Dismissals> {
   await removeDrafts(path);
   const inOrder = openTurns();
-  const dismissed = new Set(await readIds(path, logger));
+  const trouble = "Which containers were told to end cannot be read";
+  const before = await readKept(State, path, { trouble, logger });
+  const dismissed = new Set(before?.ids);
   return {
     has: (id) => dismissed.has(id),
 
@@ -64,17 +65,5 @@ export async function openDismissals(
 
   function text(): string {
     return `${JSON.stringify({ version: 1, ids: [...dismissed] })}\n`;
-  }
-}
-
-async function readIds(path: string, logger: Logger): Promise<readonly string[]> {
-  try {
-    return parse(State, JSON.parse(await readFile(path, "utf8"))).ids;
-  } catch (error) {
-    if (systemCodeOf(error) === "ENOENT") return [];
-    logger.warn("Which containers were told to end cannot be read", {
-      ...{ path, error: messageOf(error) },
-    });
-    return [];
   }
 }

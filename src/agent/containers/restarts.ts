@@ -1,11 +1,9 @@
-import { readFile } from "node:fs/promises";
 import * as v from "valibot";
 import { removeDrafts, writeFileWhole } from "../../base/atomic-file.ts";
 import type { Clock } from "../../base/clock.ts";
-import { messageOf, systemCodeOf } from "../../base/errors.ts";
+import { readKept } from "../../base/kept-json.ts";
 import type { Logger } from "../../base/logger.ts";
 import { backoffMs } from "../../base/retry.ts";
-import { parse } from "../../base/schema.ts";
 import { openTurns } from "../../base/turns.ts";
 
 const backoff = { firstMs: 1_000, maximumMs: 60_000 };
@@ -84,7 +82,9 @@ export async function openRestarts(
 ): Promise<KeptRestarts> {
   await removeDrafts(path);
   const inOrder = openTurns();
-  const restarts = countRestarts(await readState(path, logger), { clock, changed: save });
+  const trouble = "How often replicas have ended cannot be read, and is counted anew";
+  const before = await readKept(State, path, { trouble, logger });
+  const restarts = countRestarts(before, { clock, changed: save });
   return { ...restarts, kept: () => inOrder(async () => {}) };
 
   /** A full disk keeps nobody from being started again. */
@@ -92,18 +92,6 @@ export async function openRestarts(
     void inOrder(() => writeFileWhole(path, `${JSON.stringify(state)}\n`)).catch((error) =>
       logger.debug("how often replicas have ended could not be kept", { path, error }),
     );
-  }
-}
-
-async function readState(path: string, logger: Logger) {
-  try {
-    return parse(State, JSON.parse(await readFile(path, "utf8")));
-  } catch (error) {
-    if (systemCodeOf(error) === "ENOENT") return undefined;
-    logger.warn("How often replicas have ended cannot be read, and is counted anew", {
-      ...{ path, error: messageOf(error) },
-    });
-    return undefined;
   }
 }
 

@@ -1,10 +1,9 @@
-import { readFile, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import * as v from "valibot";
 import { syncDirectory, writeFileWhole } from "../../base/atomic-file.ts";
-import { systemCodeOf } from "../../base/errors.ts";
+import { readKept } from "../../base/kept-json.ts";
 import type { Logger } from "../../base/logger.ts";
-import { parse } from "../../base/schema.ts";
 
 const Decision = v.object({
   version: v.literal(1),
@@ -30,13 +29,7 @@ export async function revokeDecision(path: string): Promise<void> {
 
 /** Whether the move that made the release in `directory` stands. What cannot be read was never decided. */
 export async function isDecided(path: string, directory: string, logger: Logger): Promise<boolean> {
-  try {
-    const { directories } = parse(Decision, JSON.parse(await readFile(path, "utf8")));
-    return directories.includes(directory);
-  } catch (error) {
-    if (systemCodeOf(error) !== "ENOENT") {
-      logger.warn("The journal of the group cannot be read", { path, error });
-    }
-    return false;
-  }
+  const trouble = "The journal of the group cannot be read";
+  const decision = await readKept(Decision, path, { trouble, logger });
+  return decision?.directories.includes(directory) ?? false;
 }

@@ -10,6 +10,7 @@ import { parse } from "../../base/schema.ts";
 import { openTurns } from "../../base/turns.ts";
 import { type Digest, isDigest } from "../../oci/digest.ts";
 import { Evidence } from "../verify/verifier.ts";
+import { LedgerError, unwritten } from "./ledger-error.ts";
 
 const Time = v.pipe(v.string(), v.isoTimestamp());
 
@@ -170,7 +171,11 @@ export type LedgerState = v.InferOutput<typeof LedgerState>;
 export interface Ledger {
   /** As last written; never changed in place. */
   readonly state: Readonly<LedgerState>;
-  /** Applies `change` and resolves when the outcome is on disk. Changes apply one after another. */
+  /**
+   * Applies `change` and resolves when the outcome is on disk. Changes apply one after another.
+   *
+   * @throws {LedgerError} when it cannot be written; then it was not applied
+   */
   update(change: Change): Promise<void>;
   /**
    * As `update`, and holds although it cannot be written, as on a full disk: for what is to be done at
@@ -202,7 +207,10 @@ export async function openLedger(
   const inTurn = openTurns();
 
   const write = async (next: LedgerState) => {
-    await writeFileWhole(path, `${JSON.stringify(next, undefined, 2)}\n`, { mode: 0o600 });
+    const text = `${JSON.stringify(next, undefined, 2)}\n`;
+    await writeFileWhole(path, text, { mode: 0o600 }).catch((error) => {
+      throw systemCodeOf(error) === undefined ? error : unwritten(path, error);
+    });
     state = next;
     isBehind = false;
   };
@@ -210,7 +218,7 @@ export async function openLedger(
     try {
       await write(next);
     } catch (error) {
-      if (systemCodeOf(error) === undefined) throw error;
+      if (!(error instanceof LedgerError)) throw error;
       if (!isBehind)
         logger.warn("The ledger goes on in memory, as it cannot be written", { error });
       state = next;

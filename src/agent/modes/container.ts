@@ -5,7 +5,7 @@ import type { Environment } from "../../base/environment.ts";
 import { ConfigError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { InTurn } from "../../base/turns.ts";
-import { openAskedHealth } from "../containers/asked-health.ts";
+import { askedHealth } from "../containers/asked-health.ts";
 import { openBackground } from "../containers/background.ts";
 import { bakeReplicas } from "../containers/bake.ts";
 import type { ContainerOptions } from "../containers/container-options.ts";
@@ -88,7 +88,7 @@ export function openContainerMode(
     { app: { name, directory }, container: asked, health, drainMs, environment },
     { ...parts, traffic, watch },
   );
-  const askHealth = openAskedHealth({ runtime, watch, clock }, always);
+  const askHealth = askedHealth({ runtime, watch, clock }, always);
   const undoLimitMs = health.timeoutMs + drainMs + undoReserveMs;
   const exchanges = openExchanges(
     { replicas, surge, undoLimitMs },

@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import type { Connection } from "./connection.ts";
 
 /** Of the original: seconds until a backend accepts, and those a connection lasts. */
 export const connectBounds = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
@@ -33,9 +33,9 @@ export interface PortStatistics {
 /** Counts for one port. */
 export interface PortCounts {
   /** A client was accepted. */
-  begin(client: Socket): void;
+  begin(client: Connection): void;
   /** It is closed, after so long. */
-  end(client: Socket, ms: number): void;
+  end(client: Connection, ms: number): void;
   /** A backend has accepted after so long. */
   connected(ms: number): void;
   failed(): void;
@@ -44,7 +44,7 @@ export interface PortCounts {
 }
 
 export function openPortCounts(port: number): PortCounts {
-  const clients = new Set<Socket>();
+  const clients = new Set<Connection>();
   const counts = { total: 0, errors: 0, refused: 0, bytes: 0 };
   const [connects, durations] = [emptied(connectBounds), emptied(durationBounds)];
   return {
@@ -116,4 +116,4 @@ function record(into: Distribution, bounds: readonly number[], value: number): v
   into.buckets[index] = (into.buckets[index] ?? 0) + 1;
 }
 
-const bytesOf = ({ bytesRead, bytesWritten }: Socket) => bytesRead + bytesWritten;
+const bytesOf = ({ bytesRead, bytesWritten }: Connection) => bytesRead + bytesWritten;

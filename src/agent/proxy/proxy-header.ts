@@ -1,4 +1,5 @@
-import { isIPv6, type Socket } from "node:net";
+import { isIPv6 } from "node:net";
+import type { Connection } from "./connection.ts";
 
 const signature = Buffer.from("0d0a0d0a000d0a515549540a", "hex");
 const versionAndProxy = 0x21;
@@ -10,7 +11,7 @@ const tcpOverIpv6 = 0x21;
  * 2.2). An IPv4 client of a socket for both families is named by its IPv4 address.
  */
 export function proxyHeader(
-  client: Pick<Socket, "remoteAddress" | "remotePort" | "localAddress" | "localPort">,
+  client: Pick<Connection, "remoteAddress" | "remotePort" | "localAddress" | "localPort">,
 ): Buffer {
   const [from, to] = [client.remoteAddress, client.localAddress].map(plain);
   const isSix = isIPv6(from ?? "") || isIPv6(to ?? "");

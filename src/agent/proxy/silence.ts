@@ -1,10 +1,10 @@
-import type { Socket } from "node:net";
+import type { Connection } from "./connection.ts";
 
 /** A connection that may be given up when nothing moves on it. */
 export interface Watched {
-  client: Socket;
+  client: Connection;
   /** The last one that was tried. */
-  upstream: Socket | undefined;
+  upstream: Connection | undefined;
   isJoined: boolean;
   /** What both have read, when something was seen to move last. */
   moved: number;

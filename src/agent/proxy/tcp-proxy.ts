@@ -1,9 +1,9 @@
-import { once } from "node:events";
 import { closeSync } from "node:fs";
-import { createServer, type Server, type Socket } from "node:net";
+import type { Server } from "node:net";
 import { type BackendPool, openBackendPool } from "./backend-pool.ts";
+import { type Connection, connectTo, descriptorOf, listen } from "./connection.ts";
 import type { Backend, BackendLoad, Route } from "./data-plane.ts";
-import { joinSockets, openUpstream } from "./joined-sockets.ts";
+import { joinConnections } from "./joined-connections.ts";
 import { openPortCounts, type PortCounts, type PortStatistics } from "./port-counts.ts";
 import { proxyHeader } from "./proxy-header.ts";
 import { ReadBuffers } from "./read-buffers.ts";
@@ -21,11 +21,6 @@ export interface TcpProxyOptions {
 }
 
 const connectMs = 5_000;
-/** Whether a client is still there: it may have gone, or a NAT forgotten it, without a word. */
-const eachClient = {
-  ...{ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 },
-};
-const backlog = 4096;
 /** What this host, and no backend, is short of. */
 const ownShortages = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL", "EAGAIN"]);
 
@@ -51,7 +46,7 @@ export class TcpProxy {
   readonly #ports = new Map<number, OpenPort>();
   readonly #pool: BackendPool = openBackendPool();
   readonly #counts = new Map<number, PortCounts>();
-  readonly #upstreams = new Map<string, Set<Socket>>();
+  readonly #upstreams = new Map<string, Set<Connection>>();
   readonly #inherited: Map<number, number>;
   readonly #silence: Silence;
   readonly #buffers = new ReadBuffers();
@@ -68,9 +63,10 @@ export class TcpProxy {
     const wanted = routes.filter(({ backends }) => backends.length > 0);
     const opened = new Map<number, OpenPort>();
     try {
-      for (const { port } of wanted) {
+      for (const route of wanted) {
+        const { port } = route;
         if (this.#ports.has(port)) continue;
-        const open = await this.#open(port);
+        const open = await this.#open(route);
         opened.set(port, open);
         this.#ports.set(port, open);
       }
@@ -120,7 +116,7 @@ export class TcpProxy {
   /** Breaks off what is open to a backend. @returns how many connections that were */
   cut(id: string): number {
     const open = [...(this.#upstreams.get(id) ?? [])];
-    for (const socket of open) socket.resetAndDestroy();
+    for (const upstream of open) upstream.resetAndDestroy();
     return open.length;
   }
 
@@ -128,8 +124,8 @@ export class TcpProxy {
   descriptors(): Map<number, number> {
     return new Map(
       [...this.#ports].flatMap(([port, { server }]): [number, number][] => {
-        const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
-        return fd >= 0 ? [[port, fd]] : [];
+        const descriptor = descriptorOf(server);
+        return descriptor >= 0 ? [[port, descriptor]] : [];
       }),
     );
   }
@@ -139,16 +135,16 @@ export class TcpProxy {
     for (const { server } of this.#ports.values()) server.close();
   }
 
-  async #open(port: number): Promise<OpenPort> {
+  async #open({ port, backends }: Route): Promise<OpenPort> {
     const counts = this.#counts.get(port) ?? openPortCounts(port);
-    const server = createServer({ pauseOnConnect: true, ...eachClient });
-    const open: OpenPort = { server, backends: [], counts };
-    server.on("connection", (client) => this.#accept(client, open));
     const fd = this.#inherited.get(port);
     this.#inherited.delete(port);
-    if (fd !== undefined) await listening(server.listen({ fd, backlog }));
-    else await listenOn(server, port);
-    server.on("error", () => counts.failed());
+    const listener = {
+      connection: (client: Connection) => this.#accept(client, open),
+      failed: () => counts.failed(),
+    };
+    const server = await listen({ port, fd }, listener, this.#buffers);
+    const open: OpenPort = { server, backends, counts };
     this.#counts.set(port, counts);
     return open;
   }
@@ -159,7 +155,7 @@ export class TcpProxy {
     this.#inherited.clear();
   }
 
-  #accept(client: Socket, port: OpenPort): void {
+  #accept(client: Connection, port: OpenPort): void {
     client.on("error", () => {});
     if (this.#active >= this.#options.maximumConnections) {
       port.counts.refused();
@@ -195,7 +191,7 @@ export class TcpProxy {
     const { id } = backend;
     const pooled = this.#pool.of(id);
     pooled.begin();
-    const upstream = openUpstream(backend, client, this.#buffers);
+    const upstream = connectTo(backend, this.#buffers);
     this.#remember(id, upstream);
     passage.upstream = upstream;
     passage.movedAt = performance.now();
@@ -219,17 +215,17 @@ export class TcpProxy {
       passage.isJoined = true;
       passage.movedAt = now;
       if (this.#options.proxyProtocol) upstream.write(proxyHeader(client));
-      joinSockets(client, upstream);
+      joinConnections(client, upstream);
     });
   }
 
-  #remember(id: string, upstream: Socket): void {
+  #remember(id: string, upstream: Connection): void {
     const open = this.#upstreams.get(id);
     if (open) open.add(upstream);
     else this.#upstreams.set(id, new Set([upstream]));
   }
 
-  #forget(id: string, upstream: Socket): void {
+  #forget(id: string, upstream: Connection): void {
     const open = this.#upstreams.get(id);
     open?.delete(upstream);
     if (open?.size === 0) this.#upstreams.delete(id);
@@ -244,19 +240,4 @@ function giveUp({ client, upstream, isJoined }: Watched): void {
 
 class ConnectTimeout extends Error {
   readonly code = "ETIMEDOUT";
-}
-
-/** IPv6 with IPv4 in it; where this host has none, IPv4 alone. */
-async function listenOn(server: Server, port: number): Promise<void> {
-  try {
-    await listening(server.listen({ port, host: "::", backlog }));
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== "EAFNOSUPPORT" && code !== "EADDRNOTAVAIL") throw error;
-    await listening(server.listen({ port, host: "0.0.0.0", backlog }));
-  }
-}
-
-async function listening(server: Server): Promise<void> {
-  await once(server, "listening");
 }

@@ -1,11 +1,9 @@
-import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import * as v from "valibot";
 import { writeFileWhole } from "../../base/atomic-file.ts";
-import { messageOf, systemCodeOf } from "../../base/errors.ts";
+import { readKept } from "../../base/kept-json.ts";
 import type { Logger } from "../../base/logger.ts";
 import { makeDirectory } from "../../base/make-directory.ts";
-import { parse } from "../../base/schema.ts";
 
 const Pid = v.pipe(v.number(), v.safeInteger(), v.minValue(2));
 
@@ -40,7 +38,9 @@ export interface WorkerRecord {
 
 /** Opens the record at `path`. One that cannot be read is warned about, and begun anew. */
 export async function openWorkerRecord(path: string, logger: Logger): Promise<WorkerRecord> {
-  let workers = await readWorkers(path, logger);
+  const trouble = "The record of workers cannot be read; those of an earlier run are not ended";
+  const before = await readKept(RecordFile, path, { trouble, logger });
+  let workers: readonly RecordedWorker[] = before?.workers ?? [];
   let writing = Promise.resolve();
 
   const save = () => {
@@ -73,17 +73,4 @@ export async function openWorkerRecord(path: string, logger: Logger): Promise<Wo
       await save();
     },
   };
-}
-
-async function readWorkers(path: string, logger: Logger): Promise<readonly RecordedWorker[]> {
-  try {
-    return parse(RecordFile, JSON.parse(await readFile(path, "utf8"))).workers;
-  } catch (error) {
-    if (systemCodeOf(error) === "ENOENT") return [];
-    logger.warn("The record of workers cannot be read; those of an earlier run are not ended", {
-      path,
-      error: messageOf(error),
-    });
-    return [];
-  }
 }

@@ -99,8 +99,13 @@ function remarkOn(situation: Situation): string {
   return [...held, ...replicaRemarks(situation), ...troubleOf(situation)].join("; ");
 }
 
-function troubleOf({ attempt, poll, quarantined }: Situation): string[] {
-  if (attempt && attempt.error === undefined) return [`deploying ${attempt.tag}: ${attempt.phase}`];
+function troubleOf({ agent, attempt, poll, quarantined }: Situation): string[] {
+  if (attempt && attempt.error === undefined) {
+    const { tag, phase } = attempt;
+    return [
+      agent ? `deploying ${tag}: ${phase}` : `the agent ended while it deployed ${tag}: ${phase}`,
+    ];
+  }
   const wanted = [attempt, ...(poll?.passedOver ?? [])].map((one) => one?.tag);
   const bad = quarantined?.find(({ tag }) => wanted.includes(tag));
   if (bad) return [`${bad.tag} in quarantine: ${bad.reason}`];

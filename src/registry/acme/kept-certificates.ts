@@ -76,20 +76,30 @@ export async function keepCertificates(options: KeptOptions): Promise<KeptCertif
 
   async function keep(host: string): Promise<void> {
     const known = held.get(host);
-    const dueMs = known ? untilDueMs(known, clock.now()) : 0;
-    if (dueMs > 0) await clock.sleep(dueMs, ending);
+    if (known) await untilDue(known);
     for (let failures = 0; ; ) {
       try {
         const certificate = await inTurn(() => obtain(host));
         failures = 0;
         const leastMs = lifeOf(certificate) / 3; // a clock that is wrong must not ask without end
-        await clock.sleep(Math.max(leastMs, untilDueMs(certificate, clock.now())), ending);
+        await clock.sleep(leastMs, ending);
+        await untilDue(certificate);
       } catch (error) {
         ending.signal.throwIfAborted();
         if (isEchoOf(ending.signal, error)) throw error;
         failures++;
         await wait(host, failures, error);
       }
+    }
+  }
+
+  /** Day by day: the clock may have been wrong when it was asked how long that takes. */
+  async function untilDue(certificate: HostCertificate): Promise<void> {
+    const dueMs = dueMsOf(certificate);
+    for (;;) {
+      const waitMs = dueMs - clock.now().getTime();
+      if (waitMs <= 0) return;
+      await clock.sleep(Math.min(waitMs, dayMs), ending);
     }
   }
 
@@ -141,11 +151,12 @@ export async function keepCertificates(options: KeptOptions): Promise<KeptCertif
   }
 }
 
+const dayMs = 86_400_000;
+
 const lifeOf = ({ validFrom, validUntil }: HostCertificate): number =>
   validUntil.getTime() - validFrom.getTime();
 
 /** Before a third is left, and not for all that began together at once. */
-function untilDueMs(certificate: HostCertificate, now: Date): number {
-  const leftMs = certificate.validUntil.getTime() - now.getTime();
-  return Math.max(0, leftMs - lifeOf(certificate) * (1 / 3 + Math.random() / 20));
+function dueMsOf(certificate: HostCertificate): number {
+  return certificate.validUntil.getTime() - lifeOf(certificate) * (1 / 3 + Math.random() / 20);
 }

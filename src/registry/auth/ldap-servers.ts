@@ -1,5 +1,5 @@
 import type { Call } from "../../base/call.ts";
-import type { Clock } from "../../base/clock.ts";
+import { type Clock, isWithin } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { AuthError } from "./authenticator.ts";
@@ -22,7 +22,7 @@ export function ldapServersOf(
   servers: readonly LdapServer[],
   { clock, logger }: { clock: Clock; logger: Logger },
 ): LdapServers {
-  const downUntilMs = new Map<LdapServer, number>();
+  const downSinceMs = new Map<LdapServer, number>();
 
   return {
     async ask(work, call) {
@@ -30,7 +30,7 @@ export function ldapServersOf(
       for (const server of inOrder()) {
         try {
           const result = await withLdapConnection(server, call, work);
-          if (downUntilMs.delete(server)) logger.info("a directory answers again", nameOf(server));
+          if (downSinceMs.delete(server)) logger.info("a directory answers again", nameOf(server));
           return result;
         } catch (error) {
           call.signal.throwIfAborted();
@@ -44,14 +44,14 @@ export function ldapServersOf(
 
   /** Those that are down last, in their order. */
   function inOrder(): LdapServer[] {
-    const nowMs = clock.now().getTime();
-    const isUp = (server: LdapServer) => (downUntilMs.get(server) ?? 0) <= nowMs;
+    const isUp = (server: LdapServer) =>
+      !isWithin(passedOverMs, downSinceMs.get(server) ?? Number.NEGATIVE_INFINITY, clock);
     return [...servers.filter(isUp), ...servers.filter((server) => !isUp(server))];
   }
 
   function noteFailure(server: LdapServer, error: unknown): void {
-    const isNew = !downUntilMs.has(server);
-    downUntilMs.set(server, clock.now().getTime() + passedOverMs);
+    const isNew = !downSinceMs.has(server);
+    downSinceMs.set(server, clock.now().getTime());
     if (!isNew || servers.length === 1) return; // a single one is in the line of each request
     logger.warn("a directory does not answer", { ...nameOf(server), reason: messageOf(error) });
   }

@@ -28,6 +28,17 @@ it("asks for twice as much after each further failure, up to five minutes", asyn
   expect(waits).toEqual([...doubled, 300, 300].map((seconds) => seconds * 1000));
 });
 
+it("keeps nobody out for as long as the clock was ahead", async () => {
+  const { limit, clock } = limitOf(1);
+  await fail(limit, alice, 1);
+
+  await clock.advance(-365 * 86_400_000);
+
+  expect(() => limit.check(alice)).not.toThrow();
+  await fail(limit, alice, 1);
+  expect(waitOf(limit, alice)).toBe(1_000);
+});
+
 it.each<[string, Attempt]>([
   ["another address", { address: "192.0.2.2", user: "alice" }],
   ["another user", { address: "192.0.2.1", user: "bob" }],

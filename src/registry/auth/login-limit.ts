@@ -63,7 +63,7 @@ export class LoginLimit {
   check(attempt: Attempt): void {
     if (this.#options.disabled || this.#failures.size === 0) return;
     const known = this.#find(this.#nameOf(attempt));
-    const waitMs = (known?.blockedUntilMs ?? 0) - this.#nowMs();
+    const waitMs = Math.min((known?.blockedUntilMs ?? 0) - this.#nowMs(), longestBlockMs);
     if (waitMs > 0) throw tooMany(waitMs);
   }
 
@@ -113,9 +113,15 @@ export class LoginLimit {
 
   #find(name: string): Failures | undefined {
     const entry = this.#failures.get(name);
-    if (entry && (entry.underWay > 0 || entry.forgottenAtMs > this.#nowMs())) return entry;
+    if (entry && (entry.underWay > 0 || this.#isKept(entry))) return entry;
     this.#failures.delete(name);
     return undefined;
+  }
+
+  /** One of a time when the clock was ahead must not keep anybody out until that time. */
+  #isKept({ forgottenAtMs }: Failures): boolean {
+    const leftMs = forgottenAtMs - this.#nowMs();
+    return leftMs > 0 && leftMs <= forgottenAfterMs;
   }
 
   #add(name: string): Failures {

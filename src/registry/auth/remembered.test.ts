@@ -13,6 +13,17 @@ it("asks once in a while, however many want to know at the same time", async () 
   expect(asked).toEqual(["alice", "alice"]);
 });
 
+it("remembers nothing of a time that is still to come, as the clock was set back", async () => {
+  const { found, clock, asked } = stage();
+  await found.find("alice");
+
+  await clock.advance(-365 * 86_400_000);
+  await found.find("alice");
+  await found.find("alice");
+
+  expect(asked).toEqual(["alice", "alice"]);
+});
+
 it("remembers neither that there was nothing nor that it failed", async () => {
   const { found, asked } = stage();
 

@@ -1,4 +1,4 @@
-import type { Clock } from "../../base/clock.ts";
+import { type Clock, isWithin } from "../../base/clock.ts";
 
 /** What is found by a name, asked for once in a while however many want to know. */
 export interface Remembered<Value> {
@@ -13,13 +13,13 @@ export function rememberedFor<Value>(
   find: (name: string) => Promise<Value | undefined>,
   clock: Clock,
 ): Remembered<Value> {
-  const known = new Map<string, { value: Value; untilMs: number }>();
+  const known = new Map<string, { value: Value; sinceMs: number }>();
   const underWay = new Map<string, Promise<Value | undefined>>();
 
   return {
     async find(name) {
       const entry = known.get(name);
-      if (entry && entry.untilMs > clock.now().getTime()) return entry.value;
+      if (entry && isWithin(rememberedMs, entry.sinceMs, clock)) return entry.value;
       known.delete(name);
       const asked = underWay.get(name) ?? found(name);
       underWay.set(name, asked);
@@ -29,16 +29,16 @@ export function rememberedFor<Value>(
 
   async function found(name: string): Promise<Value | undefined> {
     try {
-      const untilMs = clock.now().getTime() + rememberedMs;
+      const sinceMs = clock.now().getTime();
       const value = await find(name);
-      if (value !== undefined) remember(name, { value, untilMs });
+      if (value !== undefined) remember(name, { value, sinceMs });
       return value;
     } finally {
       underWay.delete(name);
     }
   }
 
-  function remember(name: string, entry: { value: Value; untilMs: number }): void {
+  function remember(name: string, entry: { value: Value; sinceMs: number }): void {
     const [oldest] = known.keys();
     if (known.size >= maximumEntries && oldest !== undefined) known.delete(oldest);
     known.set(name, entry);

@@ -16,6 +16,13 @@ export type TokenReader = (token: Secret, address: string) => Promise<ReadToken>
 
 const maximumRemembered = 4_096;
 
+interface Remembered {
+  token: ReadToken;
+  expiresAtMs: number;
+  /** Where the clock was set back since, it may not be good yet. */
+  readAtMs: number;
+}
+
 /**
  * Reads tokens that are signed with `currentKeys`. One that was found to be good is remembered until
  * it ends or the keys change.
@@ -25,7 +32,7 @@ export function tokenReader(
   rules: TokenRules,
   logger: Logger,
 ): TokenReader {
-  let remembered = new Map<string, { token: ReadToken; expiresAtMs: number }>();
+  let remembered = new Map<string, Remembered>();
   let rememberedFor: TokenKeys | undefined;
 
   return async (secret, address) => {
@@ -35,7 +42,8 @@ export function tokenReader(
     const text = secret.reveal();
     const name = createHash("sha256").update(text).digest("base64");
     const known = remembered.get(name);
-    if (known && known.expiresAtMs > rules.clock.now().getTime()) return known.token;
+    const nowMs = rules.clock.now().getTime();
+    if (known && known.readAtMs <= nowMs && nowMs < known.expiresAtMs) return known.token;
     const verified = await verifiedFrom(text, keys, address);
     const token = { ...verified, allows: allowsOf(verified) };
     if (keys === rememberedFor) remember(name, token, verified.expiresAtMs);
@@ -56,7 +64,7 @@ export function tokenReader(
   function remember(name: string, token: ReadToken, expiresAtMs: number): void {
     const [oldest] = remembered.keys();
     if (remembered.size >= maximumRemembered && oldest !== undefined) remembered.delete(oldest);
-    remembered.set(name, { token, expiresAtMs });
+    remembered.set(name, { token, expiresAtMs, readAtMs: rules.clock.now().getTime() });
   }
 }
 

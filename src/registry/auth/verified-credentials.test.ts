@@ -16,6 +16,17 @@ it("checks a right password once, for as long as it is remembered", async () => 
   expect(count()).toBe(2);
 });
 
+it("remembers nothing of a time that is still to come, as the clock was set back", async () => {
+  const { verified, clock, check, count } = stage(true);
+  await verified.isRight(trial, check);
+
+  await clock.advance(-365 * 86_400_000);
+  await verified.isRight(trial, check);
+  await verified.isRight(trial, check);
+
+  expect(count()).toBe(2);
+});
+
 it.each([
   ["user", { ...trial, user: "bob" }],
   ["password", { ...trial, password: "righ" }],

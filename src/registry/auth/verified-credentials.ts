@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from "node:crypto";
-import type { Clock } from "../../base/clock.ts";
+import { type Clock, isWithin } from "../../base/clock.ts";
 
 /** Long enough for a push of many layers, short enough that a thief of memory finds little. */
 const rememberedMs = 300_000;
@@ -19,7 +19,7 @@ export interface Trial {
 export class VerifiedCredentials {
   readonly #clock: Clock;
   readonly #key = randomBytes(32);
-  readonly #until = new Map<string, number>();
+  readonly #since = new Map<string, number>();
   readonly #underWay = new Map<string, Promise<boolean>>();
 
   constructor(clock: Clock) {
@@ -28,8 +28,9 @@ export class VerifiedCredentials {
 
   async isRight(trial: Trial, check: () => Promise<boolean>): Promise<boolean> {
     const name = this.#nameOf(trial);
-    if ((this.#until.get(name) ?? 0) > this.#nowMs()) return true;
-    this.#until.delete(name);
+    const sinceMs = this.#since.get(name);
+    if (sinceMs !== undefined && isWithin(rememberedMs, sinceMs, this.#clock)) return true;
+    this.#since.delete(name);
     const known = this.#underWay.get(name);
     if (known !== undefined) return await known;
     const result = check();
@@ -44,17 +45,13 @@ export class VerifiedCredentials {
   }
 
   #remember(name: string): void {
-    const [oldest] = this.#until.keys();
-    if (this.#until.size >= maximumEntries && oldest !== undefined) this.#until.delete(oldest);
-    this.#until.set(name, this.#nowMs() + rememberedMs);
+    const [oldest] = this.#since.keys();
+    if (this.#since.size >= maximumEntries && oldest !== undefined) this.#since.delete(oldest);
+    this.#since.set(name, this.#clock.now().getTime());
   }
 
   #nameOf({ user, password, hash }: Trial): string {
     const hmac = createHmac("sha256", this.#key);
     return hmac.update(JSON.stringify([user, hash, password])).digest("base64");
-  }
-
-  #nowMs(): number {
-    return this.#clock.now().getTime();
   }
 }

@@ -26,6 +26,7 @@ import {
   writeRunRecord,
 } from "./run-record.ts";
 import { tidyRecords } from "./tidy-records.ts";
+import { isWrong } from "./wrong-times.ts";
 
 export interface CollectOptions {
   /** How long what nothing names stays after its last use. */
@@ -48,7 +49,8 @@ const longestBreakMs = 86_400_000;
  * Takes away what no manifest names, while others push and pull, in this process or in others. Goes
  * on where an earlier collection with the same options was interrupted.
  *
- * @throws {GarbageError} `BUSY`; `MARKS_LOST`, and then the next collection begins anew
+ * @throws {GarbageError} `BUSY`; `MARKS_LOST`, and then the next collection begins anew;
+ *   `CLOCK_SET_BACK`
  * @throws {StorageError} when the storage fails; the next collection goes on from there
  */
 export async function collectGarbage(
@@ -143,7 +145,7 @@ class Collection {
     const tell = (event: GarbageEvent) => this.#tell(event);
     const parts = {
       ...{ storage: this.#storage, trash: this.#trash, run, marks, parallel, tell },
-      ...{ cutoffMs: run.cutoffMs, graceMs: record.graceMs },
+      ...{ cutoffMs: run.cutoffMs, graceMs: record.graceMs, clock: this.#options.clock },
       images: imageStoreOn(this.#storage, { clock: this.#options.clock, validation: undefined }),
       ...{ deleteUntagged: record.deleteUntagged, dryRun: this.#options.dryRun },
     };
@@ -161,7 +163,7 @@ class Collection {
   async #sweep(record: RunRecord, marks: Marks, call: Call): Promise<void> {
     const parts = {
       ...{ storage: this.#storage, trash: this.#trash, run: runOf(record), marks, parallel },
-      dryRun: this.#options.dryRun,
+      ...{ dryRun: this.#options.dryRun, clock: this.#options.clock },
       tell: (event: GarbageEvent) => this.#tell(event),
       freed: (bytes: number) => {
         this.#totals.bytes += bytes;
@@ -211,8 +213,13 @@ class Collection {
     const { clock, trashMs } = this.#options;
     const { isShort } = this.#trash.room;
     if (isShort && trashMs > 0) this.#tell({ is: "short of room" });
+    const nowMs = clock.now().getTime();
     for (const run of await this.#trash.runs(call)) {
-      const isOver = run.begunMs + trashMs <= clock.now().getTime();
+      if (isWrong(run.begunMs, nowMs) && !isShort && trashMs > 0) {
+        await this.#trash.redate(run, begunMs, call);
+        continue;
+      }
+      const isOver = run.begunMs + trashMs <= nowMs;
       const isKept = run.begunMs === begunMs ? trashMs > 0 : !isOver;
       if (isShort || !isKept) await this.#trash.empty(run, call);
     }

@@ -1,9 +1,10 @@
 import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import { catalogOn } from "../images/catalog.ts";
-import { uploadPath } from "../images/paths.ts";
+import { uploadDataPath, uploadPath, uploadStartPath } from "../images/paths.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import { uploadTimes } from "./upload-times.ts";
+import { isWrong, mendTimes } from "./wrong-times.ts";
 
 export interface PurgeOptions {
   /** Uploads that got no byte for so long are given up. */
@@ -28,6 +29,7 @@ export async function purgeUploads(
   })) {
     for await (const { id, usedMs } of uploadTimes(storage, repository, call)) {
       signal.throwIfAborted();
+      if (!dryRun && isWrong(usedMs, nowMs)) await mend(repository, id);
       const idleMs = nowMs - usedMs;
       if (idleMs <= ageMs) continue;
       tell({ repository, id, idleMs });
@@ -36,4 +38,10 @@ export async function purgeUploads(
     }
   }
   return purged;
+
+  /** They are given up that long after today. */
+  async function mend(repository: string, id: string): Promise<void> {
+    const paths = [uploadPath, uploadDataPath, uploadStartPath].map((of) => of(repository, id));
+    await mendTimes(storage, paths, { ...call, nowMs });
+  }
 }

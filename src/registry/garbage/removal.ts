@@ -1,6 +1,9 @@
 import type { Call } from "../../base/call.ts";
+import type { Clock } from "../../base/clock.ts";
 import type { Trash, TrashRun } from "../images/trash.ts";
 import type { StorageDriver, StoragePath } from "../storage-driver.ts";
+import { GarbageError } from "./garbage-error.ts";
+import { isWrong, mendTimes } from "./wrong-times.ts";
 
 /** A file that nothing names. */
 export interface Unnamed {
@@ -23,30 +26,46 @@ export interface RemovalParts {
   trash: Trash;
   run: TrashRun;
   dryRun: boolean;
+  clock: Clock;
 }
 
 /** Takes a file away, unless it was used lately. Why that is safe is said at `Leases`. */
 export async function remove(
   { path, alsoUsedBy, cutoffMs }: Unnamed,
-  { storage, trash, run, dryRun }: RemovalParts,
+  parts: RemovalParts,
   call: Call,
 ): Promise<Fate> {
+  const { storage, trash, run, dryRun } = parts;
   // The other one is used whenever this is, so that it is enough to look at that one first.
   const file =
     (alsoUsedBy && (await storage.stat(alsoUsedBy, call))) ?? (await storage.stat(path, call));
   if (file === undefined) return await gone();
   const usedMs = file.modified.getTime();
-  if (usedMs >= cutoffMs) return { is: "kept", usedMs };
+  if (usedMs >= cutoffMs && !isWrong(usedMs, run.begunMs)) return { is: "kept", usedMs };
+  if (usedMs >= cutoffMs) return await kept();
   const taken = { is: "taken", size: file.size } as const;
   if (dryRun) return taken;
+  checkClock(parts);
   if (!(await trash.put(path, run, call))) return await gone();
-  if (await trash.review(path, run, call)) return { is: "kept", usedMs: run.begunMs };
+  try {
+    checkClock(parts);
+  } catch (error) {
+    await trash.restore(path, call);
+    throw error;
+  }
+  if (await trash.review(path, run, call)) return await kept();
   if (alsoUsedBy === undefined || (await lastUseOf(alsoUsedBy)) < run.cutoffMs) {
     if (trash.room.isShort) await trash.settle(path, call);
     return taken;
   }
   await trash.restore(path, call);
-  return { is: "kept", usedMs: run.begunMs };
+  return await kept();
+
+  async function kept(): Promise<Fate> {
+    const paths = alsoUsedBy === undefined ? [path] : [path, alsoUsedBy];
+    if (!dryRun) await mendTimes(storage, paths, { ...call, nowMs: run.begunMs });
+    return { is: "kept", usedMs: run.begunMs };
+  }
 
   async function gone(): Promise<Fate> {
     if (!dryRun) await trash.settle(path, call);
@@ -56,4 +75,12 @@ export async function remove(
   async function lastUseOf(other: StoragePath): Promise<number> {
     return (await storage.stat(other, call))?.modified.getTime() ?? 0;
   }
+}
+
+/** Otherwise what is used now would be taken for unused. */
+function checkClock({ run, clock }: RemovalParts): void {
+  if (clock.now().getTime() >= run.cutoffMs) return;
+  throw new GarbageError("CLOCK_SET_BACK", "the clock was set back while garbage was collected", {
+    hint: "collect again: what was used since then could not be told from garbage",
+  });
 }

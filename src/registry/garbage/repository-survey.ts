@@ -21,6 +21,7 @@ import { inParallel } from "./parallel.ts";
 import { type Fate, type RemovalParts, remove, type Unnamed } from "./removal.ts";
 import { type RestoringParts, restoreTagged } from "./restore-tagged.ts";
 import { cutoffWhilePushing } from "./upload-times.ts";
+import { isWrong } from "./wrong-times.ts";
 
 export interface RepositoryParts extends SurveyParts, RemovalParts, RestoringParts {
   marks: Marks;
@@ -48,11 +49,14 @@ export async function surveyRepository(
       const path = revisionLinkPath(repository, digest);
       if (await isRemoved("manifest", digest, { path, cutoffMs: parts.cutoffMs })) return;
     }
-    const link = await storage.stat(revisionLinkPath(repository, digest), call);
+    const path = revisionLinkPath(repository, digest);
+    const link = await storage.stat(path, call);
     if (!link?.size) {
       isChanged = true; // deleted since; or empty, which is as much as absent
       return;
     }
+    const isAhead = isWrong(link.modified.getTime(), parts.run.begunMs);
+    if (isAhead && !parts.dryRun) await storage.touch([path], call);
     await markManifest(digest, await readNamed(repository, digest, parts, call));
   });
   if (kept !== undefined) await restoreTagged(repository, parts, call);

@@ -15,6 +15,7 @@ describe("verdictsOn", () => {
     ["{newest: 2}", "a:1 b:2 c:3", "a: newest 2 by push", "b"],
     ["{newest: 2}", "a:1 b:2 c:2", "a", "b", "c: newest 2 by push"],
     ["{newest: 9}", "a:1", "a"],
+    ["{newest: 2}", "ahead:-365 wrong:-364 a:1 b:2 c:3", "ahead", "wrong", "a", "b"],
     ["{newestversions: 2}", "v1.9.0:1 1.10.0:2 v1.2.0:3 latest:0", "v1.9.0", "1.10.0"],
     ["{newestversions: 1}", "1.0.0:9 2.0.0-rc.1:2 2.0.0-rc.2:1", "1.0.0", "2.0.0-rc.2"],
     ["{newestversions: 1}", "1.0.0:9 v1.0.0:8", "1.0.0", "v1.0.0"],

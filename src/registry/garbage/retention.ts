@@ -77,7 +77,7 @@ function matching(
 function criteriaOf(keep: Keep, tags: readonly KnownTag[], moment: Moment): Criterion[] {
   const { newest, newestversions, pushedwithin, pulledwithin, tags: patterns } = keep;
   return [
-    ...(newest === undefined ? [] : [amongNewest(newest, tags)]),
+    ...(newest === undefined ? [] : [amongNewest(newest, tags, moment)]),
     ...(newestversions === undefined ? [] : [amongVersions(newestversions, tags)]),
     ...(pushedwithin === undefined ? [] : [pushedWithin(pushedwithin, moment)]),
     ...(pulledwithin === undefined ? [] : [pulledWithin(pulledwithin, moment)]),
@@ -85,9 +85,13 @@ function criteriaOf(keep: Keep, tags: readonly KnownTag[], moment: Moment): Crit
   ];
 }
 
-/** Tags that were pushed in the same millisecond as the last one that is kept are kept as well. */
-function amongNewest(count: number, tags: readonly KnownTag[]): Criterion {
-  const times = tags.map(({ pushedMs }) => pushedMs).sort((one, other) => other - one);
+/**
+ * Tags that were pushed in the same millisecond as the last one that is kept are kept as well. Those
+ * whose time is still to come, as a clock was wrong, take the place of no others.
+ */
+function amongNewest(count: number, tags: readonly KnownTag[], { nowMs }: Moment): Criterion {
+  const known = tags.map(({ pushedMs }) => pushedMs).filter((pushedMs) => pushedMs <= nowMs);
+  const times = known.sort((one, other) => other - one);
   const oldestMs = times[count - 1] ?? Number.NEGATIVE_INFINITY;
   return ({ pushedMs }) =>
     pushedMs >= oldestMs

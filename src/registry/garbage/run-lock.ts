@@ -16,6 +16,8 @@ const reservePath: StoragePath = `${garbagePath}/reserve`;
 const reserveBytes = 256 * 1024;
 const heartbeatMs = 15_000;
 const staleMs = 60_000;
+/** More than the clocks of two hosts differ: a heartbeat from then was told by a wrong clock. */
+const mostAheadMs = 3_600_000;
 const maximumBytes = 4096;
 
 const Holder = v.object({
@@ -116,7 +118,9 @@ async function holderOf(
     const identity = await identityOf(holder.pid);
     return identity !== undefined && identity === holder.identity ? holder : undefined;
   }
-  return clock.now().getTime() - file.modified.getTime() < staleMs ? holder : undefined;
+  const silentMs = clock.now().getTime() - file.modified.getTime();
+  const isAlive = silentMs < staleMs && silentMs > -mostAheadMs;
+  return isAlive ? holder : undefined;
 }
 
 async function readHolder(storage: StorageDriver, { signal }: Call): Promise<Holder | undefined> {

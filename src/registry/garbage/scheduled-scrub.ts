@@ -1,5 +1,5 @@
 import type { Call } from "../../base/call.ts";
-import type { Clock } from "../../base/clock.ts";
+import { type Clock, isWithin } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import type { ScrubOptions } from "./options.ts";
@@ -37,10 +37,7 @@ export function scrubOnSchedule(
     }
   };
 
-  /** What is still to come was noted by a clock that was wrong. */
   function isRecent(at: Date | undefined): boolean {
-    if (at === undefined) return false;
-    const agoMs = clock.now().getTime() - at.getTime();
-    return agoMs >= 0 && agoMs < intervalMs;
+    return at !== undefined && isWithin(intervalMs, at.getTime(), clock);
   }
 }

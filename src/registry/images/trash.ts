@@ -60,6 +60,8 @@ export interface Trash {
   review(path: StoragePath, run: TrashRun, call: Call): Promise<boolean>;
   /** Whatever `path` was: it is not to come back. */
   forget(path: StoragePath, call: Call): Promise<void>;
+  /** Has it begun at another time, from which on what it took is kept. */
+  redate(run: TrashRun, begunMs: number, call: Call): Promise<void>;
   /** Newest first. */
   runs(call: Call): Promise<TrashRun[]>;
   files(run: TrashRun, call: Call): AsyncIterable<StoragePath>;
@@ -118,6 +120,10 @@ export function trashOn(storage: StorageDriver, room: TrashRoom = { isShort: fal
       for (const { place } of await beside(path, call)) {
         await storage.discard(place, { ...call, alone: true });
       }
+    },
+
+    async redate(run, begunMs, call) {
+      await storage.setAside(runPath(run), runPath({ ...run, begunMs }), call);
     },
 
     runs,

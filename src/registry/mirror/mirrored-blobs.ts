@@ -1,6 +1,6 @@
 import type { Bytes } from "../../base/bytes.ts";
 import { type Call, orAborted } from "../../base/call.ts";
-import type { Clock } from "../../base/clock.ts";
+import { type Clock, isWithin } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Blob, Blobs } from "../images/blobs.ts";
@@ -36,7 +36,7 @@ export interface MirroredBlobs {
 export function mirroredBlobs(parts: MirroredBlobsParts): MirroredBlobs {
   const { cache, own, sizes, counts, clock, logger } = parts;
   const downloads = new Map<string, Download>();
-  let storageFailsUntilMs = 0;
+  let storageFailedMs = Number.NEGATIVE_INFINITY;
 
   return {
     async find(place, digest, call) {
@@ -109,7 +109,7 @@ export function mirroredBlobs(parts: MirroredBlobsParts): MirroredBlobs {
   ): AsyncGenerator<Uint8Array> {
     let isBegun = false;
     try {
-      if (clock.now().getTime() < storageFailsUntilMs) throw storageFails();
+      if (isWithin(storagePauseMs, storageFailedMs, clock)) throw storageFails();
       for await (const chunk of counted(downloadOf(wanted).read(range, call))) {
         isBegun = true;
         yield chunk;
@@ -147,7 +147,7 @@ export function mirroredBlobs(parts: MirroredBlobsParts): MirroredBlobs {
 
   function pauseStorage(error: StorageError): void {
     logger.error("the mirror cannot store what it fetches", { error });
-    storageFailsUntilMs = clock.now().getTime() + storagePauseMs;
+    storageFailedMs = clock.now().getTime();
   }
 
   async function* counted(bytes: Bytes): AsyncGenerator<Uint8Array> {

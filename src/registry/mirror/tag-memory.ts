@@ -1,4 +1,4 @@
-import type { Clock } from "../../base/clock.ts";
+import { type Clock, isWithin } from "../../base/clock.ts";
 import type { Digest } from "../../oci/digest.ts";
 
 interface KnownTag {
@@ -23,7 +23,7 @@ export class TagMemory {
   /** What it still means without asking; `undefined` when it has to be asked for. */
   fresh(key: string): { digest: Digest | undefined } | undefined {
     const known = this.#tags.get(key);
-    const isFresh = known && this.#clock.now().getTime() - known.atMs < this.#ttlMs;
+    const isFresh = known && isWithin(this.#ttlMs, known.atMs, this.#clock);
     return isFresh ? known : undefined;
   }
 

@@ -44,7 +44,7 @@ export class UpstreamGate {
 
   /** @throws {OciError} what the client may be told of a failure, `TOOMANYREQUESTS` or `UNAVAILABLE` */
   async through<Result>(call: Call, work: () => Promise<Result>): Promise<Result> {
-    const waitMs = this.#pausedUntilMs - this.#parts.clock.now().getTime();
+    const waitMs = this.#waitMs();
     if (waitMs > 0) throw this.#closed(waitMs);
     try {
       const result = await work();
@@ -104,16 +104,22 @@ export class UpstreamGate {
   /** `askedMs` is how long the registry there wants to be left alone, if it said so. */
   #pause(why: "limited" | "failing", error: unknown, askedMs: number | undefined): OciError {
     const nowMs = this.#parts.clock.now().getTime();
-    const isPaused = this.#pausedUntilMs > nowMs; // by one of those that were under way together
+    const isPaused = this.#waitMs() > 0; // by one of those that were under way together
     if (!isPaused) this.#failures++;
     const ownMs = isPaused ? 0 : backoffMs(backoff, this.#failures);
     const pauseMs = Math.min(Math.max(askedMs ?? 0, ownMs), longestPauseMs);
-    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, nowMs + pauseMs);
+    this.#pausedUntilMs = nowMs + Math.max(this.#waitMs(), pauseMs);
     if (!isPaused || askedMs !== undefined) this.#why = why;
     if (this.#failures === 1 && !isPaused) {
       this.#parts.logger.warn("upstream fails", { ...this.#fields(error), pauseMs });
     }
     return this.#closed(this.#pausedUntilMs - nowMs, error);
+  }
+
+  /** 0 also where the clock was set back: nobody is left alone for longer than that. */
+  #waitMs(): number {
+    const waitMs = this.#pausedUntilMs - this.#parts.clock.now().getTime();
+    return waitMs > longestPauseMs ? 0 : Math.max(0, waitMs);
   }
 
   #fields(error?: unknown) {

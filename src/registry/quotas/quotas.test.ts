@@ -80,6 +80,27 @@ it("finds out what other processes deleted, within the hour or when somebody is 
   await expect.poll(() => quotas.states()[0]?.used).toBe(80);
 });
 
+it("waits no year for the next count when the clock is set while it counts", async () => {
+  const { storage, store } = await openCollectedStore();
+  const clock = new FakeClock();
+  let isSet = false;
+  const list = (...path: Parameters<typeof storage.list>) => {
+    if (!isSet) void clock.advance(365 * 86_400_000);
+    isSet = true;
+    return storage.list(...path);
+  };
+  const parts = { storage: { ...storage, list }, clock, logger: new FakeLogger() };
+  const quotas = openQuotas([rule], parts);
+  onTestFinished(() => quotas.close());
+  await expect.poll(() => quotas.states()[0]?.countedAt !== undefined && clock.sleeping).toBe(1);
+  await pushBlob(store, "team/a", "x".repeat(80));
+
+  await clock.advance(3_600_000); // the pause, and then until somebody asks or an hour has passed
+  await clock.advance(3_600_000);
+
+  await expect.poll(() => quotas.states()[0]?.used).toBe(80);
+});
+
 it("is the same after a count as before, whatever is pushed meanwhile", async () => {
   const { storage } = await openCollectedStore();
   const quotas = openQuotas([{ repositories: "**", size: 1e6 }], {

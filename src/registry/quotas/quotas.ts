@@ -40,6 +40,7 @@ const rhythmMs = 3_600_000;
 const oldMs = 60_000;
 /** At most a fifth of the time goes into counting. */
 const pausePerCount = 4;
+const longestPauseMs = 3_600_000;
 
 /** Counts in the background, from now on. */
 export function openQuotas(
@@ -89,7 +90,8 @@ export function openQuotas(
   }
 
   function refused({ rule, used, countedAt }: QuotaCount, cost: number): QuotaExceeded {
-    const ageMs = clock.now().getTime() - (countedAt?.getTime() ?? Number.POSITIVE_INFINITY);
+    const nowMs = clock.now().getTime();
+    const ageMs = Math.abs(nowMs - (countedAt?.getTime() ?? nowMs)); // the clock may be set back
     if (ageMs > oldMs) recount();
     return new QuotaExceeded({ ...rule, used, cost });
   }
@@ -104,7 +106,8 @@ export function openQuotas(
       const beganMs = clock.now().getTime();
       isAsked = false;
       await countOnce();
-      const pauseMs = pausePerCount * (clock.now().getTime() - beganMs);
+      const tookMs = clock.now().getTime() - beganMs; // or anything at all, if it was set meanwhile
+      const pauseMs = Math.min(Math.max(0, pausePerCount * tookMs), longestPauseMs);
       await clock.sleep(pauseMs, call).catch(() => {}); // which ends the loop
       if (!isAsked && !stop.signal.aborted) await untilAsked();
     }
