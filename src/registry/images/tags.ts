@@ -106,7 +106,7 @@ export function tagsOn({ storage, leases, history }: TagsParts): Tags {
   ): Promise<void> {
     const changed = [...before].filter(([, meaning]) => meaning !== digest);
     for (const [tag, previous] of changed) {
-      void history?.note(repository, tag, { digest, previous }, call); // nobody waits for it
+      history?.noteSoon(repository, tag, { digest, previous }, call);
     }
     await Promise.all(changed.map(([, meaning]) => meaning && leave(repository, meaning, call)));
   }
