@@ -20,9 +20,16 @@ export async function writeFileWhole(
     await rename(draft, path);
   } catch (error) {
     await rm(draft, { force: true });
-    throw error;
+    throw naming(path, error);
   }
   await syncDirectory(dirname(path));
+}
+
+/** A write that fails, as on a full disk, does not say where by itself. */
+function naming(path: string, error: unknown): unknown {
+  const isUnnamed = error instanceof Error && systemCodeOf(error) && !("path" in error);
+  if (isUnnamed) error.message += ` '${path}'`;
+  return error;
 }
 
 /**

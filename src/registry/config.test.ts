@@ -75,6 +75,10 @@ it("fills in Distribution's defaults", () => {
   });
 });
 
+it.each(["0", "0s", '"0"'])("has no limit for requests that stall by %s", (stall) => {
+  expect(read(`${smallest}http: {timeouts: {stall: ${stall}}}\n`).http.timeouts.stall).toBe(0);
+});
+
 it("takes a bare number for nanoseconds", () => {
   const config = read(`${smallest}http: {draintimeout: 5000000000}\n`);
 
@@ -99,6 +103,9 @@ it.each([
     "http:\n  addr: '5000'\n",
     "config.yml:5:3: http.addr: write an address as :5000 or 127.0.0.1:5000",
   ],
+  ["http:\n  timeouts: {stall: 10}\n", "http.timeouts.stall: write a duration such as 30s or 10m"],
+  ["http:\n  timeouts: {stall: 5ms}\n", "http.timeouts.stall: write a duration of at least 1s, or"],
+  ["http:\n  timeouts: {idle: 0}\n", "http.timeouts.idle: write a duration such as 30s or 10m"],
   ["http:\n  draintimeout: soon\n", "config.yml:5:3: http.draintimeout: write a duration"],
   ["log:\n  level: loud\n", "config.yml:5:3: log.level: choose one of: error, warn, info, debug"],
   ["http:\n  draintimeout: 9999999h\n", "http.draintimeout: write a duration of at most 1h"],

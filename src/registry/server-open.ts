@@ -36,12 +36,14 @@ export interface ServerParts {
 const silenceMs = 60_000;
 const checkEveryMs = 5_000;
 
-function optionsFor({ head, idle }: Http["timeouts"]) {
+function optionsFor({ head, idle, stall }: Http["timeouts"]) {
   return {
     requestTimeout: 0, // an upload may take hours; one that stands still ends by `endStalled`
     headersTimeout: head,
     connectionsCheckingInterval: Math.min(checkEveryMs, head),
     keepAliveTimeout: idle,
+    // Where nothing else ends the connections of machines that are gone, the kernel asks for them.
+    ...{ keepAlive: stall === 0, keepAliveInitialDelay: silenceMs },
   };
 }
 

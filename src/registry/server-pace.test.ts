@@ -30,13 +30,26 @@ it("ends a request of which a byte comes now and then", async () => {
   expect(error).toMatchObject({ code: expect.stringMatching(/^(?:ECONNRESET|EPIPE)$/) });
 });
 
-async function openUpload() {
+it("ends nobody where there is no limit", async () => {
+  const upload = await openUpload(0);
+
+  for (let turn = 0; turn < 50; turn++) {
+    upload.write("x");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  upload.end();
+
+  const [answer] = await once(upload, "response");
+  expect(answer.statusCode).toBe(200);
+});
+
+async function openUpload(limitMs = stallMs) {
   const server = createServer((request, response) => {
     request.resume().once("end", () => response.end());
   });
   endStalled(
     { server, prependListener: (listener) => server.prependListener("request", listener) },
-    stallMs,
+    limitMs,
   );
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;

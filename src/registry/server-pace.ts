@@ -16,9 +16,10 @@ export interface PacedServer {
  * Ends requests of which, with their answers, next to nothing comes or goes for as long as `stallMs`: a
  * byte now and then would keep a connection, and its file, for ever.
  *
- * Looks are counted, not time, so that nobody is ended for a pause of this process.
+ * 0 for nobody. Looks are counted, not time, so that nobody is ended for a pause of this process.
  */
 export function endStalled({ server, prependListener }: PacedServer, stallMs: number): void {
+  if (stallMs === 0) return;
   const open = new Map<ServerResponse, { bytes: number; idleLooks: number }>();
   prependListener((_request, response) => {
     open.set(response, { bytes: bytesOf(response), idleLooks: 0 });

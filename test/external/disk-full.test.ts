@@ -12,6 +12,7 @@ import { fetchArtifact } from "../../src/agent/deploy/fetch.ts";
 import { openReleases } from "../../src/agent/deploy/releases.ts";
 import { archiveLimits, unpack } from "../../src/agent/deploy/unpack.ts";
 import { type DeployedRelease, openLedger } from "../../src/agent/ledger/ledger.ts";
+import { writeFileWhole } from "../../src/base/atomic-file.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { digestOf } from "../../src/oci/digest.ts";
@@ -76,6 +77,15 @@ describe.skipIf(process.getuid?.() !== 0)("as root", () => {
       });
       expect(left).toEqual([active?.directory, good?.directory]);
       expect(parts.ledger.state.releases.map(({ tag }) => tag)).toEqual(["v3", "v2"]);
+    });
+
+    it("is named by who cannot write a file there", async () => {
+      const path = join(disk, "large");
+
+      await expect(writeFileWhole(path, body)).rejects.toMatchObject({
+        code: "ENOSPC",
+        message: expect.stringContaining(`'${path}'`),
+      });
     });
 
     it("has no room for what is in an archive, and keeps nothing of it", async ({ signal }) => {

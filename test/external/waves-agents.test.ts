@@ -61,7 +61,7 @@ function openHost(stage: Stage, port: number, index: number) {
     [
       ...["assets", "--registry", `img://${stage.registry}/sample-app`, "-d", root, "-i", "1"],
       ...["--cache", `redis://127.0.0.1:${port}`, "--waves", "1,50%,100%", "--wave-timeout", "12s"],
-      ...["--wave-soak", `${soakMs / 1000}s`, "--failure-limit", "1", "--health-timeout", "1s"],
+      ...["--wave-soak", `${soakMs / 1000}s`, "--failure-limit", "1", "--health-timeout", "5s"],
       ...["--health-command", 'test "$DEWY_TAG" != v1.2.0'],
     ],
     stage.directory,

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import { freePort } from "../../bench/free-port.ts";
 import { openAgent } from "../../src/agent/agent.ts";
 import type { AppOptions } from "../../src/agent/app-options.ts";
 import { askAgent } from "../../src/agent/control/control-client.ts";
@@ -65,7 +66,12 @@ export async function openHost({ health: asked, beside, attest, first, ...rest }
     stop,
   );
   const options: AppOptions = {
-    ...{ name: "app", mode: "server", registry: "ghr://acme/app?artifact=app", ports: [0] },
+    ...{
+      name: "app",
+      mode: "server",
+      registry: "ghr://acme/app?artifact=app",
+      ports: [await freePort()],
+    },
     ...{ command: ["current/app"], directory, intervalMs: 1, drainMs: 2_000, cache: undefined },
     ...{
       notifiers: ["slack://deployments"],

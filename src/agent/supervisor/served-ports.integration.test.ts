@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
+import { freePort } from "../../../bench/free-port.ts";
 import { systemClock } from "../../base/clock.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
 import { openKeptPorts } from "./kept-ports.ts";
@@ -13,8 +14,7 @@ it.each([false, true])(
   async (handover) => {
     const served = await portsWith(handover);
     const [port = 0] = served.ports;
-    const waiting = outcomeOf(port);
-    expect(await waiting).toBe("connected");
+    expect(await outcomeOf(port)).toBe("connected");
 
     await served.close();
     expect(served.sockets).toEqual([]);
@@ -41,8 +41,9 @@ async function portsWith(handover: boolean): Promise<ServedPorts> {
   const directory = await mkdtemp(join(tmpdir(), "dewy-served-"));
   const logger = new FakeLogger();
   const kept = openKeptPorts({ directory, handover, clock: systemClock, logger });
-  const listeners = await kept.listen([0], new AbortController());
-  const served = openServedPorts({ listeners, kept, ports: [0], logger });
+  const ports = [await freePort()];
+  const listeners = await kept.listen(ports, new AbortController());
+  const served = openServedPorts({ listeners, kept, ports, logger });
   onTestFinished(async () => {
     await served.close();
     await rm(directory, { recursive: true, force: true });

@@ -111,6 +111,26 @@ it("does not ask without end where the clock is years ahead", async () => {
   expect(asked).toHaveLength(1);
 });
 
+it("looks every day whether one is due, as the clock may have been years behind", async () => {
+  const directory = await temporaryDirectory();
+  const { key, cert } = valid(new Date("2026-01-01T00:00:00Z"), 900);
+  await writeFile(join(directory, host), key + cert);
+  const { clock, asked, start } = await kept({ directory });
+  const slept: number[] = [];
+  const sleep = clock.sleep.bind(clock);
+  clock.sleep = (ms, call) => {
+    slept.push(ms);
+    return sleep(ms, call);
+  };
+
+  await start();
+  await clock.advance(dayMs);
+  await clock.advance(dayMs);
+
+  expect(slept).toEqual([dayMs, dayMs, dayMs]);
+  expect(asked).toEqual([]);
+});
+
 it("makes the key of the account once", async () => {
   const directory = join(await temporaryDirectory(), "a", "b");
   const key = await (await openCertificateStore(directory)).accountKey();

@@ -155,6 +155,16 @@ describe("token", () => {
     expect(await tryWith(shown)).toBe("CREDENTIALS_REFUSED");
   });
 
+  it("is read again where it is remembered and the clock was set back", async () => {
+    const { tryWith, clock } = await stage();
+    const shown = await token({ claims: { nbf: nowSeconds - 10, exp: nowSeconds + 100 } });
+    expect(await tryWith(shown)).toBe("alice");
+
+    await clock.advance(-365 * 86_400_000);
+
+    expect(await tryWith(shown)).toBe("CREDENTIALS_REFUSED");
+  });
+
   it("is trusted no more when its key is taken out of the file", async () => {
     const { tryWith, clock, bundle } = await stage();
     const shown = await token();

@@ -6,7 +6,12 @@ import { blobDataPath, layerLinkPath, revisionLinkPath, tagLinkPath } from "../i
 import { call } from "../images/pushed-image.fake.ts";
 import { placingThrough } from "../storage-driver.fake.ts";
 import type { StorageDriver } from "../storage-driver.ts";
-import { type CollectedStore, openCollectedStore, pushManifest } from "./collected-store.fake.ts";
+import {
+  age,
+  type CollectedStore,
+  openCollectedStore,
+  pushManifest,
+} from "./collected-store.fake.ts";
 
 const killed = new Error("killed");
 const die = () => Promise.reject(killed);
@@ -25,6 +30,20 @@ it("keeps what is pushed while a collection begins and ends before its tag is th
 
     await expectWhole(opened);
   }
+});
+
+it("lets the grace of a manifest begin when its tag moves on, though another process had set it", async () => {
+  const opened = await openCollectedStore();
+  const { store, storage, collect } = opened;
+  await pushManifest(store, "a", { tag: "latest", layers: ["first"] });
+  const other = imageStoreOn(storage, { clock: systemClock, validation: undefined });
+  const theirs = await pushManifest(other, "a", { tag: "latest", layers: ["theirs"] });
+  await age(opened, revisionLinkPath("a", theirs));
+
+  await pushManifest(store, "a", { tag: "latest", layers: ["last"] });
+
+  await collect({ deleteUntagged: true, graceMs: 60_000 });
+  expect(await store.manifests.has("a", theirs, call)).toBe(true);
 });
 
 it("refuses a manifest that is gone for good when it gets its tag, which stays as it was", async () => {

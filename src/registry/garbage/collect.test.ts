@@ -11,12 +11,7 @@ import {
   tagIndexLinkPath,
 } from "../images/paths.ts";
 import { call } from "../images/pushed-image.fake.ts";
-import {
-  type CollectedStore,
-  openCollectedStore,
-  pushBlob,
-  pushManifest,
-} from "./collected-store.fake.ts";
+import { age, openCollectedStore, pushBlob, pushManifest } from "./collected-store.fake.ts";
 
 it("takes the blobs and links that no manifest names, and leaves the rest", async () => {
   const { store, storage, collect } = await openCollectedStore();
@@ -258,12 +253,6 @@ async function expectWhole(
   for (const layer of layers) {
     expect(await store.blobs.find(repository, digestOf(layer), call), layer).toBeDefined();
   }
-}
-
-/** Makes it look as if these were last used an hour ago. */
-async function age({ directory }: CollectedStore, ...paths: string[]): Promise<void> {
-  const hourAgo = new Date(Date.now() - 3_600_000);
-  for (const path of paths) await utimes(join(directory, path), hourAgo, hourAgo);
 }
 
 async function filesIn(directory: string): Promise<string[]> {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
@@ -50,6 +50,12 @@ export async function openCollectedStore(): Promise<CollectedStore> {
       return { totals, events };
     },
   };
+}
+
+/** Makes it look as if these were last used an hour ago. */
+export async function age({ directory }: CollectedStore, ...paths: string[]): Promise<void> {
+  const hourAgo = new Date(Date.now() - 3_600_000);
+  for (const path of paths) await utimes(join(directory, path), hourAgo, hourAgo);
 }
 
 /** Until the clock shows another millisecond than that of the last use. */

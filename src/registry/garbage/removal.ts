@@ -5,6 +5,9 @@ import type { StorageDriver, StoragePath } from "../storage-driver.ts";
 import { GarbageError } from "./garbage-error.ts";
 import { isWrong, mendTimes } from "./wrong-times.ts";
 
+/** By less than this, clocks are corrected at any time. */
+const correctionMs = 1_000;
+
 /** A file that nothing names. */
 export interface Unnamed {
   path: StoragePath;
@@ -79,7 +82,7 @@ export async function remove(
 
 /** Otherwise what is used now would be taken for unused. */
 function checkClock({ run, clock }: RemovalParts): void {
-  if (clock.now().getTime() >= run.cutoffMs) return;
+  if (clock.now().getTime() >= run.cutoffMs - correctionMs) return;
   throw new GarbageError("CLOCK_SET_BACK", "the clock was set back while garbage was collected", {
     hint: "collect again: what was used since then could not be told from garbage",
   });

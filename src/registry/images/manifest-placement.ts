@@ -65,7 +65,7 @@ export function manifestPlacementOn({ storage, tags, leases, check }: ManifestPl
       const { before, last } =
         begun.tags ?? (await tags.write(repository, names, digest, { ...call, touch }));
       try {
-        const [own, link, ...others] = last?.sizes ?? [];
+        const [own, link, ...others] = last ?? [];
         const isKept = own !== undefined && link !== undefined && relied.areThere(others);
         if (!isKept) await keep(repository, pushed, call);
       } catch (error) {

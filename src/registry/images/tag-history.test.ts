@@ -49,6 +49,7 @@ it("is told by the tag's own links where it was lost, or another program wrote t
   const first = await pushImage(store, "a", "v1");
   const second = await pushImage(store, "a", "other");
   await store.manifests.write("a", putOf(second.bytes, "v1"), call);
+  await history.settled();
   await rm(join(directory, "dewy"), { recursive: true });
 
   expect((await history.list("a", "v1", call)).map(({ digest }) => digest)).toEqual([
@@ -108,6 +109,19 @@ it("keeps every change of those who push at once", async () => {
   expect(await history.list("a", "v1", call)).toHaveLength(20);
 });
 
+it("lists at once what is noted soon, in the order in which it came", async () => {
+  const { history } = await openHere();
+
+  history.noteSoon("a", "v1", { digest: one, previous: undefined }, call);
+  history.noteSoon("a", "v1", { digest: two, previous: one }, call);
+  history.noteSoon("a", "v2", { digest: two, previous: undefined }, call);
+  await history.note("a", "v1", { digest: undefined, previous: two }, call);
+
+  const digests = (await history.list("a", "v1", call)).map(({ digest }) => digest);
+  expect(digests).toEqual([undefined, two, one]);
+  expect(await history.list("a", "v2", call)).toHaveLength(1);
+});
+
 it("fails nobody's push when it cannot be written", async () => {
   const logger = new FakeLogger();
   const clock = new FakeClock();
@@ -124,10 +138,13 @@ it("fails nobody's push when it cannot be written", async () => {
 
 async function openHere() {
   const directory = await mkdtemp(join(tmpdir(), "dewy-history-"));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
   const storage = await storageAt(directory);
   const clock = new FakeClock();
   const history = tagHistoryOn(storage, { clock, logger: new FakeLogger() });
+  onTestFinished(async () => {
+    await history.settled();
+    await rm(directory, { recursive: true, force: true });
+  });
   const store = imageStoreOn(storage, { clock, validation: undefined, history });
   return { directory, storage, clock, history, store };
 }

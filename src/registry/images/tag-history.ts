@@ -27,6 +27,8 @@ export type ActorCall = Call & { actor?: string | undefined };
 export interface TagHistory {
   /** Never fails, as nobody's push does because of it. What is listed from now on waits for it. */
   note(repository: string, tag: string, change: NotedChange, call: ActorCall): Promise<void>;
+  /** The same a little later, together with others, for whoever does not wait. */
+  noteSoon(repository: string, tag: string, change: NotedChange, call: ActorCall): void;
   /**
    * Newest first. What was not noted, as Distribution does not, is told by the links of the tag:
    * without an actor, and for each manifest only the last time.
@@ -41,6 +43,17 @@ type NotedChange = Pick<TagChange, "digest" | "previous">;
 export interface TagHistoryParts {
   clock: Clock;
   logger: Logger;
+}
+
+/** What is noted within this time is written together. */
+const gatheredMs = 20;
+
+/** The line breaks come first, so that a line that was cut off spoils no other. */
+interface Unwritten {
+  repository: string;
+  tag: string;
+  lines: string;
+  call: Call;
 }
 
 /** A few hundred changes. What is longer was not shortened yet. */
@@ -64,21 +77,24 @@ export function tagHistoryOn(
   { clock, logger }: TagHistoryParts,
 ): TagHistory {
   const writers = new Map<StoragePath, { inTurn: InTurn; waiting: number }>();
+  let unwritten = new Map<StoragePath, Unwritten>();
+  let isDue = false;
 
   return {
-    async note(repository, tag, change, call) {
-      const { actor } = call;
-      const line = JSON.stringify({ at: clock.now(), ...change, actor });
-      try {
-        await exclusively(tagHistoryPath(repository, tag), (path) => add(path, line, call));
-      } catch (error) {
-        if (call.signal.aborted) return;
-        logger.warn("the change of a tag could not be noted", { repository, tag, error });
-      }
+    async note(...noted) {
+      gather(...noted);
+      await writeAll();
+    },
+
+    noteSoon(...noted) {
+      gather(...noted);
+      if (!isDue) setTimeout(writeDue, gatheredMs);
+      isDue = true;
     },
 
     async list(repository, tag, call) {
       const path = tagHistoryPath(repository, tag);
+      await writeAll();
       const noted = changesIn(await exclusively(path, () => textOf(path, call)));
       const current = await currentOf(repository, tag, call);
       const isNoted = current === undefined || noted.at(-1)?.digest === current.digest;
@@ -89,14 +105,37 @@ export function tagHistoryOn(
     },
 
     async settled() {
+      await writeAll();
       await Promise.all([...writers.values()].map(({ inTurn }) => inTurn(async () => {})));
     },
   };
 
-  /** The line break comes first, so that a line that was cut off spoils no other. */
-  async function add(path: StoragePath, line: string, call: Call): Promise<void> {
-    const size = await storage.extend(path, Buffer.from(`\n${line}`), call);
-    if (size > maximumBytes) await shorten(path, call);
+  function gather(repository: string, tag: string, change: NotedChange, call: ActorCall): void {
+    const path = tagHistoryPath(repository, tag);
+    const line = JSON.stringify({ at: clock.now(), ...change, actor: call.actor });
+    const lines = `${unwritten.get(path)?.lines ?? ""}\n${line}`;
+    unwritten.set(path, { repository, tag, lines, call });
+  }
+
+  function writeDue(): void {
+    isDue = false;
+    void writeAll();
+  }
+
+  async function writeAll(): Promise<void> {
+    const all = [...unwritten];
+    unwritten = new Map();
+    await Promise.all(all.map(([path, one]) => exclusively(path, () => add(path, one))));
+  }
+
+  async function add(path: StoragePath, { repository, tag, lines, call }: Unwritten) {
+    try {
+      const size = await storage.extend(path, Buffer.from(lines), call);
+      if (size > maximumBytes) await shorten(path, call);
+    } catch (error) {
+      if (call.signal.aborted) return;
+      logger.warn("the change of a tag could not be noted", { repository, tag, error });
+    }
   }
 
   /** Keeps the newer half. */

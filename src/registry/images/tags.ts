@@ -46,8 +46,8 @@ export type TagCall = ActorCall & {
 export interface TagsWritten {
   before: TagMeanings;
   first: readonly PlacedStep[];
-  /** `undefined` when something was missing already, and the tags mean what they did. */
-  last: PlacedStep | undefined;
+  /** Of `touch`; `undefined` when something was missing before, and the tags mean what they did. */
+  last: (number | undefined)[] | undefined;
 }
 
 export interface TagsParts {
@@ -57,7 +57,12 @@ export interface TagsParts {
   history: TagHistory | undefined;
 }
 
+const mostRemembered = 1000;
+
 export function tagsOn({ storage, leases, history }: TagsParts): Tags {
+  /** The links of what tags were set to here lately: mostly what they still mean, and move from next. */
+  const guesses = new Map<StoragePath, StoragePath>();
+
   return {
     read,
 
@@ -66,12 +71,17 @@ export function tagsOn({ storage, leases, history }: TagsParts): Tags {
       const past = names.map((tag) => tagIndexLinkPath(repository, tag, digest));
       const files = [...past, ...current].map((path) => linkAt(path, digest));
       const look = { files: [], touch: [], read: linksAt(current) };
-      const steps = [look, ...first, { files, touch }];
+      const guessed = current.map((path) => guesses.get(path)).filter((path) => path !== undefined);
+      const steps = [look, ...first, { files, touch: [...touch, ...guessed] }];
       const [looked, ...placed] = await storage.placeInTurn(steps, call);
       const before = new Map(names.map((tag, at) => [tag, linkIn(looked?.read[at])]));
-      const last = placed[first.length];
-      if (last !== undefined) await moved(repository, before, digest, call);
-      return { before, first: placed, last };
+      const sizes = placed[first.length]?.sizes;
+      if (sizes !== undefined) {
+        const left = guessed.filter((_, at) => sizes[touch.length + at] !== undefined);
+        await moved(repository, before, digest, { ...call, left });
+        for (const path of current) remember(path, revisionLinkPath(repository, digest));
+      }
+      return { before, first: placed, last: sizes?.slice(0, touch.length) };
     },
 
     async delete(repository, tag, call) {
@@ -98,17 +108,27 @@ export function tagsOn({ storage, leases, history }: TagsParts): Tags {
     },
   };
 
+  function remember(tag: StoragePath, link: StoragePath): void {
+    guesses.delete(tag);
+    guesses.set(tag, link);
+    const [oldest] = guesses.keys();
+    if (guesses.size > mostRemembered && oldest) guesses.delete(oldest);
+  }
+
+  /** `left` are the links of what has its grace already. */
   async function moved(
     repository: string,
     before: TagMeanings,
     digest: Digest,
-    call: ActorCall,
+    { left, ...call }: ActorCall & { left: readonly StoragePath[] },
   ): Promise<void> {
     const changed = [...before].filter(([, meaning]) => meaning !== digest);
     for (const [tag, previous] of changed) {
-      void history?.note(repository, tag, { digest, previous }, call); // nobody waits for it
+      history?.noteSoon(repository, tag, { digest, previous }, call);
     }
-    await Promise.all(changed.map(([, meaning]) => meaning && leave(repository, meaning, call)));
+    const meanings = changed.flatMap(([, meaning]) => (meaning === undefined ? [] : [meaning]));
+    const others = meanings.filter((each) => !left.includes(revisionLinkPath(repository, each)));
+    await Promise.all(others.map((meaning) => leave(repository, meaning, call)));
   }
 
   /**
