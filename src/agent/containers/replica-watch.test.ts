@@ -73,7 +73,7 @@ describe("the watch of replicas", () => {
     hang.add("a");
     await look(1);
     hang.delete("a");
-    for (const until = performance.now() + 2_500; performance.now() < until; );
+    pauseFor(2_500);
 
     await vi.waitFor(() => {
       expect(logger.messages("debug")).toEqual([
@@ -84,6 +84,17 @@ describe("the watch of replicas", () => {
     expect([...serving]).toEqual(["a", "b"]);
     expect(watch.unwell("a")).toBeUndefined();
   });
+
+  it("excuses a few bad answers in a row, and no more, on a host that pauses all the time", async () => {
+    const { serving, ill, logger, pauses, look } = watched(["a", "b"]);
+
+    ill.add("a");
+    pauses.add("a");
+    await look(6);
+
+    expect(logger.messages("debug")).toHaveLength(3);
+    expect([...serving]).toEqual(["b"]);
+  }, 60_000);
 
   it("leaves the traffic to the last one, and to all when all are unwell", async () => {
     const { watch, serving, ill, told, look } = watched(["a", "b", "c"]);
@@ -158,13 +169,18 @@ describe("the watch of replicas", () => {
   });
 });
 
+/** As a SIGSTOP does, or a host that is suspended. */
+function pauseFor(ms: number): void {
+  for (const until = performance.now() + ms; performance.now() < until; );
+}
+
 const usual = { asks: true, everyMs: lookMs, timeoutMs };
 
 function watched(ids: readonly string[], options: Partial<typeof usual> = {}) {
   const { asks, everyMs, timeoutMs: overdueMs } = { ...usual, ...options };
   const [clock, logger] = [new FakeClock(), new FakeLogger()];
   const serving = new Set<string>();
-  const [ill, hang] = [new Set<string>(), new Set<string>()];
+  const [ill, hang, pauses] = [new Set<string>(), new Set<string>(), new Set<string>()];
   const told: AgentEvent[] = [];
   const withdrawn: string[] = [];
   let overdue = 0;
@@ -190,6 +206,7 @@ function watched(ids: readonly string[], options: Partial<typeof usual> = {}) {
     const admit = async () => void serving.add(id);
     const probe = async (_: unknown, { signal }: Call) => {
       if (hang.has(id)) await once(signal, "abort");
+      if (pauses.has(id)) pauseFor(1_500);
       signal.throwIfAborted();
       if (ill.has(id)) throw new Error("it says 500");
     };
@@ -202,7 +219,7 @@ function watched(ids: readonly string[], options: Partial<typeof usual> = {}) {
     for (let count = 0; count < times; count++) await clock.advance(everyMs);
   };
   return {
-    ...{ watch, serving, ill, hang, told, withdrawn, traffic, logger, settled, look },
+    ...{ watch, serving, ill, hang, pauses, told, withdrawn, traffic, logger, settled, look },
     overdue: () => overdue,
   };
 }

@@ -63,6 +63,8 @@ export interface ReplicaWatch {
 }
 
 const badAnswersAllowed = 2;
+/** Bad answers in a row that do not count, since this process was paused. */
+const excusesAllowed = 3;
 /** One good answer may be chance, too. */
 const goodAnswersNeeded = 2;
 const betweenLooksMs = 2_000;
@@ -70,6 +72,7 @@ const betweenLooksMs = 2_000;
 interface Entry extends Watched {
   over: AbortController;
   bad: number;
+  excused: number;
   good: number;
   engineSaysUnwell: boolean;
   reason: string;
@@ -120,7 +123,7 @@ export function openReplicaWatch(
     const engineSaysUnwell = health === "unhealthy";
     const entry: Entry = {
       ...{ ...watched, over: new AbortController(), engineSaysUnwell },
-      ...{ bad: 0, good: 0, reason: engineSaysUnwell ? engineReason : "" },
+      ...{ bad: 0, excused: 0, good: 0, reason: engineSaysUnwell ? engineReason : "" },
       ...{ unwellSince: undefined, isToldOverdue: false, isJudged: false },
     };
     entries.set(id, entry);
@@ -146,6 +149,7 @@ export function openReplicaWatch(
         const begunAt = performance.now();
         if (asked) {
           const target = { tag, pid: container.pid };
+          leaveOut(entry, pauses.takeMs());
           const failure = await failureOf(asked, target, timeoutMs, over);
           over.signal.throwIfAborted();
           const pausedMs = pauses.takeMs();
@@ -163,21 +167,22 @@ export function openReplicaWatch(
 
   /**
    * Whoever takes long is taken to have been asked as often meanwhile as `everyMs` says. While this
-   * process was paused nobody listened to the answer, which says nothing then.
+   * process was paused nobody listened to the answer, which says nothing then: a few times in a row, as
+   * a host may be too busy all the time.
    */
   function note(
     entry: Entry,
     failure: unknown,
     { tookMs, pausedMs }: { tookMs: number; pausedMs: number },
   ): void {
+    leaveOut(entry, pausedMs);
     if (failure === undefined) {
-      entry.bad = 0;
+      [entry.bad, entry.excused] = [0, 0];
       entry.good++;
       return;
     }
-    if (pausedMs > 0) {
-      const since = entry.unwellSince;
-      if (since) entry.unwellSince = new Date(since.getTime() + pausedMs);
+    if (pausedMs > 0 && entry.excused < excusesAllowed) {
+      entry.excused++;
       const { name: container } = entry.container;
       logger.debug("A bad answer does not count: dewy itself was paused", { container, pausedMs });
       return;
@@ -185,6 +190,12 @@ export function openReplicaWatch(
     entry.good = 0;
     entry.bad += Math.max(1, Math.floor(Math.min(tookMs, longestProbeMs) / everyMs));
     entry.reason = messageOf(failure);
+  }
+
+  /** Of the time that one is unwell. */
+  function leaveOut(entry: Entry, pausedMs: number): void {
+    const { unwellSince } = entry;
+    if (unwellSince) entry.unwellSince = new Date(unwellSince.getTime() + pausedMs);
   }
 
   /** What the proxy refuses is tried again at the next look. */

@@ -169,7 +169,7 @@ export type LedgerState = v.InferOutput<typeof LedgerState>;
 
 /** What this host knows about the deployments of one application. It holds no secrets. */
 export interface Ledger {
-  /** As last written; never changed in place. */
+  /** As last told; what a full disk has not taken is written later; never changed in place. */
   readonly state: Readonly<LedgerState>;
   /**
    * Applies `change` and resolves when the outcome is on disk. Changes apply one after another.

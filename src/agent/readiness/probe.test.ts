@@ -80,6 +80,19 @@ describe("a release that bakes", () => {
 
     expect(asked).toBe(2);
   });
+
+  it("has failed on a host that pauses all the time, once it was heard for the timeout", async ({
+    signal,
+  }) => {
+    const probe = async () => {
+      pauseFor(1_300);
+      throw new ProbeError("WRONG_ANSWER", "GET / answered 500");
+    };
+
+    const watched = watchOver(probe, target, { bakeMs: 1, timeoutMs: 500 }, { signal });
+
+    await expect(watched).rejects.toMatchObject({ code: "UNHEALTHY" });
+  }, 30_000);
 });
 
 /** As a SIGSTOP does, or a host that is suspended. */

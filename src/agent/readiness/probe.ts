@@ -70,8 +70,8 @@ export async function untilReady(
 
 /**
  * Asks every second for `bakeMs`, and ends as soon as it is unwell: the third bad answer in a row, or
- * none that is good for `timeoutMs`. While this process was paused nobody listened: that counts for
- * nothing.
+ * none that is good for `timeoutMs`. While this process was paused nobody listened: that time does not
+ * count, nor does a bad answer that it was in.
  *
  * @throws {ProbeError} `UNHEALTHY`
  */
@@ -87,22 +87,28 @@ export async function watchOver(
   let failure: unknown;
   try {
     for (let failures = 0; failure !== undefined || performance.now() - began < bakeMs; ) {
+      leaveOut(pauses.takeMs());
       const limitMs = answerWithinMs(timeoutMs, performance.now() - lastGood);
       failure = await failureOf(probe, target, limitMs, call);
       call.signal.throwIfAborted();
       const [now, pausedMs] = [performance.now(), pauses.takeMs()];
-      began += pausedMs;
-      lastGood += pausedMs;
+      leaveOut(pausedMs);
       if (failure === undefined) [failures, lastGood] = [0, now];
       else if (pausedMs === 0) failures++;
-      if (failures > failuresAllowed || (failures > 0 && now - lastGood >= timeoutMs)) {
+      const isBad = failure !== undefined;
+      if (failures > failuresAllowed || (isBad && now - lastGood >= timeoutMs)) {
         throw unhealthy(failure, now - began);
       }
-      const leftMs = failures > 0 ? timeoutMs - (now - lastGood) : bakeMs - (now - began);
+      const leftMs = isBad ? timeoutMs - (now - lastGood) : bakeMs - (now - began);
       await sleep(Math.max(0, Math.min(betweenLooksMs, leftMs)), undefined, call);
     }
   } finally {
     pauses.close();
+  }
+
+  function leaveOut(pausedMs: number): void {
+    began += pausedMs;
+    lastGood += pausedMs;
   }
 }
 

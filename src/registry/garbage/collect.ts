@@ -8,6 +8,7 @@ import { type Trash, type TrashRoom, type TrashRun, trashOn } from "../images/tr
 import { openStorage } from "../storage/index.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import { type BlobShelf, sweepShelf } from "./blob-sweep.ts";
+import { ClockGuard } from "./clock-guard.ts";
 import { GarbageError } from "./garbage-error.ts";
 import {
   countGarbage,
@@ -49,8 +50,8 @@ const longestBreakMs = 86_400_000;
  * Takes away what no manifest names, while others push and pull, in this process or in others. Goes
  * on where an earlier collection with the same options was interrupted.
  *
- * @throws {GarbageError} `BUSY`; `MARKS_LOST`, and then the next collection begins anew;
- *   `CLOCK_SET_BACK`
+ * @throws {GarbageError} `BUSY`; `MARKS_LOST`, `CLOCK_SET_BACK`, and then the next collection begins
+ *   anew
  * @throws {StorageError} when the storage fails; the next collection goes on from there
  */
 export async function collectGarbage(
@@ -62,6 +63,12 @@ export async function collectGarbage(
   return withRunLock(storage, options.clock, call, (noted, room) =>
     new Collection(noted, options, room).run(call),
   );
+}
+
+/** What one collection goes by. */
+interface Way {
+  marks: Marks;
+  guard: ClockGuard;
 }
 
 class Collection {
@@ -80,12 +87,12 @@ class Collection {
   async run(call: Call): Promise<GarbageTotals> {
     const record = await this.#begin(call);
     const marks = new Marks(this.#storage, marksPath(record), record.segments);
+    const guard = this.#guard(record);
     try {
-      if (record.phase === "mark") await this.#mark(record, marks, call);
-      await this.#sweep(record, marks, call);
+      if (record.phase === "mark") await this.#mark(record, { marks, guard }, call);
+      await this.#sweep(record, { marks, guard }, call);
     } catch (error) {
-      const isHopeless = error instanceof GarbageError && error.code === "MARKS_LOST";
-      if (isHopeless) await clearRunRecord(this.#storage, call);
+      if (isHopeless(error)) await clearRunRecord(this.#storage, call);
       throw error;
     }
     await clearRunRecord(this.#storage, call);
@@ -101,8 +108,9 @@ class Collection {
     const aside = await openStorage({ driver: "inmemory" }, { access: "write", clock });
     const marks = new Marks(aside, marksPath(record), 0);
     this.#options.report({ is: "begun", continued: false, begun: new Date(record.begunMs) });
-    await this.#mark(record, marks, call);
-    await this.#sweep(record, marks, call);
+    const guard = this.#guard(record);
+    await this.#mark(record, { marks, guard }, call);
+    await this.#sweep(record, { marks, guard }, call);
     return this.#totals;
   }
 
@@ -140,30 +148,36 @@ class Collection {
     }
   }
 
-  async #mark(record: RunRecord, marks: Marks, call: Call): Promise<void> {
+  #guard(record: RunRecord): ClockGuard {
+    const { begunMs, latestMs = begunMs } = record;
+    return new ClockGuard(this.#options.clock, { run: runOf(record), latestMs });
+  }
+
+  async #mark(record: RunRecord, { marks, guard }: Way, call: Call): Promise<void> {
     const run = runOf(record);
     const tell = (event: GarbageEvent) => this.#tell(event);
     const parts = {
       ...{ storage: this.#storage, trash: this.#trash, run, marks, parallel, tell },
-      ...{ cutoffMs: run.cutoffMs, graceMs: record.graceMs, clock: this.#options.clock },
+      ...{ cutoffMs: run.cutoffMs, graceMs: record.graceMs, clock: guard },
       images: imageStoreOn(this.#storage, { clock: this.#options.clock, validation: undefined }),
       ...{ deleteUntagged: record.deleteUntagged, dryRun: this.#options.dryRun },
     };
     for await (const repository of catalogOn(this.#storage).walk(record.after, call)) {
       call.signal.throwIfAborted();
+      guard.check();
       await surveyRepository(repository, parts, call);
       record.after = repository;
-      if (this.#isCheckpointDue()) await this.#save(record, marks, call);
+      if (this.#isCheckpointDue()) await this.#save(record, { marks, guard }, call);
     }
     record.phase = "sweep";
     record.after = undefined;
-    await this.#save(record, marks, call);
+    await this.#save(record, { marks, guard }, call);
   }
 
-  async #sweep(record: RunRecord, marks: Marks, call: Call): Promise<void> {
+  async #sweep(record: RunRecord, { marks, guard }: Way, call: Call): Promise<void> {
     const parts = {
       ...{ storage: this.#storage, trash: this.#trash, run: runOf(record), marks, parallel },
-      ...{ dryRun: this.#options.dryRun, clock: this.#options.clock },
+      ...{ dryRun: this.#options.dryRun, clock: guard },
       tell: (event: GarbageEvent) => this.#tell(event),
       freed: (bytes: number) => {
         this.#totals.bytes += bytes;
@@ -173,9 +187,10 @@ class Collection {
       const name = `${shelf.algorithm}/${shelf.prefix}`;
       if (record.after !== undefined && name <= record.after) continue;
       call.signal.throwIfAborted();
+      guard.check();
       await sweepShelf(shelf, parts, call);
       record.after = name;
-      if (this.#isCheckpointDue()) await this.#save(record, marks, call);
+      if (this.#isCheckpointDue()) await this.#save(record, { marks, guard }, call);
     }
   }
 
@@ -199,9 +214,10 @@ class Collection {
   }
 
   /** First the marks, then the record that says that they are there. */
-  async #save(record: RunRecord, marks: Marks, call: Call): Promise<void> {
+  async #save(record: RunRecord, { marks, guard }: Way, call: Call): Promise<void> {
     record.segments = await marks.save(call);
     record.totals = this.#totals;
+    record.latestMs = guard.latestMs;
     if (!this.#options.dryRun) await writeRunRecord(this.#storage, record, call);
   }
 
@@ -229,6 +245,12 @@ class Collection {
     countGarbage(event, this.#totals);
     this.#options.report(event);
   }
+}
+
+/** Whether the next one has to begin anew. */
+function isHopeless(error: unknown): boolean {
+  if (!(error instanceof GarbageError)) return false;
+  return error.code === "MARKS_LOST" || error.code === "CLOCK_SET_BACK";
 }
 
 function runOf({ begunMs, graceMs }: RunRecord): TrashRun {

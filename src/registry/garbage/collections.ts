@@ -4,6 +4,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import { logGarbage } from "./collection-log.ts";
 import type { Collector } from "./collector.ts";
+import { GarbageError } from "./garbage-error.ts";
 import {
   countGarbage,
   type GarbageEvent,
@@ -41,7 +42,12 @@ export interface Collections {
    * @throws {StorageError} when it could not begin
    */
   start(wish: CollectionWish): Promise<CollectionState>;
-  /** Resolves when it has ended, well or not: that is in the log. @throws {GarbageError} `BUSY` */
+  /**
+   * Resolves when it has ended, well or not: that is in the log. One that ended as the clock was set
+   * back is followed by another.
+   *
+   * @throws {GarbageError} `BUSY`
+   */
   run(): Promise<void>;
   /** By its id; `current` is the last that began. */
   find(id: string): CollectionState | undefined;
@@ -74,15 +80,25 @@ export function openCollections(
     },
 
     async run() {
-      if (runs.isClosed()) return;
-      await begin({}).ended.catch((error: unknown) => {
-        if (isBusy(error)) throw error;
-      });
+      const failure = await failureOfOne();
+      const isWorthAnother = failure instanceof GarbageError && failure.code === "CLOCK_SET_BACK";
+      if (isWorthAnother) await failureOfOne();
     },
 
     find: runs.find,
     close: runs.close,
   };
+
+  async function failureOfOne(): Promise<unknown> {
+    if (runs.isClosed()) return undefined;
+    try {
+      await begin({}).ended;
+      return undefined;
+    } catch (error) {
+      if (isBusy(error)) throw error;
+      return error;
+    }
+  }
 
   function begin({ actor, ...wish }: CollectionWish) {
     const { dryRun = options.dryrun, deleteUntagged = options.deleteuntagged } = wish;

@@ -149,6 +149,35 @@ it("tries again after a failure, which it reports", async () => {
     .toContain("garbage collection ended");
 });
 
+it("collects anew at once when the clock was set back meanwhile", async () => {
+  const { store, storage } = await openCollectedStore();
+  await pushBlob(store, "a", "orphan");
+  const clock = new FakeClock(new Date(Date.now() + 2 * hourMs));
+  const logger = new FakeLogger();
+  const options = maintenanceIn(
+    "{uploadpurging: {enabled: false}, garbagecollect: {enabled: true, interval: 30m}}",
+  );
+  let isFirst = true;
+  const moved = {
+    ...storage,
+    async setAside(...names: Parameters<typeof storage.setAside>) {
+      const result = await storage.setAside(...names);
+      if (isFirst) await clock.advance(-1.5 * hourMs);
+      isFirst = false;
+      return result;
+    },
+  };
+  const maintenance = started(options, { storage: moved, clock, logger });
+  onTestFinished(() => maintenance.close());
+
+  await clock.advance(hourMs);
+
+  await expect
+    .poll(() => logger.messages("info"), { timeout: 10_000 })
+    .toContain("garbage collection ended");
+  expect(logger.messages("error")).toEqual(["garbage could not be collected"]);
+});
+
 function started(
   options: MaintenanceOptions,
   parts: Pick<MaintenanceParts, "storage" | "clock" | "logger">,

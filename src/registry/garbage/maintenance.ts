@@ -11,7 +11,6 @@ import {
   retainOnSchedule,
   type ScheduledRetentionParts,
 } from "./scheduled-retention.ts";
-
 import { type ScheduledScrubParts, scrubOnSchedule } from "./scheduled-scrub.ts";
 import { readScrubRecord } from "./scrub-record.ts";
 
@@ -40,8 +39,7 @@ const longestJitterMs = 3_600_000;
 
 /**
  * Purges uploads, collects garbage and scrubs, each in its own rhythm, for as long as the registry
- * serves.
- * Before each collection the tags go that no rule keeps.
+ * serves. Before each collection the tags go that no rule keeps.
  */
 export function startMaintenance(
   { uploadpurging, garbagecollect, retention, scrub }: MaintenanceOptions,

@@ -1,12 +1,8 @@
 import type { Call } from "../../base/call.ts";
-import type { Clock } from "../../base/clock.ts";
 import type { Trash, TrashRun } from "../images/trash.ts";
 import type { StorageDriver, StoragePath } from "../storage-driver.ts";
-import { GarbageError } from "./garbage-error.ts";
+import type { ClockGuard } from "./clock-guard.ts";
 import { isWrong, mendTimes } from "./wrong-times.ts";
-
-/** By less than this, clocks are corrected at any time. */
-const correctionMs = 1_000;
 
 /** A file that nothing names. */
 export interface Unnamed {
@@ -29,7 +25,7 @@ export interface RemovalParts {
   trash: Trash;
   run: TrashRun;
   dryRun: boolean;
-  clock: Clock;
+  clock: ClockGuard;
 }
 
 /** Takes a file away, unless it was used lately. Why that is safe is said at `Leases`. */
@@ -48,10 +44,10 @@ export async function remove(
   if (usedMs >= cutoffMs) return await kept();
   const taken = { is: "taken", size: file.size } as const;
   if (dryRun) return taken;
-  checkClock(parts);
+  parts.clock.check();
   if (!(await trash.put(path, run, call))) return await gone();
   try {
-    checkClock(parts);
+    parts.clock.check();
   } catch (error) {
     await trash.restore(path, call);
     throw error;
@@ -78,12 +74,4 @@ export async function remove(
   async function lastUseOf(other: StoragePath): Promise<number> {
     return (await storage.stat(other, call))?.modified.getTime() ?? 0;
   }
-}
-
-/** Otherwise what is used now would be taken for unused. */
-function checkClock({ run, clock }: RemovalParts): void {
-  if (clock.now().getTime() >= run.cutoffMs - correctionMs) return;
-  throw new GarbageError("CLOCK_SET_BACK", "the clock was set back while garbage was collected", {
-    hint: "collect again: what was used since then could not be told from garbage",
-  });
 }

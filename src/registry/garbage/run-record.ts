@@ -17,6 +17,8 @@ const RunRecord = v.strictObject({
   /** The last repository that was marked, or the last part of the blobs that was swept. */
   after: v.optional(v.string()),
   segments: Count,
+  /** The latest that the clock has shown, at the last save. */
+  latestMs: v.optional(Count),
   totals: v.strictObject(v.entriesFromList(keysOf(nothingYet), Count)),
 });
 

@@ -15,7 +15,7 @@ export interface ScheduledScrubParts {
 }
 
 /**
- * To be asked again and again: scrubs when the last scrub of any process is so long ago as `interval`
+ * To be asked again and again: scrubs when the last scrub of any registry is so long ago as `interval`
  * says, as a start of the registry is no reason to read all again. One that failed counts, too: it
  * may have read for hours.
  */

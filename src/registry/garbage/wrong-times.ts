@@ -4,9 +4,12 @@ import type { StorageDriver, StoragePath } from "../storage-driver.ts";
 /** More than clocks of several machines differ, and than a collection may take that goes on. */
 const mostAheadMs = 7 * 86_400_000;
 
+/** There was no such registry before: a clock that shows less is what is wrong. */
+const earliestMs = Date.UTC(2025, 0);
+
 /** Whether a time is so far ahead that a clock told it that was wrong, and was set right since. */
 export function isWrong(timeMs: number, nowMs: number): boolean {
-  return timeMs - nowMs > mostAheadMs;
+  return nowMs >= earliestMs && timeMs - nowMs > mostAheadMs;
 }
 
 /**
