@@ -66,8 +66,9 @@ it.skipIf(!mayMount())(
       environment: { FILL: filling, ROLLBACK_HOOK: "echo rolled back" },
     });
     onTestFinished(async () => {
-      agent.process.kill("SIGTERM"); // which ends its app, unlike SIGKILL
+      agent.process.kill("SIGKILL");
       await until("it has ended", async () => hasEnded(agent));
+      for (const pid of await workersIn(root)) process.kill(pid, "SIGKILL");
     });
     await until("v1.0.0 is committed", () => isCommitted("v1.0.0"));
     await until("it is told", async () => (await ledger()).untold === undefined);
