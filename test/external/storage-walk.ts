@@ -39,15 +39,22 @@ export async function walkStorage(directory: string): Promise<Walk> {
   }
   for (const link of links.filter((each) => each.includes("/_manifests/revisions/"))) {
     const [, repository = ""] = /^repositories\/(.*)\/_manifests/.exec(link) ?? [];
-    const manifest = await readFile(join(root, dataOf(await readFile(join(root, link), "utf8"))));
+    const own = await readFile(join(root, link), "utf8");
+    const tags = [...walk.tags].filter(([tag, digest]) => digest === own && isIn(repository, tag));
+    const manifest = await readFile(join(root, dataOf(own)));
     const { config, layers, manifests } = JSON.parse(manifest.toString());
     const place = manifests ? revisionOf : layerOf;
     for (const { digest } of manifests ?? [config, ...layers]) {
-      if (!known.has(place(repository, digest))) walk.faults.push(`${link}: no ${digest}`);
+      if (!known.has(place(repository, digest))) {
+        const meant = tags.map(([tag]) => tag).join() || "no tag";
+        walk.faults.push(`${link} (of ${meant}): no ${digest}`);
+      }
     }
   }
   return walk;
 }
+
+const isIn = (repository: string, tag: string) => tag.startsWith(`${repository}:`);
 
 function dataOf(digest: string): string {
   const [algorithm, hex = ""] = digest.split(":");

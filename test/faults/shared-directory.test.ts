@@ -55,15 +55,17 @@ it(
   (seconds + 240) * 1000,
 );
 
-/** By a third registry, when both are gone. */
+/** By a third registry, when both are gone: the first time it goes on with what they have left. */
 async function collected(directory: string): Promise<ServedRegistry> {
   const registry = await serveRegistry(directory, `{garbagecollect: {${unusedAtOnce}}}`);
   const collections = `${registry.address}/api/v1/garbage/collections`;
-  expect((await fetch(collections, { method: "POST" })).status).toBe(202);
   const status = async () => {
     const answer = await fetch(`${collections}/current`);
     return ((await answer.json()) as { status: string }).status;
   };
-  await expect.poll(status, { timeout: 60_000 }).toBe("ended");
+  for (const _ of ["the rest", "all"]) {
+    expect((await fetch(collections, { method: "POST" })).status).toBe(202);
+    await expect.poll(status, { timeout: 60_000 }).toBe("ended");
+  }
   return registry;
 }
