@@ -57,7 +57,9 @@ async function measured(all: readonly Subject[]): Promise<AllFigures> {
   const figures = new Map<Subject, Figures>(
     all.map((subject) => [subject, { keepAlive: [], fresh: [], streams: [] }]),
   );
-  for (const subject of all) await requests(subject, { fresh: false, seconds: 1 });
+  for (const subject of all) {
+    for (const fresh of [false, true]) await requests(subject, { fresh, seconds: 2 });
+  }
   for (let round = 0; round < rounds; round++) {
     for (const [subject, { keepAlive }] of figures) {
       keepAlive.push(await requests(subject, { fresh: false, seconds }));

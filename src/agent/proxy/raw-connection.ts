@@ -3,7 +3,19 @@ import type { Connection, ConnectionEvents } from "./connection.ts";
 import type { ReadBuffers } from "./read-buffers.ts";
 import type { Name, TcpBindings, TcpHandle } from "./tcp-bindings.ts";
 
-type Listeners = { [Event in keyof ConnectionEvents]?: ConnectionEvents[Event][] };
+type Listeners = { [Event in keyof ConnectionEvents]: ConnectionEvents[Event][] | undefined };
+
+/** All of one shape: to add what is not there takes the engine longer than to replace it. */
+const noListeners: Listeners = {
+  connect: undefined,
+  data: undefined,
+  drain: undefined,
+  end: undefined,
+  error: undefined,
+  close: undefined,
+};
+/** Nobody asks for these names. */
+const unusedName: Partial<Name> = {};
 
 /** What all connections of one proxy share. */
 export interface RawParts {
@@ -23,7 +35,7 @@ export class RawConnection implements Connection {
   readonly #bindings: TcpBindings;
   readonly #buffers: ReadBuffers;
   readonly #handle: TcpHandle;
-  readonly #listeners: Listeners = {};
+  readonly #listeners: Listeners = { ...noListeners };
   #buffer: Buffer;
   #isConnected = true;
   #isReading = false;
@@ -170,7 +182,7 @@ export class RawConnection implements Connection {
    * gone, as when both sides have ended: the next read tells.
    */
   #hearEnd(): void {
-    if (this.#isSureOfEnd || this.#handle.getpeername({}) === 0) {
+    if (this.#isSureOfEnd || this.#handle.getpeername(unusedName) === 0) {
       this.#end();
       return;
     }
