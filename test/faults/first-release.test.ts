@@ -1,6 +1,5 @@
-import { connect } from "node:net";
 import { expect, it } from "vitest";
-import { ask, until } from "../../src/agent/supervisor/sample-app.fake.ts";
+import { ask, outcomeOf, until } from "../../src/agent/supervisor/sample-app.fake.ts";
 import { openHost, serving } from "./release-host.ts";
 
 const closings = ({ logger }: Awaited<ReturnType<typeof openHost>>): number =>
@@ -41,14 +40,3 @@ it("refuses no connection while an app that was in service is started again", as
 
   expect(closings(host)).toBe(1);
 });
-
-/** What comes of a connection: it was taken, or the reason why not. */
-function outcomeOf(port: number): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1", () => {
-      socket.destroy();
-      resolve("connected");
-    });
-    socket.on("error", (error: NodeJS.ErrnoException) => resolve(error.code));
-  });
-}

@@ -1,5 +1,6 @@
 import { chmod, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { Agent, request } from "node:http";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
@@ -148,4 +149,15 @@ export async function until(condition: () => unknown): Promise<void> {
 export async function writeScript(directory: string, name: string, body: string): Promise<void> {
   await writeFile(join(directory, name), `#!/bin/sh\n${body}\n`);
   await chmod(join(directory, name), 0o755);
+}
+
+/** What comes of a connection: it was taken, or the reason why not. */
+export function outcomeOf(port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1", () => {
+      socket.destroy();
+      resolve("connected");
+    });
+    socket.on("error", (error: NodeJS.ErrnoException) => resolve(error.code));
+  });
 }

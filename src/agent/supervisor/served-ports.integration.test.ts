@@ -1,5 +1,4 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
@@ -7,6 +6,7 @@ import { freePort } from "../../../bench/free-port.ts";
 import { systemClock } from "../../base/clock.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
 import { openKeptPorts } from "./kept-ports.ts";
+import { outcomeOf } from "./sample-app.fake.ts";
 import { openServedPorts, type ServedPorts } from "./served-ports.ts";
 
 it.each([false, true])(
@@ -49,14 +49,4 @@ async function portsWith(handover: boolean): Promise<ServedPorts> {
     await rm(directory, { recursive: true, force: true });
   });
   return served;
-}
-
-function outcomeOf(port: number): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1", () => {
-      socket.destroy();
-      resolve("connected");
-    });
-    socket.on("error", (error: NodeJS.ErrnoException) => resolve(error.code));
-  });
 }
