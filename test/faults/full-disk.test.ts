@@ -8,6 +8,7 @@ import { built, openStage, type Running, run, type Stage, until } from "../../be
 import { askAgent } from "../../src/agent/control/control-client.ts";
 import { Outcome } from "../../src/agent/control/control-request.ts";
 import { type LedgerState, phases } from "../../src/agent/ledger/ledger.ts";
+import { systemCodeOf } from "../../src/base/errors.ts";
 import { endingOnce } from "./ending-app.ts";
 
 it.skipIf(!mayMount())(
@@ -68,7 +69,7 @@ it.skipIf(!mayMount())(
     onTestFinished(async () => {
       agent.process.kill("SIGKILL");
       await until("it has ended", async () => hasEnded(agent));
-      for (const pid of await workersIn(root)) process.kill(pid, "SIGKILL");
+      for (const pid of await workersIn(root)) killIfAlive(pid); // the record may be of before the disk was full
     });
     await until("v1.0.0 is committed", () => isCommitted("v1.0.0"));
     await until("it is told", async () => (await ledger()).untold === undefined);
@@ -168,6 +169,14 @@ const agentArguments = (stage: Stage, port: number, root: string) => [
 
 const hasEnded = ({ process: { exitCode, signalCode } }: Running): boolean =>
   exitCode !== null || signalCode !== null;
+
+function killIfAlive(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (systemCodeOf(error) !== "ESRCH") throw error;
+  }
+}
 
 async function workersIn(root: string): Promise<number[]> {
   const record = JSON.parse(await readFile(join(root, ".dewy", "workers.json"), "utf8"));
