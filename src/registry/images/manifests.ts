@@ -7,7 +7,7 @@ import { holdLinked } from "./hold-linked.ts";
 import type { Leases } from "./leases.ts";
 import { readLink } from "./link.ts";
 import { ManifestCache, type StoredManifest } from "./manifest-cache.ts";
-import { manifestPlacementOn, type Pushed } from "./manifest-placement.ts";
+import { manifestPlacementOn, type Pushed, type Settle } from "./manifest-placement.ts";
 import { storedMediaType } from "./media-type.ts";
 import { blobDataPath, revisionLinkPath } from "./paths.ts";
 import type { ActorCall } from "./tag-history.ts";
@@ -22,6 +22,11 @@ export interface ManifestPut {
   /** What the bytes must hash to, when they were sent under a digest. */
   expected: Digest | undefined;
   tags: readonly string[];
+}
+
+export interface Written {
+  digest: Digest;
+  manifest: Manifest;
 }
 
 /** `held` is what this call has held already. */
@@ -39,14 +44,20 @@ export interface Manifests {
    *
    * @throws {OciError} `MANIFEST_INVALID`, `DIGEST_INVALID`, and what `check` throws
    */
-  write(
-    repository: string,
-    put: ManifestPut,
-    call: ActorCall,
-  ): Promise<{ digest: Digest; manifest: Manifest }>;
+  write(repository: string, put: ManifestPut, call: ActorCall): Promise<Written>;
   /** Takes the manifest and every tag that means it out; `false` when it was not there. */
   delete(repository: string, digest: Digest, call: ActorCall): Promise<boolean>;
 }
+
+/** Manifests, where whoever writes one sees to it that what is to run alone does. */
+export type UnlockedManifests = Omit<Manifests, "write"> & {
+  /** As `write`, once `settle` has run where there is one. */
+  place(
+    repository: string,
+    put: ManifestPut,
+    call: ActorCall,
+  ): Promise<Written & { settle: Settle | undefined }>;
+};
 
 export interface ManifestParts {
   storage: StorageDriver;
@@ -60,7 +71,7 @@ export interface ManifestParts {
   holdParts(repository: string, manifest: Manifest, call: HoldCall): Promise<void>;
 }
 
-export function manifestsOn(parts: ManifestParts): Manifests {
+export function manifestsOn(parts: ManifestParts): UnlockedManifests {
   const { storage, tags, leases, holdParts } = parts;
   const cache = new ManifestCache();
   const placement = manifestPlacementOn(parts);
@@ -94,10 +105,9 @@ export function manifestsOn(parts: ManifestParts): Manifests {
 
     hold,
 
-    async write(repository, put, call) {
+    async place(repository, put, call) {
       const pushed = pushedIn(put);
-      await placement.place(repository, pushed, put.tags, call);
-      return pushed;
+      return { ...pushed, settle: await placement.place(repository, pushed, put.tags, call) };
     },
 
     /** Tags first: killed in between, no tag means what is not there. */
