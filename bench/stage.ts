@@ -1,5 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -85,6 +95,7 @@ export async function openStage(): Promise<Stage> {
 
     async close() {
       for (const each of running.reverse()) await each.stop();
+      await endLeftIn(directory);
       await rm(directory, { recursive: true, force: true });
     },
   };
@@ -137,6 +148,19 @@ export function run(
 async function ended(child: ChildProcess): Promise<number | null> {
   if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
   return await new Promise((resolve) => child.once("close", resolve));
+}
+
+/** What agents that were killed have left running, apps and keepers, where nobody came after them. */
+async function endLeftIn(directory: string): Promise<void> {
+  if (process.platform !== "linux") return;
+  for (const name of await readdir("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const place = await readlink(`/proc/${name}/cwd`).catch(() => "");
+    if (place !== directory && !place.startsWith(`${directory}/`)) continue;
+    try {
+      process.kill(Number(name), "SIGKILL");
+    } catch {} // it has ended meanwhile
+  }
 }
 
 /** Its dependencies stay where they are. */

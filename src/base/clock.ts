@@ -23,12 +23,15 @@ export const systemClock: Clock = {
 };
 
 /**
- * Whether less than `ms` have passed since then. A time that is still to come was told by a clock that
- * was wrong, and is relied on no longer.
+ * Whether less than `limitMs` have passed since then. A time that is still to come was told by a clock
+ * that was wrong, and is relied on no longer.
  */
-export function isWithin(ms: number, sinceMs: number, clock: Clock): boolean {
+export function isWithin(
+  { limitMs, sinceMs }: { limitMs: number; sinceMs: number },
+  clock: Clock,
+): boolean {
   const passedMs = clock.now().getTime() - sinceMs;
-  return passedMs >= 0 && passedMs < ms;
+  return passedMs >= 0 && passedMs < limitMs;
 }
 
 /** Whether `work` settles within `ms`, by `clock`. It goes on either way. */

@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { Environment } from "../base/environment.ts";
@@ -69,7 +70,10 @@ async function certificateMistakes({ tls }: Http, clock: Clock): Promise<string[
 
 async function socketMistakes({ addr }: Http): Promise<string[]> {
   checkSocketPath(addr);
-  return await directoryMistakes(dirname(addr));
+  const directory = dirname(addr);
+  const found = await stat(directory).catch(() => undefined);
+  if (!found?.isDirectory()) return [`the directory ${directory} is not there: make it`];
+  return await directoryMistakes(directory);
 }
 
 async function directoryMistakes(directory: string): Promise<string[]> {

@@ -3,7 +3,7 @@ import { ConfigError } from "../base/errors.ts";
 import { problemsOf, readYaml } from "../base/yaml-document.ts";
 import { withoutEmpty } from "./config-distribution.ts";
 import { notesOn } from "./config-notes.ts";
-import { overridden } from "./config-overrides.ts";
+import { overridden, placed } from "./config-overrides.ts";
 
 export interface Source {
   /** What the file is called in messages. */
@@ -28,7 +28,9 @@ export function parseDocument<const S extends v.GenericSchema>(
   const document = readYaml(file, text);
   const { value: written, overrides } = overridden(document.content, environment);
   const value = withoutEmpty(written);
-  const result = v.safeParse(schema, value);
+  if (value === null) throw new ConfigError(`${file}: it is empty: begin it with version: 0.1`);
+  const first = v.safeParse(schema, value);
+  const result = first.success ? first : v.safeParse(schema, asTexts(value, first.issues));
   const placeOf = (path: readonly string[]) => overrides.nameOf(path) ?? document.placeOf(path);
   if (result.success) return { value: result.output, placeOf, notes: notesOn(value) };
   const problems = problemsOf(result.issues, schema, "this registry knows no such key");
@@ -39,4 +41,14 @@ export function parseDocument<const S extends v.GenericSchema>(
       )
       .join("\n"),
   );
+
+  /** A variable is a text to begin with: where one is wanted, `0123` is no number. */
+  function asTexts(whole: unknown, issues: readonly v.BaseIssue<unknown>[]): unknown {
+    return issues.reduce((changed, { type, input, path = [] }) => {
+      const keys = path.map(({ key }) => String(key));
+      const text = overrides.textOf(keys);
+      const isWanted = type === "string" && ["number", "boolean"].includes(typeof input);
+      return isWanted && text !== undefined ? placed(changed, keys, text) : changed;
+    }, whole);
+  }
 }

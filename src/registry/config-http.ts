@@ -4,6 +4,7 @@ import { Debug } from "./config-debug.ts";
 import { H2c } from "./config-distribution.ts";
 import { Timeouts } from "./config-timeouts.ts";
 import { Tls } from "./config-tls.ts";
+import { YesOrNo } from "./config-values.ts";
 
 /** The most that `http.draintimeout` may ask for, so that a stop always ends. */
 export const longestDrainMs = 3_600_000;
@@ -17,7 +18,6 @@ const GoDuration = v.pipe(
   v.maxValue(longestDrainMs, "write a duration of at most 1h"),
 );
 
-const YesOrNo = v.boolean("write true or false");
 const addressForm = "write an address as :5000 or 127.0.0.1:5000";
 const HeaderValue = v.pipe(
   v.string("write a text"),
@@ -26,7 +26,7 @@ const HeaderValue = v.pipe(
 /** `http:` of the configuration. */
 export const Http = v.pipe(
   v.strictObject({
-    addr: v.optional(v.pipe(v.string(addressForm), v.nonEmpty(addressForm)), ":5000"),
+    addr: v.optional(v.string(addressForm), ":5000"),
     net: v.optional(v.picklist(["tcp", "unix"]), "tcp"),
     host: v.optional(
       v.pipe(
@@ -66,6 +66,20 @@ export const Http = v.pipe(
   v.forward(
     v.check(({ addr, net }) => net === "unix" || isAddress(addr), addressForm),
     ["addr"],
+  ),
+  v.forward(
+    v.check(
+      ({ addr, net }) => net === "tcp" || (addr !== "" && !isAddress(addr)),
+      "write the path of a socket, such as /run/registry/registry.sock, since http.net is unix",
+    ),
+    ["addr"],
+  ),
+  v.forward(
+    v.check(
+      ({ addr, net, debug }) => net === "unix" || debug?.addr !== addr || addr.endsWith(":0"),
+      "http.addr is this address already: write another one",
+    ),
+    ["debug"],
   ),
 );
 export type Http = v.InferOutput<typeof Http>;

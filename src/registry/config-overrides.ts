@@ -11,6 +11,8 @@ const reserved = /^REGISTRY_(?:CONFIGURATION_PATH|(?:PORT|SERVICE_HOST|SERVICE_P
 export interface Overrides {
   /** The variable that set `path`, what holds it, or what is in it. */
   nameOf(path: readonly string[]): string | undefined;
+  /** What the variable for `path` itself says, as it was written. */
+  textOf(path: readonly string[]): string | undefined;
 }
 
 /**
@@ -35,7 +37,11 @@ export function overridden(
     paths.set(path.join("."), name);
     value = placed(value, path, parseYamlValue(name, environment[name] ?? ""));
   }
-  return { value, overrides: { nameOf: (path) => nameFor(path, paths) } };
+  const overrides: Overrides = {
+    nameOf: (path) => nameFor(path, paths),
+    textOf: (path) => environment[paths.get(path.join(".").toLowerCase()) ?? ""]?.trim(),
+  };
+  return { value, overrides };
 }
 
 function nameFor(path: readonly string[], names: Map<string, string>): string | undefined {
@@ -47,7 +53,12 @@ function nameFor(path: readonly string[], names: Map<string, string>): string | 
   return [...names].find(([set]) => path.length > 0 && set.startsWith(inside))?.[1];
 }
 
-function placed(whole: unknown, [first, ...rest]: readonly string[], value: unknown): unknown {
+/** `whole` with `value` at a path, whose names may be in another case. */
+export function placed(
+  whole: unknown,
+  [first, ...rest]: readonly string[],
+  value: unknown,
+): unknown {
   if (first === undefined) return isKind(whole, value) ? { [value]: null } : value;
   if (Array.isArray(whole) && /^\d+$/.test(first) && Number(first) <= whole.length) {
     const copy: unknown[] = [...whole];

@@ -3,7 +3,19 @@ import { parseDuration } from "../base/schema.ts";
 
 /** What several sections of `config.yml` are made of. */
 
-export const YesOrNo = v.boolean("write true or false");
+/** Words that YAML 1.1 has for true and false, and Distribution's parser still takes. */
+const olderWords = { y: true, yes: true, on: true, n: false, no: false, off: false } as const;
+
+export const YesOrNo = v.pipe(
+  v.unknown(),
+  v.transform((value) => (typeof value === "string" ? meantBy(value) : value)),
+  v.boolean("write true or false"),
+);
+
+function meantBy(word: string): unknown {
+  const isOneCase = /^(?:[a-z]+|[A-Z][a-z]*|[A-Z]+)$/.test(word);
+  return isOneCase ? (olderWords[word.toLowerCase() as keyof typeof olderWords] ?? word) : word;
+}
 
 export const Text = v.pipe(v.string("write a text"), v.nonEmpty("write a text"));
 

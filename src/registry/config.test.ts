@@ -159,7 +159,8 @@ it.each([
 });
 
 it.each([
-  ["", "config.yml:1:1: (top level): write a mapping"],
+  ["# nothing\n", "config.yml: it is empty: begin it with version: 0.1"],
+  ["text", "config.yml:1:1: (top level): write a mapping"],
   ["storage: {inmemory: }\n", "version: is missing"],
   ["version: 0.1\n", "storage: is missing"],
   ["version: 0.2\nstorage: {inmemory: }\n", "only version 0.1 is known"],
@@ -219,6 +220,11 @@ it.each([
     { http: { tls: { certificate: "/c", key: "/k" } } },
   ],
   [{ REGISTRY_HTTP_SECRET: "123" }, { http: { secret: 123 } }],
+  [{ REGISTRY_STORAGE_DELETE_ENABLED: "On" }, { storage: { delete: { enabled: true } } }],
+  [
+    { REGISTRY_PROXY: "{remoteurl: http://h, password: p}", REGISTRY_PROXY_USERNAME: "0123" },
+    { proxy: { username: "0123" } },
+  ],
 ])("lets %j override the file", (environment, expected) => {
   expect(read(smallest, environment)).toMatchObject(expected);
 });
@@ -230,6 +236,12 @@ it.each([
   [{ REGISTRY_HTTP: "{" }, /^REGISTRY_HTTP: this is not YAML: [^\n]*$/],
 ])("names the variable in %j", (environment, message) => {
   expect(() => read(smallest, environment)).toThrow(message);
+});
+
+it("says once what is wrong with an address", () => {
+  expect(() => read(smallest, { REGISTRY_HTTP_ADDR: "''" })).toThrow(
+    /^[^\n]*: write an address[^\n]*$/,
+  );
 });
 
 it("takes anchors and merges", () => {

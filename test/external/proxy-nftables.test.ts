@@ -9,7 +9,8 @@ import { dataPlaneContract, type Place } from "../../src/agent/proxy/data-plane.
 import { loopbackIsRouted, routeLoopback } from "../../src/agent/proxy/host-networks.ts";
 import { openDataPlane } from "../../src/agent/proxy/index.ts";
 import { askNft } from "../../src/agent/proxy/nft-command.ts";
-import { tableNameOf } from "../../src/agent/proxy/nft-table.ts";
+import { scriptOf, tableNameOf } from "../../src/agent/proxy/nft-table.ts";
+import { listingOf, notedWays } from "../../src/agent/proxy/nft-tables.ts";
 import { openNftables } from "../../src/agent/proxy/nftables.ts";
 import { countedByProgram, countedInFile } from "../../src/agent/proxy/tracked-connections.ts";
 import { systemClock } from "../../src/base/clock.ts";
@@ -159,6 +160,43 @@ describeWith("nft", "conntrack")("the kernel as the data plane", () => {
     await next.close({ keep: false });
     expect(await loopbackIsRouted(name)).toBe(true);
     await theirs.close({ keep: false });
+    expect(await loopbackIsRouted(name)).toBe(false);
+  });
+
+  it("keeps a way to the loopback that it is left while it changes its table", async ({
+    signal,
+  }) => {
+    const { place, port } = await aPlace();
+    const plane = await opened(place, signal);
+    await plane.declare([{ port, backends: [await named("one")] }], { signal });
+    const table = { name: tableNameOf(place.directory), directory: place.directory };
+    const before = await listingOf(table.name, { signal });
+    const nothing = { serving: [], leaving: [], gone: [], networks: [], opened: [] };
+    const left = `add element inet ${table.name} opened { "dewy-left" }\n`;
+    await askNft(["-f", "-"], { signal }, left);
+
+    const script = scriptOf(table, { ...nothing, ports: [port] }, before);
+    await askNft(["-f", "-"], { signal }, script);
+
+    expect((await listingOf(table.name, { signal })).opened).toEqual(["dewy-left"]);
+    await vi.waitFor(
+      async () => expect(await notedWays(place.directory)).toEqual(["dewy-left"]),
+      30_000,
+    );
+  });
+
+  it("closes the way to the loopback when all who use it end at once", async ({ signal }) => {
+    const name = await aNetwork("198.51.100.1/24");
+    const backends = [{ id: "one", host: "198.51.100.9", port: 80 }];
+    const places = [await aPlace(), await aPlace(), await aPlace()];
+    const planes = await Promise.all(places.map(({ place }) => opened(place, signal)));
+    for (const [at, plane] of planes.entries()) {
+      await plane.declare([{ port: places[at]?.port ?? 0, backends }], { signal });
+    }
+    expect(await loopbackIsRouted(name)).toBe(true);
+
+    await Promise.all(planes.map((plane) => plane.close({ keep: false })));
+
     expect(await loopbackIsRouted(name)).toBe(false);
   });
 

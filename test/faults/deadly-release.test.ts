@@ -5,6 +5,7 @@ import { freePort } from "../../bench/free-port.ts";
 import { ask } from "../../bench/load.ts";
 import { openStage, until } from "../../bench/stage.ts";
 import type { LedgerState } from "../../src/agent/ledger/ledger.ts";
+import { outcomeOf } from "../../src/agent/supervisor/sample-app.fake.ts";
 import { ended } from "./kept-agents.ts";
 
 const mostKilled = 3;
@@ -21,34 +22,69 @@ const deadly = `
   }, 20);`;
 
 it("a release that takes its agents down with it is not tried for ever", async () => {
+  const host = await openHost();
+  await host.stage.push("v1.0.0");
+  const first = host.stage.startAgent(host.port);
+  await until("v1.0.0 is committed", async () => (await host.ledger()).active?.tag === "v1.0.0");
+  await first.stop();
+  await host.stage.push("v2.0.0", { "server.js": deadly });
+
+  await host.killAgents();
+  host.stage.startAgent(host.port);
+
+  await host.isQuarantined("v2.0.0");
+  const { status, body } = await ask(`http://127.0.0.1:${host.port}/`);
+  expect([status, body]).toEqual([200, expect.stringContaining(" v1.0.0 ")]);
+}, 90_000);
+
+it("nor is a first one, of which no agent starts what has not proved itself", async () => {
+  const host = await openHost();
+  await host.stage.push("v2.0.0", { "server.js": deadly });
+
+  await host.killAgents();
+  const deaf = host.stage.startAgent(host.port, [
+    "--registry",
+    `img://127.0.0.1:${await freePort()}/app`,
+  ]);
+  await until("it refuses connections", async () => deaf.log().includes("Connections are refused"));
+  expect(await outcomeOf(host.port)).toBe("ECONNREFUSED");
+  expect(deaf.log()).not.toContain("Start server");
+  await deaf.stop();
+  host.stage.startAgent(host.port);
+
+  await host.isQuarantined("v2.0.0");
+  await until(
+    "it refuses connections",
+    async () => (await outcomeOf(host.port)) === "ECONNREFUSED",
+  );
+}, 90_000);
+
+async function openHost() {
   const stage = await openStage();
   onTestFinished(() => stage.close());
   const root = join(stage.directory, "app");
   const port = await freePort();
   const ledger = async (): Promise<LedgerState> =>
-    JSON.parse(await readFile(join(root, ".dewy", "ledger.json"), "utf8"));
-  await stage.push("v1.0.0");
-  const first = stage.startAgent(port);
-  await until("v1.0.0 is committed", async () => (await ledger()).active?.tag === "v1.0.0");
-  await first.stop();
-  await stage.push("v2.0.0", { "server.js": deadly });
+    JSON.parse(await readFile(join(root, ".dewy", "ledger.json"), "utf8").catch(() => "{}"));
+  return { stage, port, ledger, killAgents, isQuarantined };
 
-  for (let count = 1; count <= mostKilled; count++) {
-    const agent = stage.startAgent(port);
-    await until("v2.0.0 is started", async () => {
-      const { phase, cutOff = 0 } = (await ledger()).attempt ?? {};
-      return phase === "start" && cutOff === count - 1;
-    });
-    await writeFile(join(root, "pid"), String(agent.process.pid));
-    await rename(join(root, "pid"), join(root, "agent.pid"));
-    await ended(agent.process);
-    expect(agent.process.signalCode).toBe("SIGKILL");
+  async function killAgents(): Promise<void> {
+    for (let count = 1; count <= mostKilled; count++) {
+      const agent = stage.startAgent(port);
+      await until("v2.0.0 is started", async () => {
+        const { phase, cutOff = 0 } = (await ledger()).attempt ?? {};
+        return phase === "start" && cutOff === count - 1;
+      });
+      await writeFile(join(root, "pid"), String(agent.process.pid));
+      await rename(join(root, "pid"), join(root, "agent.pid"));
+      await ended(agent.process);
+      expect(agent.process.signalCode).toBe("SIGKILL");
+    }
   }
-  stage.startAgent(port);
 
-  await until("it is in quarantine", async () => (await ledger()).quarantined !== undefined);
-  const reason = "3 agents in a row were killed while v2.0.0 was started";
-  expect((await ledger()).quarantined).toMatchObject([{ tag: "v2.0.0", reason, failures: 1 }]);
-  const { status, body } = await ask(`http://127.0.0.1:${port}/`);
-  expect([status, body]).toEqual([200, expect.stringContaining(" v1.0.0 ")]);
-}, 90_000);
+  async function isQuarantined(tag: string): Promise<void> {
+    await until("it is in quarantine", async () => (await ledger()).quarantined !== undefined);
+    const reason = `${mostKilled} agents in a row were killed while ${tag} was started`;
+    expect((await ledger()).quarantined).toMatchObject([{ tag, reason, failures: 1 }]);
+  }
+}

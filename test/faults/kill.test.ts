@@ -8,8 +8,8 @@ import { built, openStage, type Stage, until } from "../../bench/stage.ts";
 import { phases } from "../../src/agent/ledger/ledger.ts";
 
 const committed: readonly string[] = ["prune"];
-/** `current` names it already and there is nothing better: it stays, beside the one that follows. */
-const unproven: readonly string[] = ["start", "commit"];
+/** It has proved itself, and there is nothing better: it stays, beside the one that follows. */
+const proved: readonly string[] = ["commit"];
 
 describe("an agent killed by SIGKILL as it enters a phase", { timeout: 60_000 }, () => {
   let stage: Stage;
@@ -32,7 +32,7 @@ describe("an agent killed by SIGKILL as it enters a phase", { timeout: 60_000 },
     await until("the next agent runs the app", async () => next.log().includes("Start server"));
     await answers("v1.0.0");
     await isCommitted("v1.0.0");
-    await isTidy(unproven.includes(phase) ? 2 : 1);
+    await isTidy(proved.includes(phase) ? 2 : 1);
     await isTold("v1.0.0");
   });
 

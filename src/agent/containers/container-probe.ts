@@ -110,10 +110,13 @@ export async function deathOf(
   const how = container.oomKilled
     ? "was killed, since it took more memory than it may have"
     : `ended with status ${container.exitCode}`;
-  const error = new ContainerError("NOT_STARTED", `the container ${how}`, {
-    hint: "look at what it wrote, by dewy status",
-  });
-  error.logTail = await runtime.logTail(container.id, logTailLines, call).catch(() => []);
+  const said = await runtime.logTail(container.id, logTailLines, call).catch(() => undefined);
+  const hint =
+    said?.length === 0
+      ? `it wrote nothing: start it by hand, by ${runtime.name} run --rm ${container.image}`
+      : "look at what it wrote, by dewy status";
+  const error = new ContainerError("NOT_STARTED", `the container ${how}`, { hint });
+  error.logTail = said ?? [];
   return error;
 }
 

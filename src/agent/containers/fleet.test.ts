@@ -24,12 +24,34 @@ it("does not count one that ends while it is let into the traffic", async () => 
   await expect(fleet.bringUp(image, 0, call)).rejects.toMatchObject({
     code: "NOT_STARTED",
     logTail: ["out of luck"],
+    hint: "look at what it wrote, by dewy status",
   });
 
   expect(declared()).toEqual([1, 0]);
   expect([...traffic.serving]).toEqual([]);
   expect([...watched]).toEqual([]);
   expect(runtime.removed).toEqual(["1"]);
+});
+
+it.each([
+  {
+    what: "has written nothing",
+    logTail: async () => [],
+    hint: /^it wrote nothing: .*, by docker run --rm r\/app@sha256:2$/,
+  },
+  {
+    what: "cannot be asked what it wrote",
+    logTail: () => Promise.reject(new ContainerError("UNAVAILABLE", "gone")),
+    hint: /dewy status/,
+  },
+])("says what to do about one that $what", async ({ logTail, hint }) => {
+  const { fleet, runtime } = fleetOf({ endsAfterDeclarations: 1 });
+  runtime.logTail = logTail;
+
+  await expect(fleet.bringUp(image, 0, call)).rejects.toMatchObject({
+    logTail: [],
+    hint: expect.stringMatching(hint),
+  });
 });
 
 it("counts one that goes on", async () => {
@@ -137,7 +159,7 @@ function fleetOf({ endsAfterDeclarations = Number.POSITIVE_INFINITY } = {}) {
 function runtimeOf() {
   const removed: string[] = [];
   const runtime = {
-    ...{ isRunning: true, removed, labels: {} },
+    ...{ name: "docker", isRunning: true, removed, labels: {} },
     async run({ labels }: RunSpecification) {
       runtime.labels = labels;
       return "1";
@@ -145,7 +167,7 @@ function runtimeOf() {
     image: async () => ({ id: "2", exposed: [], hasHealthcheck: false }),
     inspect: async () =>
       ({
-        ...{ id: "1", name: "web-1", labels: runtime.labels, exitCode: 1 },
+        ...{ id: "1", name: "web-1", image: "r/app@sha256:2", labels: runtime.labels, exitCode: 1 },
         state: runtime.isRunning ? "running" : "exited",
         ports: new Map([[8080, { host: "127.0.0.1", port: 40_000 }]]),
       }) as unknown as Container,

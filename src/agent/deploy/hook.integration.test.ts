@@ -61,7 +61,10 @@ it("says how it went, and only the log has the command", async ({ signal }) => {
 
   expect(events).toMatchObject([
     { type: "hook ended", hook: "before-deploy", tag: "v1.1.0" },
-    { type: "hook ended", error: { code: "HOOK_FAILED" } },
+    {
+      type: "hook ended",
+      error: { code: "HOOK_FAILED", hint: expect.stringMatching(/^it wrote nothing/) },
+    },
   ]);
   expect(JSON.stringify(events)).not.toContain("hunter2");
   expect(logger.messages("info")).toEqual(["Execute hook", "Execute hook failed"]);

@@ -107,7 +107,7 @@ async function runToEnd(hook: Hook, facts: HookFacts, parts: HookParts, call: Ca
       const [status, killer] = await exited;
       signal.throwIfAborted();
       await settlesWithin(Promise.all(written), lastWordsMs, systemClock);
-      if (status !== 0) throw failed(name, status, killer);
+      if (status !== 0) throw failed(name, status, killer, kept.tail);
     } finally {
       signal.removeEventListener("abort", kill);
       for (const [, output] of outputs) output.destroy();
@@ -123,7 +123,7 @@ async function runToEnd(hook: Hook, facts: HookFacts, parts: HookParts, call: Ca
 
 /** A hook that takes too long has failed like one that says so. */
 function withTail(error: HookError | TimeoutError, tail: readonly string[]): HookError {
-  const { message, hint = "look at what it wrote, in the log of dewy" } = error;
+  const { message, hint = hintOf(tail) } = error;
   const failure =
     error instanceof HookError
       ? error
@@ -194,9 +194,17 @@ function unstarted(name: string, cause: unknown): HookError {
   });
 }
 
-function failed(name: string, status: number | null, killer: string | null): HookError {
+function failed(
+  name: string,
+  status: number | null,
+  killer: string | null,
+  tail: readonly string[],
+): HookError {
   const how = killer ? `was ended by ${killer}` : `ended with status ${status}`;
-  return new HookError("HOOK_FAILED", `the ${name} hook ${how}`, {
-    hint: "look at what it wrote, in the log of dewy",
-  });
+  return new HookError("HOOK_FAILED", `the ${name} hook ${how}`, { hint: hintOf(tail) });
+}
+
+function hintOf(tail: readonly string[]): string {
+  if (tail.length > 0) return "look at what it wrote, in the log of dewy";
+  return "it wrote nothing: run it by hand, or let it say what it does";
 }

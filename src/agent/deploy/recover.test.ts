@@ -75,13 +75,24 @@ it("forgets an active release that is gone, so that it is deployed again", async
   expect(ledger.active).toBeUndefined();
 });
 
-it("keeps the first release in service although nothing was committed yet", async () => {
+it("keeps a first release in service that has proved itself, although nothing was committed yet", async () => {
   const host = await hostWith({ releases: [newer], current: newer });
   const { current, releases } = await host.recover({ attempt: host.attempt("commit", newer) });
 
   expect(current).toBe(`releases/${newer}`);
   expect(releases).toEqual([newer]);
 });
+
+it.each(["switch", "start"] as const)(
+  "leaves a first release out of service that had not proved itself: %s",
+  async (phase) => {
+    const host = await hostWith({ releases: [newer], current: newer });
+    const { current, releases } = await host.recover({ attempt: host.attempt(phase, newer) });
+
+    expect(current).toBeUndefined();
+    expect(releases).toEqual([]);
+  },
+);
 
 it("removes what was unpacked and never switched to", async () => {
   const host = await hostWith({ releases: [older, newer], current: older });

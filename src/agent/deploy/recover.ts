@@ -18,9 +18,9 @@ interface RecoverParts {
  * removed meanwhile is no longer active, so that the next poll deploys it again.
  *
  * Afterwards `current` names the active release, or, when that is gone from the disk, the last good
- * one. Without either (the first deployment was interrupted, or the ledger was lost) `current` stays
- * what it is, as long as it names a complete release: an app that was never proved is better than
- * none while the registry cannot be asked.
+ * one. Without either (the ledger was lost, or the first deployment was interrupted as it was to be
+ * committed) `current` stays what it is, as long as it names a complete release. A first one that has
+ * not proved itself is tried again as any other, and serves nobody before.
  *
  * The ledger then names as active what is on disk, so that what somebody has removed is deployed
  * again instead of being taken for done.
@@ -40,10 +40,21 @@ export async function recover(parts: RecoverParts): Promise<void> {
   } else if (current && !current.complete) {
     await releases.unlinkCurrent();
     logger.warn("removed a link to a release that is not there", { directory: current.directory });
+  } else if (current && isUnproved(current.directory, ledger.state)) {
+    await releases.unlinkCurrent();
+    logger.warn("removed a link to a release that has not proved itself", {
+      ...{ tag: ledger.state.attempt?.tag, directory: current.directory },
+    });
   }
   await removeUncommitted(parts);
   if (noteCutOff(ledger.state) !== ledger.state) await noted(noteCutOff, parts);
   if (active && !onDisk.includes(active.directory)) await noteLoss(active, onDisk, parts);
+}
+
+/** Whether the agent was killed before it could tell whether what is in `directory` is of any use. */
+function isUnproved(directory: string, { attempt, releases }: Readonly<LedgerState>): boolean {
+  if (attempt?.directory !== directory || attempt.vote || attempt.phase === "commit") return false;
+  return !releases.some((release) => release.directory === directory);
 }
 
 /** Commits what the group had decided on when the agent was killed: the others have done so, or will. */

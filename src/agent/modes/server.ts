@@ -94,8 +94,7 @@ export async function openServerMode(
   /** Whether a release is in service, or was and will be again. */
   let isServed = false;
   let tellDeath = (_how: string) => {};
-  const isNew = !listeners.wereOpen && activeTag() === undefined;
-  if (isNew && !(await parts.releases.current())?.complete) await refuseConnections();
+  const isNew = activeTag() === undefined;
 
   return {
     start: ({ tag, ...each }) => startProved(tag, each),
@@ -127,8 +126,9 @@ export async function openServerMode(
    * registry that is down, or an artifact that takes an hour, must not keep the host without its app.
    */
   async function keepRunning(each: Call): Promise<void> {
-    const current = isServed ? undefined : await parts.releases.current();
-    if (!current?.complete) return;
+    if (isServed) return;
+    const current = await parts.releases.current();
+    if (!current?.complete) return isNew ? refuseConnections() : undefined;
     isServed = true;
     await begun("boot", tagIn(current.directory), each);
   }

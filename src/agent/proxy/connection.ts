@@ -10,7 +10,7 @@ import {
 import type { Backend } from "./data-plane.ts";
 import { RawConnection } from "./raw-connection.ts";
 import type { ReadBuffers } from "./read-buffers.ts";
-import { type ListeningHandle, tcpBindings } from "./tcp-bindings.ts";
+import { type ListeningHandle, type TcpHandle, tcpBindings } from "./tcp-bindings.ts";
 
 export interface ConnectionEvents {
   connect: () => void;
@@ -31,7 +31,7 @@ export interface ConnectionEvents {
 export interface Connection
   extends Pick<
     Socket,
-    "bytesRead" | "bytesWritten" | "writableLength" | "readableEnded" | "destroyed"
+    "bytesRead" | "bytesWritten" | "writableLength" | "readableEnded" | "destroyed" | "isPaused"
   > {
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;
@@ -84,7 +84,7 @@ export async function listen(
   if (fd === undefined) await listenOn(server, port);
   else await listening(server, { fd });
   server.on("error", () => listener.failed());
-  acceptRaw(handleOf(server), listener, buffers);
+  acceptRaw(handleOf<ListeningHandle>(server), listener, buffers);
   return server;
 }
 
@@ -100,13 +100,21 @@ function acceptRaw(handle: ListeningHandle | null, listener: Listener, buffers: 
   };
 }
 
-/** Of the socket that listens; -1 when it does not any more. */
-export function descriptorOf(server: Server): number {
-  return handleOf(server)?.fd ?? -1;
+/** Whether it was reset, or has ended both ways: then nobody is at its other end any more. */
+export function isGone(connection: Connection): boolean {
+  if (connection instanceof RawConnection) return connection.remoteAddress === undefined;
+  // A socket of `net` remembers the name that it had.
+  const handle = handleOf<TcpHandle>(connection as Socket);
+  return handle !== null && handle.getpeername({}) !== 0;
 }
 
-function handleOf(server: Server): ListeningHandle | null {
-  return (server as unknown as { _handle: ListeningHandle | null })._handle;
+/** Of the socket that listens; -1 when it does not any more. */
+export function descriptorOf(server: Server): number {
+  return handleOf<ListeningHandle>(server)?.fd ?? -1;
+}
+
+function handleOf<Handle>(socket: Server | Socket): Handle | null {
+  return (socket as unknown as { _handle: Handle | null })._handle;
 }
 
 /** IPv6 with IPv4 in it; where this host has none, IPv4 alone. */

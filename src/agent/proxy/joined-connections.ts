@@ -1,4 +1,4 @@
-import type { Connection } from "./connection.ts";
+import { type Connection, isGone } from "./connection.ts";
 
 /**
  * Lets each side read what the other wrote, until both directions have ended. A side that breaks off
@@ -17,6 +17,19 @@ export function joinConnections(client: Connection, upstream: Connection): void 
   breakWith(upstream, client, () => breakClientOff(client, upstream));
   client.resume();
   upstream.resume();
+}
+
+/**
+ * Lets go of a pair of which one has gone unheard: nothing tells that of a connection which is not read,
+ * as it has ended, or waits until the other has taken what it said.
+ */
+export function partUnheard(client: Connection, upstream: Connection): void {
+  if (client.destroyed || upstream.destroyed) return;
+  // What a backend has said that is paused is still its client's to take.
+  if (upstream.readableEnded && isGone(upstream)) upstream.destroy();
+  // A client that was told the end may have gone well, and what it said be still on its way.
+  const isUnread = client.readableEnded || client.isPaused();
+  if (isUnread && !upstream.readableEnded && isGone(client)) client.destroy();
 }
 
 function passOn(from: Connection, to: Connection): void {

@@ -28,6 +28,13 @@ export async function ownWays(
   return [...own];
 }
 
+/** Notes what an app that has gone left to this one, before somebody removes the table that says so. */
+export async function noteLeftWays({ directory }: OwnTable, { opened }: Listing): Promise<void> {
+  const before = await notedWays(directory);
+  const left = opened.filter((one) => !before.includes(one));
+  if (left.length > 0) await noted(directory, [...before, ...left]);
+}
+
 /** Behind rules that are there already. */
 export async function openWays(interfaces: readonly string[]): Promise<void> {
   for (const one of interfaces) await routeLoopback(one, true);

@@ -10,5 +10,6 @@ it("guards the loopback on each way to it that is open, also when nobody is serv
 
   const script = scriptOf({ name: "dewy_web", directory: "/srv/web/.dewy" }, content, emptyListing);
 
-  expect(script).toContain('guard ip daddr 127.0.0.0/8 iifname { "docker0" } drop');
+  expect(script).toContain('opened { "docker0" }');
+  expect(script).toContain("guard ip daddr 127.0.0.0/8 iifname @opened drop");
 });

@@ -80,7 +80,11 @@ export function scriptOf(
     ),
     ...on("add chain", [...plainChains, ...chains]),
     ...on("add counter", counters),
-    ...on("flush set", Object.keys(sets)),
+    // Another app may have left it a way to the loopback since.
+    ...on(
+      "flush set",
+      Object.keys(sets).filter((one) => one !== "opened"),
+    ),
     ...on("flush chain", [...own, ...chains, ...unneeded]),
     ...elementsOf(content).map((line) => `add element inet ${name} ${line}`),
     ...rulesOf(content, open).map((line) => `add rule inet ${name} ${line}`),
@@ -91,6 +95,12 @@ export function scriptOf(
     ),
     "",
   ].join("\n");
+}
+
+/** @returns what nft is to be told so that the table leads nowhere, and guards as before */
+export function emptyingOf(table: { name: string; directory: string }, now: Listing): string {
+  const nothing = { ports: [], serving: [], leaving: [], gone: [], networks: [] };
+  return scriptOf(table, { ...nothing, opened: now.opened }, now);
 }
 
 /** @returns what nft is to be told so that there is no such table, whether or not there is one now */
@@ -119,9 +129,8 @@ function elementsOf({ ports, gone, opened }: TableContent): string[] {
 const ours = "ct status dnat meta l4proto tcp ct original proto-dst @ports";
 
 function rulesOf(content: TableContent, open: readonly number[]): string[] {
-  const { serving, leaving, networks, opened, gone } = content;
-  const near = [...networks.map((one) => one.interface), ...opened];
-  const guarded = [...new Set(near)].map(quoted).join(", ");
+  const { serving, leaving, networks, gone } = content;
+  const near = [...new Set(networks.map((one) => quoted(one.interface)))].join(", ");
   return [
     "arriving fib daddr type local goto choose",
     // The kernel does not send from ::1 to anybody else.
@@ -139,7 +148,8 @@ function rulesOf(content: TableContent, open: readonly number[]): string[] {
     ),
     ...[...serving, ...leaving].flatMap(translationOf),
     ...returnRules(serving, networks).map((rule) => `leaving ${ours} ${rule} masquerade`),
-    ...(guarded ? [`guard ip daddr 127.0.0.0/8 iifname { ${guarded} } drop`] : []),
+    "guard ip daddr 127.0.0.0/8 iifname @opened drop",
+    ...(near ? [`guard ip daddr 127.0.0.0/8 iifname { ${near} } drop`] : []),
     ...(gone.length > 0 ? cuttingRules() : []),
   ];
 }

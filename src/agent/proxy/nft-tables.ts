@@ -7,7 +7,7 @@ import type { Call } from "../../base/call.ts";
 import { interfacesTo, routeLoopback } from "./host-networks.ts";
 import { askNft } from "./nft-command.ts";
 import { emptyListing, type Listing, listingIn } from "./nft-listing.ts";
-import { removalOf, tableNameOf, tablePrefix } from "./nft-table.ts";
+import { emptyingOf, removalOf, tableNameOf, tablePrefix } from "./nft-table.ts";
 import { ProxyError } from "./proxy-protocol.ts";
 
 const Tables = v.object({
@@ -19,10 +19,15 @@ export async function listingOf(name: string, call: Call): Promise<Listing> {
   try {
     return listingIn(await askNft(["--json", "list", "table", "inet", name], call));
   } catch (error) {
-    const isMissing = error instanceof ProxyError && /No such file/.test(error.message);
-    if (isMissing) return emptyListing;
-    throw error;
+    unlessMissing(error);
+    return emptyListing;
   }
+}
+
+/** @throws what is no table that is missing */
+function unlessMissing(error: unknown): void {
+  const isMissing = error instanceof ProxyError && /No such file/.test(error.message);
+  if (!isMissing) throw error;
 }
 
 /** The tables of other apps, by their names. */
@@ -49,12 +54,17 @@ export async function notedWays(directory: string): Promise<string[]> {
   return ways.filter((one) => one !== "");
 }
 
-/** Takes the table away, and what was opened for it and for no other app. */
+/**
+ * Takes the table away, and what was opened for it and for no other app. It leads nowhere before: an app
+ * that ends is nobody's heir, or two that end at once would leave a way to each other.
+ */
 export async function removeTable(directory: string, call: Call): Promise<void> {
   const name = tableNameOf(directory);
+  const before = await listingOf(name, call);
+  await askNft(["-f", "-"], call, emptyingOf({ name, directory }, before));
   const { opened } = await listingOf(name, call);
   const ways = new Set([...opened, ...(await notedWays(directory))]);
-  if (ways.size > 0) await closeWays([...ways], name, call);
+  await closeWays([...ways], name, call);
   await askNft(["-f", "-"], call, removalOf(name));
   await rm(markerIn(directory), { force: true });
 }
@@ -68,13 +78,23 @@ export async function closeWays(
   own: string,
   call: Call,
 ): Promise<void> {
-  const others = [...(await otherTables(own, call))];
-  const owned = new Set(others.flatMap(([, { opened }]) => opened));
-  for (const way of interfaces.filter((one) => !owned.has(one))) {
-    const [heir] = others.find(([, listing]) => waysOf(listing).includes(way)) ?? [];
-    if (heir === undefined) await routeLoopback(way, false);
-    else await askNft(["-f", "-"], call, `add element inet ${heir} opened { "${way}" }\n`);
+  for (const way of interfaces) {
+    while (!(await isClosedOrLeft(way, own, call))) call.signal.throwIfAborted();
   }
+}
+
+/** @returns whether it is; not where the heir has ended before it could know */
+async function isClosedOrLeft(way: string, own: string, call: Call): Promise<boolean> {
+  const others = [...(await otherTables(own, call))].filter(([, one]) => one.targets.length > 0);
+  if (others.some(([, { opened }]) => opened.includes(way))) return true;
+  const [heir] = others.find(([, listing]) => waysOf(listing).includes(way)) ?? [];
+  if (heir === undefined) {
+    await routeLoopback(way, false);
+    return true;
+  }
+  const claim = `add element inet ${heir} opened { "${way}" }\n`;
+  await askNft(["-f", "-"], call, claim).catch(unlessMissing);
+  return (await listingOf(heir, call)).targets.length > 0;
 }
 
 const waysOf = ({ targets }: Listing) => interfacesTo(targets.flatMap(({ hosts }) => hosts));

@@ -5,7 +5,7 @@ import type { Logger } from "../../base/logger.ts";
 import { openTurns } from "../../base/turns.ts";
 import type { BackendLoad, DataPlane, Route } from "./data-plane.ts";
 import { forwards, interfacesTo, isOwnAddress, networksOf } from "./host-networks.ts";
-import { closeUnguarded, isWayClosed, openWays, ownWays } from "./loopback-ways.ts";
+import { closeUnguarded, isWayClosed, noteLeftWays, openWays, ownWays } from "./loopback-ways.ts";
 import { checkKernel, checkPorts, checkTargets } from "./nft-checks.ts";
 import { askNft } from "./nft-command.ts";
 import type { Listing, Target } from "./nft-listing.ts";
@@ -175,7 +175,9 @@ export async function openNftables(
     if (!routes) return;
     const about = { table: name };
     const hosts = routes.flatMap(targetsOf).flatMap((one) => one.hosts);
-    if (!isDeclared(routes, await listingOf(name, closing))) {
+    const now = await listingOf(name, closing);
+    await noteLeftWays(table, now);
+    if (!isDeclared(routes, now)) {
       logger.warn("Somebody has changed the table of nftables, and it is put back", about);
     } else if (await isWayClosed(interfacesTo(hosts))) {
       logger.warn("Somebody has closed the way to the loopback, and it is opened again", about);

@@ -115,6 +115,10 @@ export class RawConnection implements Connection {
     if (status !== 0) this.#saidEnd(status);
   }
 
+  isPaused(): boolean {
+    return !this.#isReading;
+  }
+
   pause(): void {
     if (this.destroyed || !this.#isReading) return;
     this.#isReading = false;

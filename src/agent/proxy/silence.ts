@@ -1,4 +1,5 @@
 import type { Connection } from "./connection.ts";
+import { partUnheard } from "./joined-connections.ts";
 
 /** A connection that may be given up when nothing moves on it. */
 export interface Watched {
@@ -22,7 +23,8 @@ const longestPeriodMs = 1_000;
 
 /**
  * Looks at all connections a few times within the shortest limit, since a timer for each socket would
- * be set anew with each chunk. What is silent for longer than its limit is told of.
+ * be set anew with each chunk. What is silent for longer than its limit is told of; what has lost one of
+ * its two without a word is let go.
  */
 export class Silence {
   readonly #limits: SilenceLimits;
@@ -58,7 +60,9 @@ export class Silence {
         connection.moved = moved;
         connection.movedAt = now;
       }
-      const limitMs = connection.isJoined ? idleMs : connectMs;
+      const { client, upstream, isJoined } = connection;
+      if (isJoined && upstream) partUnheard(client, upstream);
+      const limitMs = isJoined ? idleMs : connectMs;
       if (limitMs > 0 && now - connection.movedAt >= limitMs) this.#tell(connection);
     }
   }

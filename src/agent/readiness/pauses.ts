@@ -9,6 +9,7 @@ export interface Pauses {
   close(): void;
 }
 
+/** Not by the clock of the program, which somebody may set: that is no pause of this process. */
 export function watchPauses(): Pauses {
   let lookedAt = performance.now();
   let pausedMs = 0;

@@ -6,6 +6,7 @@ import { freePort } from "../../../bench/free-port.ts";
 import { systemClock } from "../../base/clock.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
 import { openKeptPorts } from "./kept-ports.ts";
+import { openListeners } from "./listeners.ts";
 import { outcomeOf } from "./sample-app.fake.ts";
 import { openServedPorts, type ServedPorts } from "./served-ports.ts";
 
@@ -35,6 +36,19 @@ it("are closed at last when that was asked for after they were to be opened", as
   await Promise.all([served.open(new AbortController()), served.close()]);
 
   expect(await outcomeOf(port)).toBe("ECONNREFUSED");
+});
+
+it("tell of an app in the background when somebody else listens there meanwhile", async () => {
+  const served = await portsWith(false);
+  const [port = 0] = served.ports;
+  await served.close();
+  const daemon = await openListeners([port], new AbortController());
+  onTestFinished(() => daemon.close());
+
+  await expect(served.open(new AbortController())).rejects.toMatchObject({
+    code: "PORT_IN_USE",
+    hint: expect.stringMatching(/^see who listens there.*; .*keep the app in the foreground$/),
+  });
 });
 
 async function portsWith(handover: boolean): Promise<ServedPorts> {

@@ -3,6 +3,7 @@ import type { Logger } from "../../base/logger.ts";
 import { openTurns } from "../../base/turns.ts";
 import type { KeptPorts } from "./kept-ports.ts";
 import type { Listeners } from "./listeners.ts";
+import { SupervisorError } from "./supervisor-error.ts";
 
 interface ServedPortsParts {
   /** Those that are open already. */
@@ -40,7 +41,7 @@ export function openServedPorts({ kept, logger, ...given }: ServedPortsParts): S
     open: (call) =>
       inTurn(async () => {
         if (listeners) return;
-        listeners = await kept.listen(ports, call);
+        listeners = await kept.listen(ports, call).catch(explainTaken);
         if (ports.length > 0) logger.info("Ports opened", { ports });
       }),
     close: () =>
@@ -55,4 +56,14 @@ export function openServedPorts({ kept, logger, ...given }: ServedPortsParts): S
       listeners?.close();
     },
   };
+}
+
+/** It was this app's until nobody served there. */
+function explainTaken(error: unknown): never {
+  if (!(error instanceof SupervisorError && error.code === "PORT_IN_USE")) throw error;
+  const { code, message, hint } = error;
+  throw new SupervisorError(code, message, {
+    cause: error,
+    hint: `${hint}; a release that forked itself away when it was tried listens on: end it, and keep the app in the foreground`,
+  });
 }

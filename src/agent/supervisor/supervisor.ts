@@ -2,10 +2,10 @@ import { type Call, isEchoOf } from "../../base/call.ts";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import type { Environment } from "../../base/environment.ts";
 import type { Logger } from "../../base/logger.ts";
-import { backoffMs } from "../../base/retry.ts";
 import type { OpenNotification } from "../readiness/notification.ts";
 import { Candidate, type Replacement } from "./candidate.ts";
 import type { Listeners } from "./listeners.ts";
+import { Revival } from "./revival.ts";
 import { SupervisorError } from "./supervisor-error.ts";
 import { type OpenOutput, startWorker, type Worker } from "./worker.ts";
 import { exitPhrase, type WorkerExit } from "./worker-exit.ts";
@@ -83,24 +83,23 @@ export function openSupervisor(options: SupervisorOptions): Supervisor {
   });
 }
 
-const restartBackoff = { firstMs: 1_000, maximumMs: 60_000 };
-
-/** Who lived this long did not die of its start: the next death counts as the first. */
-const steadyMs = 60_000;
-
 class ProcessSupervisor implements Supervisor {
   readonly #options: Required<SupervisorOptions>;
   readonly #stopped = new AbortController();
   readonly #undecided = new Set<Candidate>();
   /** Starts, drains and restarts under way: what `stop` waits for. */
   readonly #underWay = new Set<Promise<unknown>>();
+  readonly #revival: Revival;
   #generation = 0;
   #committed: Worker | undefined;
-  #restart: AbortController | undefined;
-  #deaths = 0;
 
   constructor(options: Required<SupervisorOptions>) {
     this.#options = options;
+    this.#revival = new Revival({
+      ...{ clock: options.clock, logger: options.logger, stopped: this.#stopped.signal },
+      decided: (call) => this.#decided(call),
+      launch: (call) => this.#relaunch(call),
+    });
   }
 
   get running() {
@@ -124,9 +123,8 @@ class ProcessSupervisor implements Supervisor {
 
   keepTrying(): void {
     if (this.#committed || this.#stopped.signal.aborted) return;
-    this.#restart?.abort();
-    this.#deaths += 1;
-    void this.#keep(this.#bringBack());
+    this.#revival.noteDeath(0);
+    void this.#keep(this.#revival.begin());
   }
 
   async stop(): Promise<void> {
@@ -187,12 +185,11 @@ class ProcessSupervisor implements Supervisor {
   }
 
   #commit(worker: Worker): void {
-    this.#restart?.abort();
+    this.#revival.end();
     for (const candidate of this.#undecided) {
       if (candidate.generation < worker.generation) void candidate.undo();
     }
     const older = this.#committed;
-    this.#deaths = 0;
     this.#keepUp(worker);
     const { pid, generation } = worker;
     this.#options.logger.info("Generation in service", { generation, pid });
@@ -222,46 +219,20 @@ class ProcessSupervisor implements Supervisor {
     void this.#keep(worker.gone);
     const { pid, generation } = worker;
     const livedMs = worker.livedMs();
-    this.#deaths = livedMs < steadyMs ? this.#deaths + 1 : 1;
+    this.#revival.noteDeath(livedMs);
     const how = exitPhrase(exit);
     this.#options.logger.error("The app died", { how, pid, generation, livedMs, ...exit });
     this.#options.onDeath(how);
-    void this.#keep(this.#bringBack());
+    void this.#keep(this.#revival.begin());
   }
 
-  async #bringBack(): Promise<void> {
-    const restart = new AbortController();
-    this.#restart = restart;
-    const signal = AbortSignal.any([this.#stopped.signal, restart.signal]);
-    try {
-      while (!(await this.#broughtBack({ signal }))) this.#deaths += 1;
-    } catch (error) {
-      if (!isEchoOf(signal, error)) throw error;
-    }
-  }
-
-  async #broughtBack(call: Call): Promise<boolean> {
-    const { clock, logger, onReturn } = this.#options;
-    const delayMs = backoffMs(restartBackoff, this.#deaths);
-    await clock.sleep(delayMs, call);
-    await this.#decided(call);
-    try {
-      const worker = await this.#launch(call);
-      if (call.signal.aborted) void this.#retire(worker);
-      call.signal.throwIfAborted();
-      logger.warn("The app was started again", {
-        pid: worker.pid,
-        generation: worker.generation,
-        deaths: this.#deaths,
-      });
-      this.#keepUp(worker);
-      onReturn(worker.pid);
-      return true;
-    } catch (error) {
-      if (isEchoOf(call.signal, error)) throw error;
-      logger.error("The app cannot be started again", { error, deaths: this.#deaths });
-      return false;
-    }
+  async #relaunch(call: Call): Promise<Worker> {
+    const worker = await this.#launch(call);
+    if (call.signal.aborted) void this.#retire(worker);
+    call.signal.throwIfAborted();
+    this.#keepUp(worker);
+    this.#options.onReturn(worker.pid);
+    return worker;
   }
 
   /**

@@ -91,6 +91,32 @@ it("names a file that is not there, also where a variable names it", async () =>
   ]);
 });
 
+it("names three lines at most of a file that has other hashes", async () => {
+  await write("htpasswd", "alice:x\n".repeat(30));
+
+  const { noted } = await check(`auth: {htpasswd: {realm: r, path: ${at("htpasswd")}}}\n`);
+
+  expect(noted).toHaveLength(4);
+  expect(noted[3]).toMatch(/htpasswd: 27 more lines are like that$/);
+});
+
+it("says that a socket's directory is not there, which a start does not make", async () => {
+  const { status, noted } = await check(`http: {net: unix, addr: ${at("run/socket")}}\n`);
+
+  expect(status).toBe(2);
+  expect(noted.join()).toContain(`http.addr: the directory ${at("run")} is not there: make it`);
+});
+
+it("counts an issuer of tokens as somebody who is asked", async () => {
+  const { printed } = await check(`
+auth:
+  oidc: [{issuer: "https://issuer.test", audience: a}]
+  access: [{repository: "**", actions: [pull], users: ["*"]}]
+`);
+
+  expect(printed.join()).toMatch(/, oidc$/);
+});
+
 it.each([
   ["rootcertbundle", "there is no certificate in it"],
   ["jwks", "it is not JSON"],

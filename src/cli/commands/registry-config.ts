@@ -33,7 +33,7 @@ export const registryConfigCheck = command({
   },
 });
 
-const kinds = ["htpasswd", "ldap", "token", "silly"] as const;
+const kinds = ["htpasswd", "ldap", "oidc", "token", "silly"] as const;
 
 function summaryOf({ http, storage, auth, proxy }: RegistryConfig): string {
   const { choice } = storage;

@@ -3,7 +3,7 @@ import { bufferedOutput } from "../../base/buffered-output.ts";
 import { asConfigError, DewyError } from "../../base/errors.ts";
 import { openLogger } from "../../base/pino-logger.ts";
 import { openAccessLog } from "../../registry/api/access-log.ts";
-import { longestDrainMs } from "../../registry/config.ts";
+import { longestDrainMs, type RegistryConfig } from "../../registry/config.ts";
 import { openRegistry } from "../../registry/registry.ts";
 import { command } from "../command.ts";
 import { registryConfigOf } from "../registry-config.ts";
@@ -33,7 +33,8 @@ export const registryServe = command({
       // An address or directory that cannot be had is a mistake in the config, as far as a start goes.
       throw error instanceof DewyError ? asConfigError(error) : error;
     });
-    context.note(`dewy: the registry listens on ${registry.address}`);
+    const others = isEverywhere(config.http) ? " and this machine's other addresses" : "";
+    context.note(`dewy: the registry listens on ${registry.address}${others}`);
     const { debugAddress } = registry;
     if (debugAddress) context.note(`dewy: health and metrics are at ${debugAddress}`);
     try {
@@ -45,6 +46,10 @@ export const registryServe = command({
     }
   },
 });
+
+function isEverywhere({ addr, net }: RegistryConfig["http"]): boolean {
+  return net === "tcp" && /^(?:|0\.0\.0\.0|\[::\]):/.test(addr);
+}
 
 function endOf(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();

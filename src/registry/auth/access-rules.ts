@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { isRepository } from "../../oci/reference.ts";
+import { YesOrNo } from "../config-values.ts";
 import { globPattern } from "../repository-glob.ts";
 import type { Grant, Wish } from "./authenticator.ts";
 
@@ -41,7 +42,7 @@ export const AccessRule = v.pipe(
     groups: v.optional(Names, []),
     /** What tokens of a provider must all say; `*` and `**` as in `repository`. */
     claims: v.optional(v.record(v.string(), v.pipe(v.string("write it in quotes"), v.nonEmpty()))),
-    anonymous: v.optional(v.boolean("write true or false"), false),
+    anonymous: v.optional(YesOrNo, false),
   }),
   v.check(
     ({ users, groups, claims = {}, anonymous }) =>

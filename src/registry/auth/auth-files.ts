@@ -11,6 +11,9 @@ import { readRobots } from "./robot-files.ts";
 import { checkSigningKey } from "./signing-key.ts";
 import { readTokenKeys } from "./token-keys.ts";
 
+/** Of one file: more are mostly because it is another kind of file. */
+const mostProblems = 3;
+
 /** Looks into the files that `auth` names, as a start would, and changes none. */
 export async function checkAuthFiles(
   { htpasswd, ldap, oidc = [], token, tokenserver, robots }: Auth,
@@ -25,7 +28,12 @@ export async function checkAuthFiles(
   if (htpasswd) {
     await look("auth.htpasswd.path", async () => {
       const problems = await checkPasswordFile(htpasswd.path);
-      return problems.map(({ line, reason }) => `${htpasswd.path}:${line}: the line ${reason}`);
+      const shown = problems.slice(0, mostProblems);
+      const more = problems.length - shown.length;
+      return [
+        ...shown.map(({ line, reason }) => `${htpasswd.path}:${line}: the line ${reason}`),
+        ...(more > 0 ? [`${htpasswd.path}: ${more} more lines are like that`] : []),
+      ];
     });
   }
   if (ldap) {

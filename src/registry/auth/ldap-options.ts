@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { Secret } from "../../base/secret.ts";
-import { duration } from "../config-values.ts";
+import { duration, YesOrNo } from "../config-values.ts";
 import { FilePath } from "./options.ts";
 
 const Text = v.pipe(v.string("write a text"), v.nonEmpty("write a text"));
@@ -45,7 +45,7 @@ export const LdapOptions = v.pipe(
       v.array(LdapUrl, "write a list of URLs, such as [ldaps://ldap.example.com]"),
       v.minLength(1, "name a server, such as ldaps://ldap.example.com"),
     ),
-    starttls: v.optional(v.boolean("write true or false"), false),
+    starttls: v.optional(YesOrNo, false),
     /** Whom to trust; without it, whom the system trusts. */
     ca: v.optional(FilePath),
     /** Who looks for users; without it, nobody in particular. */

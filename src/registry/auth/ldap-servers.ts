@@ -44,8 +44,10 @@ export function ldapServersOf(
 
   /** Those that are down last, in their order. */
   function inOrder(): LdapServer[] {
-    const isUp = (server: LdapServer) =>
-      !isWithin(passedOverMs, downSinceMs.get(server) ?? Number.NEGATIVE_INFINITY, clock);
+    const isUp = (server: LdapServer) => {
+      const sinceMs = downSinceMs.get(server);
+      return sinceMs === undefined || !isWithin({ limitMs: passedOverMs, sinceMs }, clock);
+    };
     return [...servers.filter(isUp), ...servers.filter((server) => !isUp(server))];
   }
 

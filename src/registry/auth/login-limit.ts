@@ -2,10 +2,11 @@ import { createHmac, randomBytes } from "node:crypto";
 import { isIPv6 } from "node:net";
 import * as v from "valibot";
 import type { Clock } from "../../base/clock.ts";
+import { YesOrNo } from "../config-values.ts";
 import { AuthError } from "./authenticator.ts";
 
 export const LoginLimitOptions = v.strictObject({
-  disabled: v.optional(v.boolean("write true or false"), false),
+  disabled: v.optional(YesOrNo, false),
   /** How many wrong passwords are free, from one address for one user. */
   attempts: v.optional(
     v.pipe(

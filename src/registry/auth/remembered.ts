@@ -19,7 +19,8 @@ export function rememberedFor<Value>(
   return {
     async find(name) {
       const entry = known.get(name);
-      if (entry && isWithin(rememberedMs, entry.sinceMs, clock)) return entry.value;
+      const limitMs = rememberedMs;
+      if (entry && isWithin({ limitMs, sinceMs: entry.sinceMs }, clock)) return entry.value;
       known.delete(name);
       const asked = underWay.get(name) ?? found(name);
       underWay.set(name, asked);

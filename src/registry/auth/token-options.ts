@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { YesOrNo } from "../config-values.ts";
 import { ChallengeText, FilePath } from "./options.ts";
 
 /** What a token may be signed with, unless `signingalgorithms` says otherwise. */
@@ -24,7 +25,7 @@ export const TokenOptions = v.pipe(
       ),
       [...tokenAlgorithms],
     ),
-    autoredirect: v.optional(v.boolean("write true or false"), false),
+    autoredirect: v.optional(YesOrNo, false),
     autoredirectpath: v.optional(
       v.pipe(v.string("write it as /path"), v.regex(/^\/[\x21-\x7e]*$/, "write it as /path")),
       "/auth/token",

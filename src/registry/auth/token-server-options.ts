@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { parseDuration } from "../../base/schema.ts";
+import { YesOrNo } from "../config-values.ts";
 import { ChallengeText, FilePath } from "./options.ts";
 
 /** Where the tokens are, below the prefix that is configured. */
@@ -19,7 +20,7 @@ const Lifetime = v.pipe(
 
 /** `auth.tokenserver`, which is our own. */
 export const TokenServerOptions = v.strictObject({
-  enabled: v.optional(v.boolean("write true or false"), true),
+  enabled: v.optional(YesOrNo, true),
   issuer: v.optional(ChallengeText, "dewy"),
   service: v.optional(ChallengeText, "dewy"),
   /** Beside the htpasswd file, where it is not said and there is one. */

@@ -29,7 +29,9 @@ export class VerifiedCredentials {
   async isRight(trial: Trial, check: () => Promise<boolean>): Promise<boolean> {
     const name = this.#nameOf(trial);
     const sinceMs = this.#since.get(name);
-    if (sinceMs !== undefined && isWithin(rememberedMs, sinceMs, this.#clock)) return true;
+    const isKnown =
+      sinceMs !== undefined && isWithin({ limitMs: rememberedMs, sinceMs }, this.#clock);
+    if (isKnown) return true;
     this.#since.delete(name);
     const known = this.#underWay.get(name);
     if (known !== undefined) return await known;

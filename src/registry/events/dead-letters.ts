@@ -44,6 +44,11 @@ export function deadLettersIn(directory: string, clock: Clock): DeadLetters {
       try {
         await handle.writeFile(line);
         await handle.datasync();
+      } catch (error) {
+        // The next letter would go on in the part of this one that there was room for.
+        const before = size > fullBytes ? 0 : size;
+        await handle.truncate(before).catch(() => {});
+        throw error;
       } finally {
         await handle.close();
       }

@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
@@ -11,6 +11,7 @@ import { requestReplay } from "./dead-letters.ts";
 import { openEndpoint, pauseMs } from "./endpoint.ts";
 import { openNotificationMetrics } from "./notification-metrics.ts";
 import { openReceiver, type Received, type Reply } from "./receiver.fake.ts";
+import { segmentPath } from "./segments.ts";
 import { temporaryDirectory } from "./temporary-directory.fake.ts";
 
 describe("an endpoint", () => {
@@ -127,6 +128,37 @@ describe("an endpoint", () => {
     expect(receiver.all).toHaveLength(3);
     await vi.waitFor(() => expect(endpoint.pending).toBe(0));
     expect(logger.messages("error")[0]).toBe("the endpoint is down: notifications wait for it");
+  });
+
+  it("keeps what it gives up in the queue until the dead letters take it", async () => {
+    const receiver = await openReceiver(() => 400);
+    const directory = await temporaryDirectory();
+    await mkdir(join(directory, "dead-letters.jsonl"));
+    const place = { directory };
+    const { endpoint, logger, counts } = await opened(receiver.url, { threshold: 1 }, place);
+    await endpoint.add(lineOf("1"));
+    const why = "a dead letter cannot be written down";
+    await vi.waitFor(() => expect(logger.messages("error")).toContain(why));
+    expect(endpoint.pending).toBe(1);
+
+    await rmdir(join(directory, "dead-letters.jsonl"));
+
+    await vi.waitFor(() => expect(endpoint.pending).toBe(0), 10_000);
+    expect(counts("DeadLetters")).toBe(1);
+    expect(await readFile(join(directory, "dead-letters.jsonl"), "utf8")).toContain('"id":"1"');
+  });
+
+  it("leaves dead letters on the disk when it takes no others", async () => {
+    const receiver = await openReceiver(() => 500);
+    const { endpoint, directory, logger } = await opened(receiver.url);
+    await mkdir(segmentPath(directory, 1));
+
+    await writeFile(join(directory, "replay.jsonl"), `{"event":${lineOf("1")}}\n`);
+
+    const why = "dead letters cannot be sent again";
+    await vi.waitFor(() => expect(logger.messages("error")).toContain(why), 10_000);
+    await endpoint.close({ signal: AbortSignal.timeout(5_000) });
+    expect(await readFile(join(directory, "replaying.jsonl"), "utf8")).toContain('"id":"1"');
   });
 
   it("sends the rest when it is opened anew, and never shows a secret", async () => {

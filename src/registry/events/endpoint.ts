@@ -1,7 +1,7 @@
 import { type Call, orAborted } from "../../base/call.ts";
 import { settlesWithin } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
-import { backoffMs } from "../../base/retry.ts";
+import { type Backoff, backoffMs } from "../../base/retry.ts";
 import { openTurns } from "../../base/turns.ts";
 import type { Endpoint as EndpointConfig } from "../config-notifications.ts";
 import { deadLettersIn } from "./dead-letters.ts";
@@ -31,15 +31,17 @@ export interface Endpoint {
 const longestBackoffMs = 300_000;
 const replayEveryMs = 5_000;
 const closingMs = 5_000;
+const betweenLetters: Backoff = { firstMs: 500, maximumMs: 30_000 };
+
 export async function openEndpoint(
   config: EndpointConfig,
   parts: EndpointParts,
 ): Promise<Endpoint> {
   const { clock, counts } = parts;
   const logger = parts.logger.with({ endpoint: config.name });
-  const dropped = (lines: number) => {
+  const dropped = (lines: number, reason: string) => {
     counts.count("Dropped", lines);
-    logger.error("notifications were dropped: too many wait", { events: lines });
+    logger.error("notifications were dropped", { events: lines, reason });
   };
   const queue = await openEventQueue({ ...parts, logger, dropped });
   const letters = deadLettersIn(parts.directory, clock);
@@ -59,9 +61,9 @@ export async function openEndpoint(
       if (config.ignore.actions.includes(action)) return false;
       return target?.mediaType === undefined || !ignored.has(target.mediaType);
     },
-    add(line) {
+    async add(line) {
       counts.count("Events", 1);
-      return queue.add(line);
+      await queue.add(line);
     },
     async close(call) {
       closing.abort();
@@ -101,18 +103,20 @@ export async function openEndpoint(
     }
   }
 
+  /** Until the dead letters have it, it stays the first of the queue. */
   async function giveUp(line: string, why: { reason: string; attempts: number }): Promise<void> {
-    counts.count("DeadLetters", 1);
     const { id } = JSON.parse(line) as { id: string };
-    try {
-      await inTurn(() => letters.add(line, why));
-      logger.error("a notification was given up, and is kept with the dead letters", {
-        id,
-        ...why,
-      });
-    } catch (error) {
-      logger.error("a notification was given up, and is lost", { id, ...why, error });
+    for (let failures = 1; ; failures++) {
+      try {
+        await inTurn(() => letters.add(line, why));
+        break;
+      } catch (error) {
+        if (failures === 1) logger.error("a dead letter cannot be written down", { id, error });
+        await clock.sleep(backoffMs(betweenLetters, failures), closing);
+      }
     }
+    counts.count("DeadLetters", 1);
+    logger.error("a notification was given up, and is kept with the dead letters", { id, ...why });
   }
 
   function report({ reason }: Failure, failures: number): void {
@@ -123,12 +127,18 @@ export async function openEndpoint(
 
   async function replayAll(): Promise<void> {
     for (;;) {
-      await inTurn(() => letters.replay((event) => queue.add(event))).then(
+      // What the disk does not take stays where it is, rather than in memory alone.
+      await inTurn(async () => (queue.isStuck ? 0 : await letters.replay(addWritten))).then(
         (events) => events > 0 && logger.info("dead letters are sent again", { events }),
         (error) => logger.error("dead letters cannot be sent again", { error }),
       );
       await clock.sleep(replayEveryMs, closing);
     }
+  }
+
+  async function addWritten(event: string): Promise<void> {
+    if (await queue.add(event)) return;
+    throw new Error("they cannot be written down: free some space on the disk of the queue");
   }
 
   function stopped(error: unknown): void {

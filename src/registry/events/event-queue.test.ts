@@ -141,25 +141,30 @@ it("keeps lines in memory while the disk takes none, says so once, and writes th
 });
 
 it("says how many it could not keep when it ends", async ({ signal }) => {
-  const { queue, directory, dropped } = await opened();
+  const { queue, directory, dropped, reasons } = await opened();
   await rm(directory, { recursive: true });
-  await queue.add("a");
+  expect(await queue.add("a")).toBe(false);
 
   await queue.close({ signal });
 
   expect(dropped).toEqual([1]);
+  expect(reasons).toEqual(["they could not be written down"]);
 });
 
 async function opened({ directory = "", maximumBytes = 64 * mebibyte } = {}) {
   const place = directory || (await temporaryDirectory());
   const logger = new FakeLogger();
   const dropped: number[] = [];
+  const reasons: string[] = [];
   const queue = await openEventQueue({
     ...{ directory: place, maximumBytes, logger, clock: systemClock },
-    dropped: (lines) => dropped.push(lines),
+    dropped(lines, reason) {
+      dropped.push(lines);
+      reasons.push(reason);
+    },
   });
   onTestFinished(() => queue.close({ signal: AbortSignal.timeout(1_000) }).catch(() => {}));
-  return { queue, directory: place, logger, dropped };
+  return { queue, directory: place, logger, dropped, reasons };
 }
 
 async function take(queue: EventQueue, count: number, signal: AbortSignal): Promise<string[]> {

@@ -3,7 +3,7 @@ import { type Call, orAborted } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import { makeDirectory } from "../../base/make-directory.ts";
-import { LineWriter } from "./line-writer.ts";
+import { type DropReason, LineWriter } from "./line-writer.ts";
 import { openPositionFile, type Position, type PositionFile } from "./position-file.ts";
 import {
   countLines,
@@ -20,7 +20,7 @@ export interface EventQueueParts {
   maximumBytes: number;
   clock: Clock;
   logger: Logger;
-  dropped(lines: number): void;
+  dropped(lines: number, reason: DropReason): void;
 }
 
 /** What an earlier process left. */
@@ -70,8 +70,13 @@ export class EventQueue {
     return written - this.#read + this.#writer.waiting;
   }
 
-  /** Resolves when the line outlives this process, or is known to be in memory only. */
-  add(line: string): Promise<void> {
+  /** Whether the disk takes nothing now, so that lines wait in memory. */
+  get isStuck(): boolean {
+    return this.#writer.isStuck;
+  }
+
+  /** Resolves to whether the line outlives this process, or is in memory only. */
+  add(line: string): Promise<boolean> {
     return this.#writer.add(line);
   }
 
@@ -139,7 +144,7 @@ export class EventQueue {
     const [oldest] = this.#segments;
     if (total <= this.#parts.maximumBytes || this.#segments.length < 2 || !oldest) return;
     const isRead = oldest.number === this.#position.segment;
-    this.#parts.dropped(oldest.lines - (isRead ? this.#read : 0));
+    this.#parts.dropped(oldest.lines - (isRead ? this.#read : 0), "too many wait");
     void this.#removeOldest();
     this.#bound();
   }

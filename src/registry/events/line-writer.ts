@@ -18,12 +18,14 @@ export interface LineWriterParts {
   /** Lines can be read that could not before. */
   written(): void;
   /** So many lines were given up. */
-  dropped(lines: number): void;
+  dropped(lines: number, reason: DropReason): void;
 }
+
+export type DropReason = "too many wait" | "they could not be written down";
 
 interface Waiting {
   bytes: Buffer;
-  settle(): void;
+  settle(isWritten: boolean): void;
 }
 
 const mostUnwrittenBytes = 8 * 1024 * 1024;
@@ -56,24 +58,30 @@ export class LineWriter {
     return this.#waiting.length;
   }
 
-  /** Resolves when the line is written, or when it is clear that it cannot be now. */
-  add(line: string): Promise<void> {
+  /** Whether the disk did not take the last lines, so that they and all others wait in memory. */
+  get isStuck(): boolean {
+    return this.#failures > 0;
+  }
+
+  /** Resolves when the line is written, or when it is clear that it cannot be now: to which. */
+  add(line: string): Promise<boolean> {
     const bytes = Buffer.from(`${line}\n`);
     if (this.#waitingBytes + bytes.length > mostUnwrittenBytes) {
-      this.#parts.dropped(1);
-      return Promise.resolve();
+      this.#parts.dropped(1, "they could not be written down");
+      return Promise.resolve(false);
     }
-    const settled = new Promise<void>((settle) => this.#waiting.push({ bytes, settle }));
+    const settled = new Promise<boolean>((settle) => this.#waiting.push({ bytes, settle }));
     this.#waitingBytes += bytes.length;
     this.#working ??= this.#work();
-    return this.#failures > 0 ? Promise.resolve() : settled;
+    return this.isStuck ? Promise.resolve(false) : settled;
   }
 
   /** Tries what is left once more. */
   async close({ signal }: Call): Promise<void> {
     this.#closing.abort();
     await orAborted(Promise.all([this.#working, this.#syncing]), signal).catch(() => {});
-    if (this.#waiting.length > 0) this.#parts.dropped(this.#waiting.length);
+    const left = this.#waiting.length;
+    if (left > 0) this.#parts.dropped(left, "they could not be written down");
     await this.#handle?.datasync().catch(() => {});
     await this.#handle?.close();
   }
@@ -83,7 +91,8 @@ export class LineWriter {
       const isLast = this.#closing.signal.aborted;
       const batch = this.#waiting.slice(0, mostAtOnce);
       const failure = await this.#write(batch);
-      for (const { settle } of failure === undefined ? batch : this.#waiting) settle();
+      const isWritten = failure === undefined;
+      for (const { settle } of isWritten ? batch : this.#waiting) settle(isWritten);
       if (failure === undefined) continue;
       if (isLast) break;
       const waitMs = backoffMs(betweenFailures, this.#failures);

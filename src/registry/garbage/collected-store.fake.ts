@@ -6,7 +6,7 @@ import { systemClock } from "../../base/clock.ts";
 import { type Digest, digestOf } from "../../oci/digest.ts";
 import { mediaTypes } from "../../oci/manifest.ts";
 import { type ImageStore, imageStoreOn } from "../images/image-store.ts";
-import { call, chunk } from "../images/pushed-image.fake.ts";
+import { call, pushBlob as pushBytes } from "../images/pushed-image.fake.ts";
 import { openFilesystemStorage } from "../storage/filesystem.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import { type CollectOptions, collectGarbage } from "./collect.ts";
@@ -69,11 +69,7 @@ export async function pushBlob(
   repository: string,
   text: string,
 ): Promise<Digest> {
-  const digest = digestOf(text);
-  const { id } = await store.uploads.begin(repository, { ...call, algorithm: "sha256" });
-  const end = { digest, chunk: chunk(Buffer.from(text)) };
-  await store.uploads.commit(repository, id, end, call);
-  return digest;
+  return await pushBytes(store, repository, Buffer.from(text));
 }
 
 export interface ManifestParts {

@@ -1,8 +1,7 @@
 import * as v from "valibot";
+import { YesOrNo } from "../config-values.ts";
 import { duration } from "./duration-option.ts";
 import { RetentionOptions } from "./retention-options.ts";
-
-const YesOrNo = v.boolean("write true or false");
 
 /** `storage.maintenance.uploadpurging`, with Distribution's defaults. */
 export const UploadPurgingOptions = v.strictObject({

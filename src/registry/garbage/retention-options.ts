@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { YesOrNo } from "../config-values.ts";
 import { globPattern, RepositoryGlob } from "../repository-glob.ts";
 import { duration } from "./duration-option.ts";
 
@@ -87,7 +88,7 @@ export const RetentionOptions = v.strictObject({
     ),
     "20%",
   ),
-  dryrun: v.optional(v.boolean("write true or false"), false),
+  dryrun: v.optional(YesOrNo, false),
   /** The first one that applies to a repository decides about it alone. */
   rules: v.optional(v.array(Rule, "write a list of rules"), []),
 });

@@ -38,6 +38,6 @@ export function scrubOnSchedule(
   };
 
   function isRecent(at: Date | undefined): boolean {
-    return at !== undefined && isWithin(intervalMs, at.getTime(), clock);
+    return at !== undefined && isWithin({ limitMs: intervalMs, sinceMs: at.getTime() }, clock);
   }
 }

@@ -1,10 +1,12 @@
 import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
+import { type Logger, silentLogger } from "../../base/logger.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Manifest } from "../../oci/manifest.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import { type Blobs, blobsOn } from "./blobs.ts";
 import { type Catalog, catalogOn } from "./catalog.ts";
+import { damageLog } from "./damage-log.ts";
 import { type ImmutableTags, tagGuardOn } from "./immutable-tags.ts";
 import { Leases } from "./leases.ts";
 import {
@@ -14,7 +16,13 @@ import {
   referencesOf,
   requiredOf,
 } from "./manifest-references.ts";
-import { type HoldCall, type Manifests, manifestsOn } from "./manifests.ts";
+import {
+  type HoldCall,
+  type ManifestPut,
+  type Manifests,
+  manifestsOn,
+  type Written,
+} from "./manifests.ts";
 import { type Referrers, referrersOn } from "./referrers.ts";
 import { RepositoryLocks } from "./repository-locks.ts";
 import { removeRepository } from "./repository-removal.ts";
@@ -49,18 +57,20 @@ export interface ImageStoreOptions {
   /** Where changes of tags are noted, if anywhere. */
   history?: TagHistory | undefined;
   immutable?: ImmutableTags | undefined;
+  /** Told once of each manifest that somebody wants and that is damaged. */
+  logger?: Logger | undefined;
 }
 
 /** The image store that keeps everything on `storage`, in Distribution's layout. */
 export function imageStoreOn(
   storage: StorageDriver,
-  { clock, validation, history, immutable }: ImageStoreOptions,
+  { clock, validation, history, immutable, logger = silentLogger }: ImageStoreOptions,
 ): ImageStore {
   const leases = new Leases(storage, trashOn(storage), clock);
   const blobs = blobsOn(storage, leases);
   const tags = tagsOn({ storage, leases, history });
-  const manifests: Manifests = manifestsOn({
-    ...{ storage, tags, leases },
+  const manifests = manifestsOn({
+    ...{ storage, tags, leases, damaged: damageLog(logger) },
     async check(repository, manifest, call) {
       const required = validation && requiredOf(manifest, validation);
       const missing = await holdParts(repository, manifest, call);
@@ -82,13 +92,7 @@ export function imageStoreOn(
     uploads: uploadsOn(storage, clock, leases),
     manifests: {
       ...manifests,
-      write: (repository, put, call) =>
-        guard.isNeeded(repository, put.tags)
-          ? locks.removing(repository, call, async () => {
-              await guard.checkPut(repository, put, call);
-              return manifests.write(repository, put, call);
-            })
-          : locks.adding(repository, call, () => manifests.write(repository, put, call)),
+      write,
       delete: (repository, digest, call) =>
         locks.removing(repository, call, async () => {
           await guard.checkDeletion(repository, digest, call);
@@ -114,6 +118,25 @@ export function imageStoreOn(
         }),
     },
   };
+
+  async function write(repository: string, put: ManifestPut, call: ActorCall): Promise<Written> {
+    if (guard.isNeeded(repository, put.tags)) {
+      return await locks.removing(repository, call, async () => {
+        await guard.checkPut(repository, put, call);
+        const { settle, ...written } = await manifests.place(repository, put, call);
+        await settle?.(call);
+        return written;
+      });
+    }
+    const placed = await locks.adding(repository, call, () =>
+      manifests.place(repository, put, call),
+    );
+    const { settle, ...written } = placed;
+    // Whoever ends all that goes on would leave what nobody was promised.
+    const unstopped = { ...call, signal: new AbortController().signal };
+    if (settle) await locks.removing(repository, unstopped, () => settle(unstopped));
+    return written;
+  }
 
   /** Also the subject, which need not be there: a signature must not lose what it signs. */
   async function holdParts(

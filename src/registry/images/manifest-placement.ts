@@ -33,19 +33,27 @@ export interface ManifestPlacementParts {
 }
 
 /**
+ * Ends a push that found something missing once all was in its place. To be called when nobody else
+ * pushes to the repository in this process.
+ *
+ * @throws what was wrong, once nothing is shown of the push
+ */
+export type Settle = (call: ActorCall) => Promise<void>;
+
+/**
  * Puts manifests and their tags in their places. A manifest is there for good before a tag means it.
  * What it names is held once more when its link is there, and when its tags are: a collection that has
  * not seen them sees that. See `Leases`.
  */
 export function manifestPlacementOn({ storage, tags, leases, check }: ManifestPlacementParts) {
   return {
-    /** Resolves when that is durable. @throws what `check` throws, and then shows nothing of it */
+    /** Resolves when that is durable. @throws what `check` throws, with nothing in its place */
     async place(
       repository: string,
       pushed: Pushed,
       names: readonly string[],
       call: ActorCall,
-    ): Promise<void> {
+    ): Promise<Settle | undefined> {
       const { digest, manifest } = pushed;
       const relied = reliedOn(repository, manifest);
       const touch = touchedBy(repository, pushed, relied);
@@ -57,23 +65,38 @@ export function manifestPlacementOn({ storage, tags, leases, check }: ManifestPl
         if (size === undefined) await leases.renew(blobDataPath(digest), call);
         if (!relied.areThere(sizes)) await check(repository, manifest, call);
       } catch (error) {
-        if (begun.tags) await restore(repository, pushed, begun.tags.before, call);
-        if (begun.isNew) await storage.delete(revisionLinkPath(repository, digest), call);
-        throw error;
+        return (alone) => settle(repository, pushed, { ...begun, error }, alone);
       }
-      if (names.length === 0) return;
-      const { before, last } =
+      if (names.length === 0) return undefined;
+      const written =
         begun.tags ?? (await tags.write(repository, names, digest, { ...call, touch }));
       try {
-        const [own, link, ...others] = last ?? [];
+        const [own, link, ...others] = written.last ?? [];
         const isKept = own !== undefined && link !== undefined && relied.areThere(others);
         if (!isKept) await keep(repository, pushed, call);
+        return undefined;
       } catch (error) {
-        await restore(repository, pushed, before, call);
-        throw error;
+        return (alone) => settle(repository, pushed, { ...begun, tags: written, error }, alone);
       }
     },
   };
+
+  /** Another push may have brought what was missing, and rely on the same manifest. */
+  async function settle(
+    repository: string,
+    pushed: Pushed,
+    { isNew, tags: written, error }: Begun & { error: unknown },
+    call: ActorCall,
+  ): Promise<void> {
+    const isWhole = await keep(repository, pushed, call).then(
+      () => true,
+      () => false,
+    );
+    if (isWhole && written !== undefined) return;
+    if (!isWhole && written !== undefined) await restore(repository, pushed, written.before, call);
+    if (!isWhole && isNew) await storage.delete(revisionLinkPath(repository, pushed.digest), call);
+    throw error;
+  }
 
   /** `undefined` where one look does not tell whether what it relies on is there; or it is not. */
   async function allAtOnce(

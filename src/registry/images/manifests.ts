@@ -7,7 +7,7 @@ import { holdLinked } from "./hold-linked.ts";
 import type { Leases } from "./leases.ts";
 import { readLink } from "./link.ts";
 import { ManifestCache, type StoredManifest } from "./manifest-cache.ts";
-import { manifestPlacementOn, type Pushed } from "./manifest-placement.ts";
+import { manifestPlacementOn, type Pushed, type Settle } from "./manifest-placement.ts";
 import { storedMediaType } from "./media-type.ts";
 import { blobDataPath, revisionLinkPath } from "./paths.ts";
 import type { ActorCall } from "./tag-history.ts";
@@ -22,6 +22,11 @@ export interface ManifestPut {
   /** What the bytes must hash to, when they were sent under a digest. */
   expected: Digest | undefined;
   tags: readonly string[];
+}
+
+export interface Written {
+  digest: Digest;
+  manifest: Manifest;
 }
 
 /** `held` is what this call has held already. */
@@ -39,14 +44,20 @@ export interface Manifests {
    *
    * @throws {OciError} `MANIFEST_INVALID`, `DIGEST_INVALID`, and what `check` throws
    */
-  write(
-    repository: string,
-    put: ManifestPut,
-    call: ActorCall,
-  ): Promise<{ digest: Digest; manifest: Manifest }>;
+  write(repository: string, put: ManifestPut, call: ActorCall): Promise<Written>;
   /** Takes the manifest and every tag that means it out; `false` when it was not there. */
   delete(repository: string, digest: Digest, call: ActorCall): Promise<boolean>;
 }
+
+/** Manifests, where whoever writes one sees to it that what is to run alone does. */
+export type UnlockedManifests = Omit<Manifests, "write"> & {
+  /** As `write`, once `settle` has run where there is one. */
+  place(
+    repository: string,
+    put: ManifestPut,
+    call: ActorCall,
+  ): Promise<Written & { settle: Settle | undefined }>;
+};
 
 export interface ManifestParts {
   storage: StorageDriver;
@@ -54,11 +65,13 @@ export interface ManifestParts {
   leases: Leases;
   /** Holds what the manifest relies on. Throws when the repository may not take this manifest. */
   check(repository: string, manifest: Manifest, call: Call): Promise<void>;
+  /** Is told of a manifest that has a link, but not its bytes. */
+  damaged(digest: Digest, reason: string): void;
   /** Holds what a manifest that is there relies on. */
   holdParts(repository: string, manifest: Manifest, call: HoldCall): Promise<void>;
 }
 
-export function manifestsOn(parts: ManifestParts): Manifests {
+export function manifestsOn(parts: ManifestParts): UnlockedManifests {
   const { storage, tags, leases, holdParts } = parts;
   const cache = new ManifestCache();
   const placement = manifestPlacementOn(parts);
@@ -92,10 +105,9 @@ export function manifestsOn(parts: ManifestParts): Manifests {
 
     hold,
 
-    async write(repository, put, call) {
+    async place(repository, put, call) {
       const pushed = pushedIn(put);
-      await placement.place(repository, pushed, put.tags, call);
-      return pushed;
+      return { ...pushed, settle: await placement.place(repository, pushed, put.tags, call) };
     },
 
     /** Tags first: killed in between, no tag means what is not there. */
@@ -158,6 +170,11 @@ export function manifestsOn(parts: ManifestParts): Manifests {
     return readLink(storage, path, call);
   }
 
+  function damaged(digest: Digest, reason: string): undefined {
+    parts.damaged(digest, reason);
+    return undefined;
+  }
+
   /** Bytes that do not hash to their own name were half written: they are as good as absent. */
   async function load(
     data: Digest,
@@ -171,7 +188,10 @@ export function manifestsOn(parts: ManifestParts): Manifests {
     if (bytes === undefined && (await leases.rescue(path, { signal }))) {
       bytes = await readUpToLimit(path, { signal });
     }
-    if (bytes === undefined || digestOf(bytes, algorithmOf(data)) !== data) return undefined;
+    if (bytes === undefined) return damaged(digest, "its bytes are not there");
+    if (digestOf(bytes, algorithmOf(data)) !== data) {
+      return damaged(digest, "its bytes are not those it was pushed with");
+    }
     const manifest = { digest, mediaType: storedMediaType(bytes), bytes };
     cache.keep(manifest);
     return manifest;

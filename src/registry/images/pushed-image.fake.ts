@@ -14,10 +14,8 @@ export async function pushImage(
   tag: string,
   subject?: Digest,
 ) {
-  const config = digestOf(`{"tag":"${tag}"}`);
-  const { id } = await store.uploads.begin(repository, { ...call, algorithm: "sha256" });
   const bytes = Buffer.from(`{"tag":"${tag}"}`);
-  await store.uploads.commit(repository, id, { digest: config, chunk: chunk(bytes) }, call);
+  const config = await pushBlob(store, repository, bytes);
   const type = "application/vnd.oci.image.config.v1+json";
   const manifest = {
     schemaVersion: 2,
@@ -28,6 +26,17 @@ export async function pushImage(
   const whole = Buffer.from(JSON.stringify(manifest));
   const { digest } = await store.manifests.write(repository, putOf(whole, tag), call);
   return { config, digest, bytes: whole };
+}
+
+export async function pushBlob(
+  store: ImageStore,
+  repository: string,
+  bytes: Uint8Array,
+): Promise<Digest> {
+  const digest = digestOf(bytes);
+  const { id } = await store.uploads.begin(repository, { ...call, algorithm: "sha256" });
+  await store.uploads.commit(repository, id, { digest, chunk: chunk(bytes) }, call);
+  return digest;
 }
 
 export function putOf(bytes: Uint8Array, tag: string): ManifestPut {

@@ -28,7 +28,7 @@ const maximumRemembered = 50_000;
  * subject is: a fact that cannot change. So no index can be wrong, also when Distribution writes to
  * the same directory; the price is that the first question to a repository reads its manifests.
  */
-export function referrersOn(storage: StorageDriver, manifests: Manifests): Referrers {
+export function referrersOn(storage: StorageDriver, manifests: Pick<Manifests, "read">): Referrers {
   const subjects = new Map<Digest, Digest | undefined>();
 
   return {

@@ -109,7 +109,8 @@ export function mirroredBlobs(parts: MirroredBlobsParts): MirroredBlobs {
   ): AsyncGenerator<Uint8Array> {
     let isBegun = false;
     try {
-      if (isWithin(storagePauseMs, storageFailedMs, clock)) throw storageFails();
+      const pause = { limitMs: storagePauseMs, sinceMs: storageFailedMs };
+      if (isWithin(pause, clock)) throw storageFails();
       for await (const chunk of counted(downloadOf(wanted).read(range, call))) {
         isBegun = true;
         yield chunk;

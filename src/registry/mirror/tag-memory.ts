@@ -23,8 +23,9 @@ export class TagMemory {
   /** What it still means without asking; `undefined` when it has to be asked for. */
   fresh(key: string): { digest: Digest | undefined } | undefined {
     const known = this.#tags.get(key);
-    const isFresh = known && isWithin(this.#ttlMs, known.atMs, this.#clock);
-    return isFresh ? known : undefined;
+    if (!known) return undefined;
+    const remembered = { limitMs: this.#ttlMs, sinceMs: known.atMs };
+    return isWithin(remembered, this.#clock) ? known : undefined;
   }
 
   keep(key: string, digest: Digest | undefined): void {

@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { statSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -37,6 +37,41 @@ it.each([
   await indexes.page(directory, all);
 
   expect(looked()).toEqual(read);
+});
+
+it("reads a directory once for all who ask meanwhile", async () => {
+  const { directory, indexes, looked } = await begin({ laterMs: 60_000 });
+  await writeFile(join(directory, "a"), "");
+
+  const pages = await Promise.all([indexes.page(directory, all), indexes.page(directory, all)]);
+
+  expect(pages).toEqual([["a"], ["a"]]);
+  expect(looked()).toEqual(["a"]);
+});
+
+it("reads it for each who asks where a change might not be told apart", async () => {
+  const { directory, indexes, looked } = await begin({ laterMs: 50 });
+  await writeFile(join(directory, "a"), "");
+
+  await Promise.all([indexes.page(directory, all), indexes.page(directory, all)]);
+
+  expect(looked()).toEqual(["a", "a"]);
+});
+
+it("gives the names of a large directory in their order, whatever the page", async () => {
+  const { directory, indexes } = await begin({ laterMs: 60_000 });
+  const names = Array.from({ length: 5_000 }, (_, at) => `${at}`.padEnd(100, "x"));
+  for (const name of names) writeFileSync(join(directory, name), "");
+  const sorted = names.toSorted();
+
+  const [after] = sorted.slice(2_500);
+  const pages = [
+    await indexes.page(directory, { after: undefined, count: 5_000 }),
+    await indexes.page(directory, { after, count: 2 }),
+    await indexes.page(directory, { after: sorted.at(-1), count: 2 }),
+  ];
+
+  expect(pages).toEqual([sorted, sorted.slice(2_501, 2_503), []]);
 });
 
 it("knows nothing of a directory that is gone", async () => {

@@ -1,7 +1,9 @@
-import { type BigIntStats, type Dirent, statSync } from "node:fs";
-import { opendir, readdir } from "node:fs/promises";
+import { type BigIntStats, type Dir, type Dirent, opendirSync, statSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import type { NamesPage } from "../storage-driver.ts";
 import { ifThere } from "./file-steps.ts";
 import { leadsBack } from "./leads-back.ts";
+import { firstNames, type SortedRun, sortedRun } from "./sorted-runs.ts";
 
 /** What a directory's names are compared by: which it is, and when it was last changed. */
 interface Stamp {
@@ -15,29 +17,38 @@ interface Stamp {
 
 interface Index {
   stamp: Stamp;
-  /** The names in the order of their bytes, each ended by a line break. */
-  names: Buffer;
+  runs: readonly SortedRun[];
+  bytes: number;
+}
+
+/** A reading of a directory that goes on. */
+interface Reading {
+  stamp: Stamp;
+  index: Promise<Index | undefined>;
 }
 
 const mostBytes = 16 * 1024 ** 2;
-/** A few hundred thousand names. */
-const mostDirectoryBytes = 8n * 1024n ** 2n;
+/** Of a directory with a few thousand names. */
+const fewBytes = 128n * 1024n;
+/** So many are sorted before others on the same thread have their turn: a few milliseconds. */
+const namesInPart = 4096;
 /** A change within this time of another one may leave the stamp as it is, on some file systems. */
 const settledMs = 2_500;
 /** On those that tell the time more exactly than by the second, and by this machine's clock. */
 const settledHereMs = 100;
-const newline = 0x0a;
 
 /**
  * The sorted names of large directories, for those who read them page by page. The directory itself
  * says whether they still hold: its time of change is that of the last name that came or went,
- * whichever process did it. What was changed just now is read again until it can be told apart.
+ * whichever process did it. What was changed just now is read again until it can be told apart; of
+ * anything else there is one reading, whoever asks meanwhile.
  */
 export class NameIndexes {
   readonly #isListed: (name: string) => boolean;
   readonly #isHere: boolean;
   readonly #now: () => number;
   readonly #kept = new Map<string, Index>();
+  readonly #readings = new Map<string, Reading>();
   #keptBytes = 0;
 
   /** @param isHere whether this is a file system of this machine, by whose clock it tells the time */
@@ -51,58 +62,75 @@ export class NameIndexes {
   }
 
   /** The first names after `after`; `undefined` when there are more in all than are kept. */
-  async page(
-    directory: string,
-    { after, count }: { after: string | undefined; count: number },
-  ): Promise<string[] | undefined> {
+  async page(directory: string, page: NamesPage): Promise<string[] | undefined> {
     const nowMs = this.#now();
     const stamp = stampOf(directory);
     if (stamp === undefined) return [];
+    const isSettled = this.#isSettled(stamp, nowMs);
     const known = this.#kept.get(directory);
     if (known !== undefined) this.#forget(directory, known);
-    const index = known && isSame(known.stamp, stamp) ? known : await this.#read(directory, stamp);
+    const index =
+      known && isSame(known.stamp, stamp)
+        ? known
+        : await (isSettled ? this.#readOnce(directory, stamp) : this.#read(directory, stamp));
     if (index === undefined) return undefined;
-    if (this.#isSettled(stamp, nowMs)) this.#keep(directory, index);
-    return namesAfter(index.names, after, count);
+    if (isSettled) this.#keep(directory, index);
+    return firstNames(index.runs, page);
   }
 
+  /** Whether any change after `nowMs`, which was before the look at it, gives it another stamp. */
   #isSettled({ changed }: Stamp, nowMs: number): boolean {
     const isExact = this.#isHere && changed % 1_000_000_000n !== 0n;
     return nowMs - Number(changed / 1_000_000n) > (isExact ? settledHereMs : settledMs);
   }
 
-  async #read(directory: string, stamp: Stamp): Promise<Index | undefined> {
-    const names: string[] = [];
-    let bytes = 0;
-    for await (const entries of entriesOf(directory, stamp)) {
-      for (const entry of entries) {
-        const { name } = entry;
-        if (!this.#isListed(name) || name.includes("\n")) continue;
-        if (entry.isSymbolicLink() && leadsBack(directory, name)) continue;
-        names.push(name);
-        bytes += name.length + 1;
-      }
-      if (bytes > mostBytes) return undefined;
+  /** With those who wait for the same already, as nothing has changed since that was begun. */
+  async #readOnce(directory: string, stamp: Stamp): Promise<Index | undefined> {
+    const other = this.#readings.get(directory);
+    if (other !== undefined && isSame(other.stamp, stamp)) return await other.index;
+    const reading = { stamp, index: this.#read(directory, stamp) };
+    this.#readings.set(directory, reading);
+    try {
+      return await reading.index;
+    } finally {
+      if (this.#readings.get(directory) === reading) this.#readings.delete(directory);
     }
-    sort(names);
-    return { stamp, names: Buffer.from(names.length === 0 ? "" : `${names.join("\n")}\n`) };
+  }
+
+  async #read(directory: string, stamp: Stamp): Promise<Index | undefined> {
+    const runs: SortedRun[] = [];
+    let bytes = 0;
+    for await (const entries of partsOf(directory, stamp)) {
+      const listed = entries.filter((entry) => this.#isNamed(directory, entry));
+      const run = sortedRun(listed.map(({ name }) => name));
+      bytes += run.length;
+      if (bytes > mostBytes) return undefined;
+      runs.push(run);
+    }
+    return { stamp, runs, bytes };
+  }
+
+  #isNamed(directory: string, entry: Dirent): boolean {
+    const { name } = entry;
+    if (!this.#isListed(name) || name.includes("\n")) return false;
+    return !(entry.isSymbolicLink() && leadsBack(directory, name));
   }
 
   #keep(directory: string, index: Index): void {
     const other = this.#kept.get(directory);
     if (other !== undefined) this.#forget(directory, other);
     this.#kept.set(directory, index);
-    this.#keptBytes += index.names.length;
-    for (const [oldest, { names }] of this.#kept) {
+    this.#keptBytes += index.bytes;
+    for (const [oldest, { bytes }] of this.#kept) {
       if (this.#keptBytes <= mostBytes) break;
       this.#kept.delete(oldest);
-      this.#keptBytes -= names.length;
+      this.#keptBytes -= bytes;
     }
   }
 
-  #forget(directory: string, { names }: Index): void {
+  #forget(directory: string, { bytes }: Index): void {
     this.#kept.delete(directory);
-    this.#keptBytes -= names.length;
+    this.#keptBytes -= bytes;
   }
 }
 
@@ -114,15 +142,41 @@ function stampOf(directory: string): Stamp | undefined {
   return { device: dev, file: ino, modified: mtimeNs, changed: ctimeNs, size };
 }
 
-/** All at once, which takes a third of the time and comes sorted, where they are not too many. */
-async function* entriesOf(directory: string, { size }: Stamp): AsyncGenerator<Dirent[]> {
-  if (size <= mostDirectoryBytes) yield await readdir(directory, { withFileTypes: true });
-  else for await (const entry of await opendir(directory, { bufferSize: 4096 })) yield [entry];
+/**
+ * A few all at once. Many in the order they come in, as to have them sorted by the system takes longer
+ * than the rest; and while some are looked at, Node's own threads read the next.
+ */
+async function* partsOf(directory: string, { size }: Stamp): AsyncGenerator<Dirent[]> {
+  if (size > fewBytes) yield* partsOfMany(directory);
+  else yield await readdir(directory, { withFileTypes: true });
 }
 
-function sort(names: string[]): void {
-  const isSorted = names.every((name, at) => at === 0 || (names[at - 1] ?? "") < name);
-  if (!isSorted) names.sort((one, other) => (one < other ? -1 : 1));
+async function* partsOfMany(directory: string): AsyncGenerator<Dirent[]> {
+  const opened = opendirSync(directory, { bufferSize: namesInPart });
+  let reading = opened.read();
+  try {
+    for (let first = await reading; first !== null; first = await reading) {
+      const entries = [first, ...readBesides(opened)];
+      const isLast = entries.length < namesInPart;
+      if (!isLast) reading = opened.read();
+      yield entries;
+      if (isLast) return;
+    }
+  } finally {
+    await reading.catch(() => {}); // told already, or nobody waits for it any more
+    opened.closeSync();
+  }
+}
+
+/** The others of a part, which came together with its first. */
+function readBesides(opened: Dir): Dirent[] {
+  const others: Dirent[] = [];
+  while (others.length < namesInPart - 1) {
+    const entry = opened.readSync();
+    if (entry === null) break;
+    others.push(entry);
+  }
+  return others;
 }
 
 function isSame(one: Stamp, other: Stamp): boolean {
@@ -132,23 +186,4 @@ function isSame(one: Stamp, other: Stamp): boolean {
     one.modified === other.modified &&
     one.changed === other.changed
   );
-}
-
-/** Looks for the place by halving, as a line begins wherever one ends. */
-function namesAfter(names: Buffer, after: string | undefined, count: number): string[] {
-  let [low, high] = [0, names.length];
-  while (after !== undefined && low < high) {
-    const middle = Math.floor((low + high) / 2);
-    const begin = middle === 0 ? 0 : names.lastIndexOf(newline, middle - 1) + 1;
-    const end = names.indexOf(newline, begin);
-    if (names.toString("utf8", begin, end) <= after) low = end + 1;
-    else high = begin;
-  }
-  const found: string[] = [];
-  for (let begin = low; begin < names.length && found.length < count; ) {
-    const end = names.indexOf(newline, begin);
-    found.push(names.toString("utf8", begin, end));
-    begin = end + 1;
-  }
-  return found;
 }

@@ -1,0 +1,107 @@
+import { setImmediate } from "node:timers/promises";
+import { expect, it } from "vitest";
+import { systemClock } from "../../base/clock.ts";
+import { openInmemoryStorage } from "../storage/inmemory.ts";
+import { placingThrough } from "../storage-driver.fake.ts";
+import { type StorageDriver, StorageError } from "../storage-driver.ts";
+import { type ImageStore, imageStoreOn } from "./image-store.ts";
+import { blobDataPath, revisionLinkPath, tagLinkPath } from "./paths.ts";
+import { call, pushBlob, pushImage, putOf } from "./pushed-image.fake.ts";
+
+const current = tagLinkPath("a", "v1");
+
+it("undoes no push of another image that the same tag got while it is undone", async () => {
+  const { store, storage, changes } = openStore();
+  await pushImage(store, "a", "v1");
+  const { bytes: failing, config } = await pushImage(store, "a", "failing");
+  const { bytes, digest } = await pushImage(store, "a", "other");
+  let other: Promise<unknown> | undefined;
+  changes.placed = async (path) => {
+    if (path === current) await storage.delete(blobDataPath(config), call);
+  };
+  changes.read = async (path) => {
+    if (path !== current || other !== undefined) return;
+    changes.placed = undefined;
+    other = store.manifests.write("a", putOf(bytes, "v1"), call);
+    for (let turn = 0; turn < 50; turn++) await setImmediate();
+  };
+
+  await expect(store.manifests.write("a", putOf(failing, "v1"), call)).rejects.toMatchObject({
+    code: "MANIFEST_BLOB_UNKNOWN",
+  });
+  await other;
+
+  expect(other).toBeDefined();
+  expect(await store.tags.read("a", "v1", call)).toBe(digest);
+});
+
+it("undoes nothing that another push of the same image relies on", async () => {
+  const { store, storage, changes } = openStore();
+  await pushImage(store, "a", "v1");
+  const { bytes, config, digest } = await pushImage(store, "a", "image");
+  await store.manifests.delete("a", digest, call);
+  let other: Promise<unknown> | undefined;
+  changes.placed = async (path) => {
+    if (path === current) await storage.delete(blobDataPath(config), call);
+  };
+  changes.touched = async (paths) => {
+    if (!paths.includes(blobDataPath(config))) return;
+    changes.placed = undefined;
+    changes.touched = undefined;
+    await pushBlob(store, "a", Buffer.from(`{"tag":"image"}`));
+    other = store.manifests.write("a", putOf(bytes, "v1"), call);
+    await other;
+    throw new StorageError("UNAVAILABLE", "the disk failed");
+  };
+
+  await store.manifests.write("a", putOf(bytes, "v1"), call);
+
+  expect(await other).toMatchObject({ digest });
+  expect(await store.manifests.readTag("a", "v1", call)).toMatchObject({ digest });
+});
+
+it("shows nothing of a manifest whose blob is gone once its tag is there", async () => {
+  const { store, storage, changes } = openStore();
+  const { bytes, config, digest } = await pushImage(store, "a", "image");
+  await store.manifests.delete("a", digest, call);
+  changes.placed = async (path) => {
+    if (path === current) await storage.delete(blobDataPath(config), call);
+  };
+
+  await expect(store.manifests.write("a", putOf(bytes, "v1"), call)).rejects.toMatchObject({
+    code: "MANIFEST_BLOB_UNKNOWN",
+  });
+
+  expect(await store.tags.read("a", "v1", call)).toBeUndefined();
+  expect(await storage.stat(revisionLinkPath("a", digest), call)).toBeUndefined();
+});
+
+interface Changes {
+  /** After a file is in its place. */
+  placed?: ((path: string) => Promise<void>) | undefined;
+  /** Before the caller has what was read of one small file. */
+  read?: ((path: string) => Promise<void>) | undefined;
+  touched?: ((paths: readonly string[]) => Promise<void>) | undefined;
+}
+
+function openStore(): { store: ImageStore; storage: StorageDriver; changes: Changes } {
+  const changes: Changes = {};
+  const storage = openInmemoryStorage(() => new Date());
+  const changed: StorageDriver = {
+    ...placingThrough(storage, async (path, put) => {
+      await put();
+      await changes.placed?.(path);
+    }),
+    async readWhole(path, readCall) {
+      const bytes = await storage.readWhole(path, readCall);
+      await changes.read?.(path);
+      return bytes;
+    },
+    async touch(paths, touchCall) {
+      await changes.touched?.(paths);
+      return await storage.touch(paths, touchCall);
+    },
+  };
+  const validation = { urls: { allow: [], deny: [] } };
+  return { store: imageStoreOn(changed, { clock: systemClock, validation }), storage, changes };
+}
