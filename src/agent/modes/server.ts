@@ -19,6 +19,7 @@ import { openServedPorts } from "../supervisor/served-ports.ts";
 import { openSupervisor } from "../supervisor/supervisor.ts";
 import { SupervisorError } from "../supervisor/supervisor-error.ts";
 import { takeOver } from "../supervisor/takeover.ts";
+import { unspoken } from "../supervisor/worker-exit.ts";
 import type { WorkerRecord } from "../supervisor/worker-record.ts";
 import type { RunningMode } from "./mode.ts";
 import { openProving } from "./proving.ts";
@@ -205,6 +206,9 @@ export async function openServerMode(
   async function withLastWords(error: unknown): Promise<never> {
     if (error instanceof SupervisorError || error instanceof ProbeError) {
       error.logTail = await lastWords();
+      if (error instanceof SupervisorError && error.logTail.length === 0) {
+        throw unspoken(error, { isKept: output !== undefined });
+      }
     }
     throw error;
   }
