@@ -25,7 +25,10 @@ export async function openImages(
   const isReadonly = accessOf(config) === "read";
   const history = tagHistoryOn(storage, { clock, logger });
   closers.add(() => history.settled());
-  const unlimited = imageStoreOn(observers.storage, { clock, history, ...rulesOf(config) });
+  const unlimited = imageStoreOn(observers.storage, {
+    ...{ clock, history, logger },
+    ...rulesOf(config),
+  });
   const counted = { store: unlimited, storage, clock, logger };
   const quotas = await openLimits(isReadonly ? [] : config.quotas, counted);
   closers.add(() => quotas.close());

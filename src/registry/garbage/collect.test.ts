@@ -192,8 +192,8 @@ it("is not stopped by what is broken, and reports it", async () => {
   const { totals, events } = await collect({ deleteUntagged: true });
 
   const problems = events.flatMap((event) => (event.is === "problem" ? event.digest : []));
-  expect(problems.toSorted()).toEqual([bare, rotten].toSorted());
-  expect(totals.problems).toBe(2);
+  expect(problems.toSorted()).toEqual([bare, rotten, empty].toSorted());
+  expect(totals.problems).toBe(3);
   await expectWhole(store, "a", whole, ["whole"]);
   expect(await store.blobs.find("a", named, call)).toBeDefined();
 });

@@ -17,7 +17,15 @@ export function logGarbage(event: GarbageEvent, logger: Logger, dryRun: boolean)
       logger.warn("the disk is full: what was collected is not kept, and the trash is emptied");
       break;
     case "problem":
-      logger.warn("a manifest is damaged", { ...event });
+      logger.warn("a manifest is damaged", {
+        ...{
+          ...event,
+          hint: "push it again or delete it; nothing of its repository goes until then",
+        },
+      });
+      break;
+    case "damaged tag":
+      logger.warn("a tag is damaged", { ...event, hint: "push it again" });
       break;
     default:
       logger.debug("garbage collection", { ...event });

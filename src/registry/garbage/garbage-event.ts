@@ -23,7 +23,10 @@ export type GarbageEvent =
   | { is: "restored"; path: string }
   /** The disk is full: what is taken is not kept, and the trash is emptied. */
   | { is: "short of room" }
-  | { is: "problem"; repository: string; digest: Digest; reason: string };
+  /** Nobody knows what it names, so what the repository has stays. */
+  | { is: "problem"; repository: string; digest: Digest; reason: string }
+  /** Its link names nothing, so what it has ever meant stays. */
+  | { is: "damaged tag"; repository: string; tag: string };
 
 /** What a collection came to. */
 export interface GarbageTotals {
@@ -55,7 +58,7 @@ export function countGarbage(event: GarbageEvent, totals: GarbageTotals): void {
   if (event.is === "marked") totals.marked++;
   if (event.is === "kept") totals.kept++;
   if (event.is === "restored") totals.restored++;
-  if (event.is === "problem") totals.problems++;
+  if (event.is === "problem" || event.is === "damaged tag") totals.problems++;
   if (event.is !== "eligible") return;
   if (event.item.kind === "manifest") totals.manifests++;
   if (event.item.kind === "layer link") totals.layerLinks++;

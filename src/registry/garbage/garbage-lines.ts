@@ -22,7 +22,13 @@ export function linesOfEvent(event: GarbageEvent, { dryRun }: { dryRun: boolean 
     case "short of room":
       return ["the disk is full: what was deleted is not kept, and the trash is emptied"];
     case "problem":
-      return [`${event.repository}: manifest ${event.digest} is damaged: ${event.reason}`];
+      return [
+        `${event.repository}: manifest ${event.digest} is damaged: ${event.reason}; nothing of the repository goes until it is pushed again or deleted`,
+      ];
+    case "damaged tag":
+      return [
+        `${event.repository}: tag ${event.tag} is damaged: its link names no manifest; what it has meant stays until it is pushed again`,
+      ];
   }
 }
 
@@ -33,7 +39,7 @@ export function linesOfTotals(totals: GarbageTotals, { dryRun }: { dryRun: boole
     `${marked} manifests marked, ${blobs} blobs (${bytes} bytes), ${manifests} manifests and ${layerLinks} layer links ${verb}`,
     ...(kept > 0 ? [`${kept} kept, as they were used within the grace period`] : []),
     ...(restored > 0 ? [`${restored} brought back from the trash`] : []),
-    ...(problems > 0 ? [`${problems} manifests are damaged`] : []),
+    ...(problems > 0 ? [`${problems} manifests or tags are damaged`] : []),
   ];
 }
 

@@ -2,11 +2,18 @@ import type { Call } from "../../base/call.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { isTag } from "../../oci/reference.ts";
 import { readLink } from "../images/link.ts";
-import { revisionLinkPath, revisionsPath, tagLinkPath, tagsPath } from "../images/paths.ts";
+import {
+  revisionLinkPath,
+  revisionsPath,
+  tagIndexPath,
+  tagLinkPath,
+  tagsPath,
+} from "../images/paths.ts";
 import { storedDigests } from "../images/stored-digests.ts";
 import type { Trash } from "../images/trash.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import { DigestSet } from "./digest-set.ts";
+import type { GarbageEvent } from "./garbage-event.ts";
 import { type Named, readNamed } from "./named.ts";
 import { inParallel } from "./parallel.ts";
 
@@ -16,11 +23,13 @@ export interface SurveyParts {
   cutoffMs: number;
   /** How many files are worked on at once. */
   parallel: number;
+  tell(event: GarbageEvent): void;
 }
 
 /**
  * The manifests of a repository that stay when untagged ones go: those that have a tag, those used
- * lately, both ends of every reference to a subject, and the parts of each index among them.
+ * lately, both ends of every reference to a subject, and the parts of each index among them. All,
+ * where one of these is damaged: it may have been an index.
  */
 export async function keptManifests(
   repository: string,
@@ -29,6 +38,7 @@ export async function keptManifests(
 ): Promise<DigestSet> {
   const { storage, cutoffMs, parallel } = parts;
   const kept = await taggedManifests(repository, parts, call);
+  const damaged: Digest[] = [];
   let indexes: Digest[] = [];
   const revisions = storedDigests(storage, revisionsPath(repository), call);
   await inParallel(revisions, { limit: parallel, ...call }, async (digest) => {
@@ -37,6 +47,7 @@ export async function keptManifests(
     if (file === undefined) return;
     const named = await readNamed(repository, digest, parts, call);
     if (file.modified.getTime() >= cutoffMs) kept.add(digest);
+    if (named.problem !== undefined) damaged.push(digest);
     if (named.children.length > 0) indexes.push(digest);
     await keepSubject(digest, named);
   });
@@ -46,7 +57,13 @@ export async function keptManifests(
     for (const digest of next) await keepParts(digest);
     isGrowing = next.length > 0;
   }
+  if (damaged.some((digest) => kept.has(digest))) await keepAll();
   return kept;
+
+  async function keepAll(): Promise<void> {
+    const all = storedDigests(storage, revisionsPath(repository), call);
+    for await (const digest of all) kept.add(digest);
+  }
 
   async function keepSubject(digest: Digest, { subject }: Named): Promise<void> {
     if (subject === undefined) return;
@@ -64,7 +81,7 @@ export async function keptManifests(
 
 async function taggedManifests(
   repository: string,
-  { storage, parallel }: SurveyParts,
+  { storage, parallel, tell }: SurveyParts,
   call: Call,
 ): Promise<DigestSet> {
   const tagged = new DigestSet();
@@ -72,9 +89,19 @@ async function taggedManifests(
     storage.list(tagsPath(repository), call),
     { limit: parallel, ...call },
     async (tag) => {
-      const digest = isTag(tag) && (await readLink(storage, tagLinkPath(repository, tag), call));
+      if (!isTag(tag)) return;
+      const path = tagLinkPath(repository, tag);
+      const digest = await readLink(storage, path, call);
       if (digest) tagged.add(digest);
+      else if (await storage.stat(path, call)) await keepPast(tag);
     },
   );
   return tagged;
+
+  /** Of a tag whose link is damaged: it is one of those that it has meant. */
+  async function keepPast(tag: string): Promise<void> {
+    tell({ is: "damaged tag", repository, tag });
+    const past = storedDigests(storage, tagIndexPath(repository, tag), call);
+    for await (const digest of past) tagged.add(digest);
+  }
 }

@@ -43,6 +43,8 @@ export async function surveyRepository(
   const kept = parts.deleteUntagged ? await keptManifests(repository, parts, call) : undefined;
   const named = new DigestSet();
   let isChanged = false;
+  /** Something is damaged, and nobody knows what it named. */
+  let isUnsure = false;
   const revisions = storedDigests(storage, revisionsPath(repository), call);
   await inParallel(revisions, { limit: parallel, ...call }, async (digest) => {
     if (kept !== undefined && !kept.has(digest)) {
@@ -51,13 +53,14 @@ export async function surveyRepository(
     }
     const path = revisionLinkPath(repository, digest);
     const link = await storage.stat(path, call);
-    if (!link?.size) {
-      isChanged = true; // deleted since; or empty, which is as much as absent
+    if (link === undefined) {
+      isChanged = true; // deleted since
       return;
     }
     const isAhead = isWrong(link.modified.getTime(), parts.run.begunMs);
     if (isAhead && !parts.dryRun) await storage.touch([path], call);
-    await markManifest(digest, await readNamed(repository, digest, parts, call));
+    const found = await readNamed(repository, digest, parts, call);
+    await markManifest(digest, link.size > 0 ? found : { problem: "its link is empty", ...found });
   });
   if (kept !== undefined) await restoreTagged(repository, parts, call);
   await surveyLayers();
@@ -65,7 +68,10 @@ export async function surveyRepository(
 
   async function markManifest(digest: Digest, { data, blobs, children, problem }: Named) {
     tell({ is: "marked", repository, digest });
-    if (problem !== undefined) tell({ is: "problem", repository, digest, reason: problem });
+    if (problem !== undefined) {
+      isUnsure = true;
+      tell({ is: "problem", repository, digest, reason: problem });
+    }
     await marks.add(data, call);
     for (const each of [...blobs, ...children]) {
       if (!named.add(each)) continue;
@@ -83,7 +89,8 @@ export async function surveyRepository(
       const path = layerLinkPath(repository, digest);
       const data = await dataOf(storage, digest, path, call);
       const alsoUsedBy = blobDataPath(data);
-      if (await isRemoved("layer link", digest, { path, alsoUsedBy, cutoffMs })) return;
+      const file = { path, alsoUsedBy, cutoffMs };
+      if (!isUnsure && (await isRemoved("layer link", digest, file))) return;
       await marks.add(data, call);
     });
   }

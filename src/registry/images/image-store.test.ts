@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { collect } from "../../base/bytes.ts";
 import { systemClock } from "../../base/clock.ts";
+import { FakeLogger } from "../../base/logger.fake.ts";
 import { type Digest, digestOf } from "../../oci/digest.ts";
 import { openFilesystemStorage } from "../storage/filesystem.ts";
 import { type ImageStore, imageStoreOn } from "./image-store.ts";
@@ -199,9 +200,14 @@ it("never serves a manifest that is only half there", async () => {
   const { directory, store } = await openStore();
   const { digest } = await pushImage(store, "a", "v1");
   await place(directory, blobDataPath(digest), '{"schemaVersion":2,');
-  const restarted = await storeAt(directory);
+  const logger = new FakeLogger();
+  const restarted = await storeAt(directory, logger);
 
-  expect(await restarted.manifests.readTag("a", "v1", call)).toBeUndefined();
+  for (let pull = 0; pull < 2; pull++) {
+    expect(await restarted.manifests.readTag("a", "v1", call)).toBeUndefined();
+  }
+  const told = ["a manifest is damaged, and answered as if it were not there"];
+  expect(logger.messages("error")).toEqual(told);
 });
 
 it("finds the referrers that another program wrote, and forgets deleted ones", async () => {
@@ -236,10 +242,10 @@ async function openStore(): Promise<{ directory: string; store: ImageStore }> {
   return { directory, store: await storeAt(directory) };
 }
 
-async function storeAt(rootdirectory: string): Promise<ImageStore> {
+async function storeAt(rootdirectory: string, logger?: FakeLogger): Promise<ImageStore> {
   const storage = await openFilesystemStorage({ rootdirectory }, { access: "write" });
   return imageStoreOn(storage, {
-    clock: systemClock,
+    ...{ clock: systemClock, logger },
     validation: { urls: { allow: [], deny: [] } },
   });
 }

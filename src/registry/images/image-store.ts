@@ -1,10 +1,12 @@
 import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
+import { type Logger, silentLogger } from "../../base/logger.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Manifest } from "../../oci/manifest.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import { type Blobs, blobsOn } from "./blobs.ts";
 import { type Catalog, catalogOn } from "./catalog.ts";
+import { damageLog } from "./damage-log.ts";
 import { type ImmutableTags, tagGuardOn } from "./immutable-tags.ts";
 import { Leases } from "./leases.ts";
 import {
@@ -55,18 +57,20 @@ export interface ImageStoreOptions {
   /** Where changes of tags are noted, if anywhere. */
   history?: TagHistory | undefined;
   immutable?: ImmutableTags | undefined;
+  /** Told once of each manifest that somebody wants and that is damaged. */
+  logger?: Logger | undefined;
 }
 
 /** The image store that keeps everything on `storage`, in Distribution's layout. */
 export function imageStoreOn(
   storage: StorageDriver,
-  { clock, validation, history, immutable }: ImageStoreOptions,
+  { clock, validation, history, immutable, logger = silentLogger }: ImageStoreOptions,
 ): ImageStore {
   const leases = new Leases(storage, trashOn(storage), clock);
   const blobs = blobsOn(storage, leases);
   const tags = tagsOn({ storage, leases, history });
   const manifests = manifestsOn({
-    ...{ storage, tags, leases },
+    ...{ storage, tags, leases, damaged: damageLog(logger) },
     async check(repository, manifest, call) {
       const required = validation && requiredOf(manifest, validation);
       const missing = await holdParts(repository, manifest, call);

@@ -65,6 +65,8 @@ export interface ManifestParts {
   leases: Leases;
   /** Holds what the manifest relies on. Throws when the repository may not take this manifest. */
   check(repository: string, manifest: Manifest, call: Call): Promise<void>;
+  /** Is told of a manifest that has a link, but not its bytes. */
+  damaged(digest: Digest, reason: string): void;
   /** Holds what a manifest that is there relies on. */
   holdParts(repository: string, manifest: Manifest, call: HoldCall): Promise<void>;
 }
@@ -168,6 +170,11 @@ export function manifestsOn(parts: ManifestParts): UnlockedManifests {
     return readLink(storage, path, call);
   }
 
+  function damaged(digest: Digest, reason: string): undefined {
+    parts.damaged(digest, reason);
+    return undefined;
+  }
+
   /** Bytes that do not hash to their own name were half written: they are as good as absent. */
   async function load(
     data: Digest,
@@ -181,7 +188,10 @@ export function manifestsOn(parts: ManifestParts): UnlockedManifests {
     if (bytes === undefined && (await leases.rescue(path, { signal }))) {
       bytes = await readUpToLimit(path, { signal });
     }
-    if (bytes === undefined || digestOf(bytes, algorithmOf(data)) !== data) return undefined;
+    if (bytes === undefined) return damaged(digest, "its bytes are not there");
+    if (digestOf(bytes, algorithmOf(data)) !== data) {
+      return damaged(digest, "its bytes are not those it was pushed with");
+    }
     const manifest = { digest, mediaType: storedMediaType(bytes), bytes };
     cache.keep(manifest);
     return manifest;
