@@ -7,6 +7,7 @@ import { connectionLimit } from "../../src/agent/proxy/own-host.ts";
 import { table } from "../table.ts";
 import { idleMemory, type Rate, requests, stream } from "./measures.ts";
 import { openLocalPlace, openWiredPlace } from "./place.ts";
+import { type Seating, seat, seatings } from "./processors.ts";
 import { openSubjects, type Subject } from "./subjects.ts";
 
 const rounds = 5;
@@ -21,6 +22,12 @@ interface Figures {
   streams: { rate: number; processor: number }[];
 }
 
+const titles: Readonly<Record<Seating, string>> = {
+  apart: "what stands between has a processor of its own",
+  together: "client, backend and what stands between share all processors",
+};
+const [promisedFor] = seatings;
+
 type AllFigures = ReadonlyMap<Subject, Figures>;
 
 /**
@@ -29,7 +36,10 @@ type AllFigures = ReadonlyMap<Subject, Figures>;
  * and each turn is compared with that of `direct` beside it.
  */
 export async function run(print: (line: string) => void): Promise<void> {
-  if (!isHere("wrk")) return print("wrk is not on this machine, which this bench loads with");
+  for (const [program, what] of Object.entries({ wrk: "loads with", taskset: "seats by" })) {
+    if (!isHere(program))
+      return print(`${program} is not on this machine, which this bench ${what}`);
+  }
   const directory = await mkdtemp(join(tmpdir(), "dewy-bench-proxy-"));
   const mostConnections = Math.min(idleConnections, (await connectionLimit()) - ownConnections);
   const isWired = process.getuid?.() === 0 && isHere("ip") && (await forwards("ipv4"));
@@ -38,9 +48,15 @@ export async function run(print: (line: string) => void): Promise<void> {
   const place = isWired ? await openWiredPlace() : openLocalPlace();
   const others = { haproxy: isHere("haproxy"), nftables };
   try {
-    const { all, close } = await openSubjects(directory, place, { with: others, mostConnections });
+    const subjects = await openSubjects(directory, place, { with: others, mostConnections });
+    const { all, close } = subjects;
+    const between = all.flatMap(({ pid }) => pid ?? []);
+    const programs = { between, others: [process.pid, subjects.backend ?? []].flat() };
     try {
-      for (const line of report(await measured(all))) print(line);
+      for (const seating of seatings) {
+        await seat(programs, seating);
+        for (const line of report(await measured(all), seating)) print(line);
+      }
       for (const subject of all) {
         if (subject.pid !== undefined) print(await memoryLine(subject, mostConnections));
       }
@@ -72,7 +88,7 @@ async function measured(all: readonly Subject[]): Promise<AllFigures> {
   return figures;
 }
 
-function report(figures: AllFigures): string[] {
+function report(figures: AllFigures, seating: Seating): string[] {
   const [direct] = figures.values();
   if (!direct) return [];
   const requestRows = (of: "keepAlive" | "fresh", title: string) => [
@@ -96,10 +112,11 @@ function report(figures: AllFigures): string[] {
     ]),
   ];
   return [
+    `${titles[seating]}:`,
     ...table(requestRows("keepAlive", "4 KiB, kept connections")),
     ...table(requestRows("fresh", "4 KiB, a connection each")),
     ...table(streamRows),
-    ...table(verdicts(figures, direct)),
+    ...(seating === promisedFor ? table(verdicts(figures, direct)) : []),
   ];
 }
 

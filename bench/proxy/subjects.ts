@@ -29,6 +29,7 @@ export interface Subject {
 
 export interface Subjects {
   all: Subject[];
+  backend: number | undefined;
   close(): Promise<void>;
 }
 
@@ -53,14 +54,14 @@ export async function openSubjects(
     const ports = await Promise.all(Array.from({ length: 4 }, freePort));
     const [direct = 0, behindOurs = 0, behindHaproxy = 0, behindRules = 0] = ports;
     const program = [process.execPath, built("bench/proxy/backend.program.js")];
-    await started([...place.atBackend, ...program, ...ports.map(String)]);
+    const { pid } = await started([...place.atBackend, ...program, ...ports.map(String)]);
     const all: Subject[] = [
       { name: "direct", host: place.backend, port: direct, atClient, pid: undefined },
       { ...(await ours(behindOurs)), promise: 0.6 },
     ];
     if (others.haproxy) all.push(await haproxy(behindHaproxy));
     if (others.nftables) all.push({ ...(await rules(behindRules)), promise: 0.9 });
-    return { all, close };
+    return { all, backend: pid, close };
   } catch (error) {
     await close();
     throw error;

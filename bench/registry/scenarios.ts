@@ -89,7 +89,7 @@ function manifestPut(
   tagOf: (name: string) => string,
 ): Scenario {
   return {
-    ...{ name: `manifest PUT, ${kind}, ${clients} clients`, clients, count: 60, rounds: 5 },
+    ...{ name: `manifest PUT, ${kind}, ${clients} clients`, clients, count: 300, rounds: 5 },
     prepare() {
       const name = crypto.randomUUID();
       const target = `/v2/${image.repository}/manifests/${tagOf(name)}`;

@@ -24,53 +24,61 @@ const deadly = `
 it("a release that takes its agents down with it is not tried for ever", async () => {
   const host = await openHost();
   await host.stage.push("v1.0.0");
-  const first = host.stage.startAgent(host.port);
+  const first = host.startAgent();
   await until("v1.0.0 is committed", async () => (await host.ledger()).active?.tag === "v1.0.0");
   await first.stop();
   await host.stage.push("v2.0.0", { "server.js": deadly });
 
   await host.killAgents();
-  host.stage.startAgent(host.port);
+  host.startAgent();
 
   await host.isQuarantined("v2.0.0");
   const { status, body } = await ask(`http://127.0.0.1:${host.port}/`);
   expect([status, body]).toEqual([200, expect.stringContaining(" v1.0.0 ")]);
 }, 90_000);
 
-it("nor is a first one, of which no agent starts what has not proved itself", async () => {
-  const host = await openHost();
-  await host.stage.push("v2.0.0", { "server.js": deadly });
+it.each([
+  { what: "a first one", options: [] },
+  { what: "a first one on ports that a keeper holds", options: ["--handover"] },
+])(
+  "nor is $what, which no agent starts before it has proved itself",
+  async ({ options }) => {
+    const host = await openHost(options);
+    await host.stage.push("v2.0.0", { "server.js": deadly });
 
-  await host.killAgents();
-  const deaf = host.stage.startAgent(host.port, [
-    "--registry",
-    `img://127.0.0.1:${await freePort()}/app`,
-  ]);
-  await until("it refuses connections", async () => deaf.log().includes("Connections are refused"));
-  expect(await outcomeOf(host.port)).toBe("ECONNREFUSED");
-  expect(deaf.log()).not.toContain("Start server");
-  await deaf.stop();
-  host.stage.startAgent(host.port);
+    await host.killAgents();
+    const deaf = host.startAgent("--registry", `img://127.0.0.1:${await freePort()}/app`);
+    await until("it refuses connections", async () =>
+      deaf.log().includes("Connections are refused"),
+    );
+    expect(await outcomeOf(host.port)).toBe("ECONNREFUSED");
+    expect(deaf.log()).not.toContain("Start server");
+    await deaf.stop();
+    host.startAgent();
 
-  await host.isQuarantined("v2.0.0");
-  await until(
-    "it refuses connections",
-    async () => (await outcomeOf(host.port)) === "ECONNREFUSED",
-  );
-}, 90_000);
+    await host.isQuarantined("v2.0.0");
+    await until(
+      "it refuses connections",
+      async () => (await outcomeOf(host.port)) === "ECONNREFUSED",
+    );
+  },
+  90_000,
+);
 
-async function openHost() {
+async function openHost(options: readonly string[] = []) {
   const stage = await openStage();
   onTestFinished(() => stage.close());
   const root = join(stage.directory, "app");
   const port = await freePort();
   const ledger = async (): Promise<LedgerState> =>
     JSON.parse(await readFile(join(root, ".dewy", "ledger.json"), "utf8").catch(() => "{}"));
-  return { stage, port, ledger, killAgents, isQuarantined };
+  const startAgent = (...others: string[]) =>
+    stage.startAgent(port, ["-i", "1", "-l", "info", ...options, ...others]);
+  return { stage, port, ledger, startAgent, killAgents, isQuarantined };
 
   async function killAgents(): Promise<void> {
     for (let count = 1; count <= mostKilled; count++) {
-      const agent = stage.startAgent(port);
+      const agent = startAgent();
       await until("v2.0.0 is started", async () => {
         const { phase, cutOff = 0 } = (await ledger()).attempt ?? {};
         return phase === "start" && cutOff === count - 1;

@@ -17,7 +17,7 @@ describe("the ports of several apps", () => {
       if (taken !== undefined) throw new Error(`${taken} is in use`);
       opened.push(...wanted);
       const sockets = wanted.map((port) => ({ port, fd: port, close: () => closed.push(port) }));
-      return { sockets, outlive: false, close: () => {} };
+      return { sockets, outlive: false, wereOpen: false, close: () => {} };
     });
   });
 
@@ -27,7 +27,7 @@ describe("the ports of several apps", () => {
       async (wanted) => {
         opened.push(...wanted);
         const own = wanted.map((port) => ({ port, fd: port, close: () => closed.push(port) }));
-        return { sockets: own, outlive: own.length === 0, close: () => {} };
+        return { sockets: own, outlive: own.length === 0, wereOpen: false, close: () => {} };
       },
       [socket],
     );

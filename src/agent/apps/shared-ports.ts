@@ -36,6 +36,7 @@ export function openSharedPorts(
       return {
         sockets,
         outlive: sockets.every((socket) => handed.includes(socket)),
+        wereOpen: taken.size > 0,
         close() {
           for (const socket of sockets) leave(socket);
         },

@@ -15,10 +15,12 @@ import { ProbeError } from "../readiness/probe-error.ts";
 import type { Replacement } from "../supervisor/candidate.ts";
 import { openKeptPorts } from "../supervisor/kept-ports.ts";
 import type { openListeners } from "../supervisor/listeners.ts";
+import { someAlive } from "../supervisor/orphans.ts";
 import { openServedPorts } from "../supervisor/served-ports.ts";
 import { openSupervisor } from "../supervisor/supervisor.ts";
 import { SupervisorError } from "../supervisor/supervisor-error.ts";
 import { takeOver } from "../supervisor/takeover.ts";
+import { unspoken } from "../supervisor/worker-exit.ts";
 import type { WorkerRecord } from "../supervisor/worker-record.ts";
 import type { RunningMode } from "./mode.ts";
 import { openProving } from "./proving.ts";
@@ -74,7 +76,7 @@ export async function openServerMode(
   const proving = openProving({ ...options, ports: served.ports, health }, parts);
   const activeTag = () => ledger.state.active?.tag;
   /** Whoever an earlier agent has left serves until a release of this one does. */
-  const isLeft = listeners.outlive && record.workers.length > 0;
+  const left = listeners.outlive ? record.workers : [];
   const output =
     (options.keepOutput ?? true)
       ? await openAppOutput({ ...parts, ...options, tag: startedTag })
@@ -95,6 +97,8 @@ export async function openServerMode(
   let isServed = false;
   let tellDeath = (_how: string) => {};
   const isNew = activeTag() === undefined;
+  /** Who waits on ports that were open before has the first poll's time. */
+  let mayBeAwaited = listeners.wereOpen;
 
   return {
     start: ({ tag, ...each }) => startProved(tag, each),
@@ -128,14 +132,18 @@ export async function openServerMode(
   async function keepRunning(each: Call): Promise<void> {
     if (isServed) return;
     const current = await parts.releases.current();
-    if (!current?.complete) return isNew ? refuseConnections() : undefined;
+    if (!current?.complete) {
+      if (isNew && !mayBeAwaited) await refuseConnections();
+      mayBeAwaited = false;
+      return;
+    }
     isServed = true;
     await begun("boot", tagIn(current.directory), each);
   }
 
   /** Nobody is there, and nobody knows when: who connected would wait without an end. */
   async function refuseConnections(): Promise<void> {
-    if (isServed || isLeft || served.sockets.length === 0) return;
+    if (isServed || served.sockets.length === 0 || (await someAlive(left))) return;
     await served.close();
     const about = { ports: served.ports };
     if (kept.outlive)
@@ -205,6 +213,9 @@ export async function openServerMode(
   async function withLastWords(error: unknown): Promise<never> {
     if (error instanceof SupervisorError || error instanceof ProbeError) {
       error.logTail = await lastWords();
+      if (error instanceof SupervisorError && error.logTail.length === 0) {
+        throw unspoken(error, { isKept: output !== undefined });
+      }
     }
     throw error;
   }

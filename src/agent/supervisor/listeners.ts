@@ -7,6 +7,8 @@ export interface Listeners {
   readonly sockets: readonly ListeningSocket[];
   /** Whether all of them stay open, by somebody else's doing, when this process ends. */
   readonly outlive: boolean;
+  /** Whether one of them was open before: somebody may have connected, and waits there. */
+  readonly wereOpen: boolean;
   /** Workers keep their own copies: they go on listening until they close them. */
   close(): void;
 }
@@ -60,6 +62,7 @@ export async function openListeners(
   return {
     sockets,
     outlive: sockets.length === 0,
+    wereOpen: opened.size < ports.length,
     close() {
       for (const socket of sockets) socket.close();
     },

@@ -41,7 +41,7 @@ export async function endOrphans(
   const alive = new Set<number>();
   const watches: Promise<void>[] = [];
   for (const worker of workers) {
-    if ((await isStill(worker)) || (await hasLeft(worker))) {
+    if (await isAlive(worker)) {
       alive.add(worker.pid);
       watches.push(end(worker, options, call).finally(() => alive.delete(worker.pid)));
     } else {
@@ -54,6 +54,16 @@ export async function endOrphans(
     },
     drained: Promise.all(watches).then(() => {}),
   };
+}
+
+/** Whether anything of `workers` still runs. */
+export async function someAlive(workers: readonly RecordedWorker[]): Promise<boolean> {
+  for (const worker of workers) if (await isAlive(worker)) return true;
+  return false;
+}
+
+async function isAlive(worker: RecordedWorker): Promise<boolean> {
+  return (await isStill(worker)) || (await hasLeft(worker));
 }
 
 async function end(worker: RecordedWorker, options: OrphansOptions, call: Call): Promise<void> {

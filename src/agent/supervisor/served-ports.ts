@@ -64,6 +64,6 @@ function explainTaken(error: unknown): never {
   const { code, message, hint } = error;
   throw new SupervisorError(code, message, {
     cause: error,
-    hint: `${hint}; a release that forked itself away when it was tried listens on: end it, and keep the app in the foreground`,
+    hint: `${hint}; if a release that was tried has forked itself away, end it, and keep the app in the foreground`,
   });
 }

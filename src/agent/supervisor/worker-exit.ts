@@ -1,5 +1,7 @@
 import { SupervisorError } from "./supervisor-error.ts";
 
+const seeLogs = "dewy logs shows what it wrote";
+
 export interface WorkerExit {
   status: number | null;
   signal: NodeJS.Signals | null;
@@ -25,5 +27,18 @@ function hintFor({ status, signal }: WorkerExit): string {
   if (status === 126) return "check that it was built for this operating system and processor";
   if (status === 127) return "check that the interpreter in its first line (#!) is installed";
   if (signal === "SIGKILL") return "check the kernel's log for a process killed for its memory";
-  return "dewy logs shows what it wrote";
+  return seeLogs;
+}
+
+/** `failure`, where nothing is known of what the app wrote. */
+export function unspoken(
+  failure: SupervisorError,
+  { isKept }: { isKept: boolean },
+): SupervisorError {
+  if (failure.hint !== seeLogs) return failure;
+  const { code, message, cause } = failure;
+  const hint = isKept
+    ? "it wrote nothing: start it by hand, or let it say why it ends"
+    : "what it wrote is in the output of dewy itself";
+  return new SupervisorError(code, message, { cause, hint });
 }

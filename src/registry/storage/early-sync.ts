@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 import type { StoragePath } from "../storage-driver.ts";
 import { failureAt } from "./file-failure.ts";
 
-const syncEachBytes = 4 * 1024 * 1024;
+const syncEachBytes = 2 * 1024 * 1024;
 const bytesSynced = promisify(fdatasync);
 
 /** Has the medium take what was written while more comes in, so that nobody waits for it all at the end. */

@@ -1,5 +1,6 @@
 import { messageOf, systemCodeOf } from "../../base/errors.ts";
 import { StorageError, type StoragePath } from "../storage-driver.ts";
+import type { FailureOfOne } from "./file-steps.ts";
 
 const wrongKinds = ["EISDIR", "ELOOP"];
 const freeSpace = "free some space on the volume of the storage directory";
@@ -37,6 +38,27 @@ export function failureAt(path: StoragePath, error: unknown): unknown {
         cause: error,
         hint: "check the health of the storage directory's volume",
       });
+  }
+}
+
+export async function told<Result>(
+  path: StoragePath,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  return await toldOf({ root: "", paths: [path] }, work);
+}
+
+/** What fails below `root` is told of the file that it is about; of the first where that is unknown. */
+export async function toldOf<Result>(
+  { root, paths: [first = "/"] }: { root: string; paths: readonly StoragePath[] },
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    const { place } = error as FailureOfOne;
+    const isInside = root !== "" && place?.startsWith(`${root}/`);
+    throw failureAt(isInside ? (place?.slice(root.length) as StoragePath) : first, error);
   }
 }
 

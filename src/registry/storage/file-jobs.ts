@@ -13,12 +13,13 @@ import { dirname } from "node:path";
 import { systemCodeOf } from "../../base/errors.ts";
 import type { NamesPage, PlacedStep } from "../storage-driver.ts";
 import {
-  failedAt,
+  failureOf,
   ifThere,
   inDirectory,
   isListed,
   isRemovedAtOnce,
   removeEmpty,
+  toldOf,
   writeWhole,
 } from "./file-steps.ts";
 import { MadeDirectories } from "./made-directories.ts";
@@ -57,8 +58,8 @@ export function fileJobsOn({ isKept }: FileSystem) {
 
   return {
     /**
-     * Puts files in their places, for good, as `placeInTurn` does. An error says by `at` which of all
-     * of them it is about.
+     * Puts files in their places, for good, as `placeInTurn` does. An error says which of all it is
+     * about, as those of the other jobs of many do.
      */
     place(steps: readonly DraftStep[]): Promise<PlacedStep[]> {
       return putInTurn(steps, made, afterwards);
@@ -90,7 +91,7 @@ export function fileJobsOn({ isKept }: FileSystem) {
     /** Makes the present the time of last change of each, and tells their sizes. */
     touch(paths: readonly string[]): (number | undefined)[] {
       const now = new Date();
-      return paths.map((path, at) => failedAt(at, () => touched(path, now)));
+      return paths.map((path) => toldOf(path, () => touched(path, now)));
     },
 
     /** As `names` of the driver; `undefined` when there are too many in all. */
@@ -118,7 +119,11 @@ async function afterwards({ touch, read, discard }: DraftStep): Promise<PlacedSt
       return undefined; // whoever asks again is told why
     }
   });
-  if (discard !== undefined) await removed(discard);
+  if (discard !== undefined) {
+    await removed(discard).catch((error: unknown) => {
+      throw failureOf(discard, error);
+    });
+  }
   return { sizes, read: read ? bytesOf(read.paths, read.maximumBytes) : [] };
 }
 
@@ -146,7 +151,7 @@ function touched(path: string, now: Date): number | undefined {
 
 function bytesOf(paths: readonly string[], maximumBytes: number): (Uint8Array | undefined)[] {
   const buffer = Buffer.allocUnsafe(maximumBytes + 1);
-  return paths.map((path) => readInto(buffer, path));
+  return paths.map((path) => toldOf(path, () => readInto(buffer, path)));
 }
 
 /** One byte more fits into the buffer than a file may have. */

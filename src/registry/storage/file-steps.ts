@@ -2,8 +2,8 @@ import { mkdirSync, opendirSync, rmdirSync, statSync, unlinkSync, writeSync } fr
 import { dirname, join } from "node:path";
 import { systemCodeOf } from "../../base/errors.ts";
 
-/** Which of several paths an error is about. */
-export type FailureOfOne = Error & { at?: number };
+/** Of several files, or what they are in, the one that an error is about. */
+export type FailureOfOne = Error & { place?: string };
 
 const mostTries = 5;
 const mostAtOnce = 8;
@@ -105,10 +105,16 @@ export function writeWhole(fd: number, bytes: Uint8Array): void {
   for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
 }
 
-export function failedAt<Result>(at: number, work: () => Result): Result {
+export function toldOf<Result>(place: string, work: () => Result): Result {
   try {
     return work();
   } catch (error) {
-    throw Object.assign(error as FailureOfOne, { at });
+    throw failureOf(place, error);
   }
+}
+
+/** Nobody knows better than who was told first. */
+export function failureOf(place: string, error: unknown): FailureOfOne {
+  const failure = error as FailureOfOne;
+  return failure.place === undefined ? Object.assign(failure, { place }) : failure;
 }

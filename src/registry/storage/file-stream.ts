@@ -8,7 +8,8 @@ import { failureAt, isAbsence } from "./file-failure.ts";
 import { letGoAfter } from "./let-go.ts";
 
 const readBytes = 512 * 1024;
-const gatherBytes = 512 * 1024;
+/** What the processor that received it still has in its cache when the other one writes it. */
+const gatherBytes = 256 * 1024;
 const keptBuffers = 32;
 const mostLargeBuffers = 96;
 const smallBytes = 32 * 1024;

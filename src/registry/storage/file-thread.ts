@@ -37,6 +37,7 @@ function tell(ends: JobEnd[]): void {
 
 /** A clone of an error would lose its code. */
 function described(error: unknown): object {
-  const { message, code, errno, syscall, path, at } = error as NodeJS.ErrnoException & FailureOfOne;
-  return { message, code, errno, syscall, path, at };
+  const { message, code, errno, syscall, path, place } = error as NodeJS.ErrnoException &
+    FailureOfOne;
+  return { message, code, errno, syscall, path, place };
 }

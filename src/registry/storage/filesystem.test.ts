@@ -78,6 +78,22 @@ it("says that the medium is full", async ({ signal }) => {
   await expect(append).rejects.toMatchObject({ code: "NO_SPACE" });
 });
 
+it("names the one of many files that failed", async ({ signal }) => {
+  const rootdirectory = await temporaryDirectory();
+  const storage = await openFilesystemStorage({ rootdirectory }, { access: "write" });
+  const [good, bad] = ["/good", `/bad${"x".repeat(300)}`] as const;
+  const bytes = Buffer.from("x");
+  await storage.write(good, bytes, { signal });
+  const named = expect.stringMatching(new RegExp(`^${bad}`));
+
+  await expect(storage.touch([good, bad], { signal })).rejects.toMatchObject({ message: named });
+  await expect(storage.readEach([good, bad], { maximumBytes: 10, signal })).rejects.toMatchObject({
+    message: named,
+  });
+  const files = [good, bad].map((path) => ({ path, bytes }));
+  await expect(storage.place(files, { signal })).rejects.toMatchObject({ message: named });
+});
+
 it.each([
   ["ENOENT", "NOT_FOUND"],
   ["ENOTDIR", "NOT_FOUND"],

@@ -24,9 +24,9 @@ import {
   StorageError,
   type StoragePath,
 } from "../storage-driver.ts";
-import { failureAt, isAbsence, unusable } from "./file-failure.ts";
+import { failureAt, isAbsence, told, toldOf, unusable } from "./file-failure.ts";
 import type { RemovalOptions } from "./file-jobs.ts";
-import { type FailureOfOne, isListed } from "./file-steps.ts";
+import { isListed } from "./file-steps.ts";
 import { chunksOf, ReadBuffers, readUpTo, writeGathered } from "./file-stream.ts";
 import { keepsWhatLeadsTo } from "./file-system.ts";
 import { openFileWorker } from "./file-worker.ts";
@@ -130,7 +130,7 @@ export async function openFilesystemStorage(
 
     async readEach(paths, { maximumBytes }) {
       const places = paths.map(placeOf);
-      return await told(paths[0] ?? "/", () => worker.run("readEach", places, maximumBytes));
+      return await toldOf({ root, paths }, () => worker.run("readEach", places, maximumBytes));
     },
 
     async setAside(from, to, { alone = false }) {
@@ -143,7 +143,7 @@ export async function openFilesystemStorage(
 
     async touch(paths) {
       const places = paths.map(placeOf);
-      return await told(paths[0] ?? "/", () => worker.run("touch", places));
+      return await toldOf({ root, paths }, () => worker.run("touch", places));
     },
 
     delete: (path) => remove(path, { forGood: true }),
@@ -183,12 +183,8 @@ export async function openFilesystemStorage(
       ...{ touch: touch.map(placeOf), discard: discard && placeOf(discard) },
       read: read && { ...read, paths: read.paths.map(placeOf) },
     }));
-    try {
-      return await worker.run("place", drafted);
-    } catch (error) {
-      const file = steps.flatMap(({ files }) => files)[(error as FailureOfOne).at ?? 0];
-      throw failureAt(file === undefined ? "/" : "from" in file ? file.from : file.path, error);
-    }
+    const paths = steps.flatMap(({ files }) => files.map(({ path }) => path));
+    return await toldOf({ root, paths }, () => worker.run("place", drafted));
   }
 
   async function remove(path: StoragePath, options: RemovalOptions): Promise<void> {
@@ -278,14 +274,6 @@ async function isThere(path: StoragePath, look: () => Promise<unknown>): Promise
     const failure = failureAt(path, error);
     if (isAbsence(failure)) return false;
     throw failure;
-  }
-}
-
-async function told<Result>(path: StoragePath, work: () => Promise<Result>): Promise<Result> {
-  try {
-    return await work();
-  } catch (error) {
-    throw failureAt(path, error);
   }
 }
 

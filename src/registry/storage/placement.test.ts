@@ -1,4 +1,4 @@
-import { fsyncSync, readlinkSync, renameSync } from "node:fs";
+import { fsyncSync, readlinkSync, renameSync, rmSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
@@ -69,7 +69,9 @@ it("says which of all files it could not put in its place, and takes the others 
   const gone = { draft: join(root, "nowhere"), target: join(root, "a/two"), bytes: undefined };
   const steps = [{ drafts: [draft("a/one")] }, { drafts: [gone, draft("b/three")] }];
 
-  await expect(putInTurn(steps, made, async () => found())).rejects.toMatchObject({ at: 1 });
+  await expect(putInTurn(steps, made, async () => found())).rejects.toMatchObject({
+    place: gone.draft,
+  });
 
   expect(await filesIn(root)).toEqual([]);
 });
@@ -85,7 +87,7 @@ it("keeps the steps that were done when a later one fails", async () => {
     return found();
   });
 
-  await expect(placing).rejects.toMatchObject({ code: "ENOENT", at: 1 });
+  await expect(placing).rejects.toMatchObject({ code: "ENOENT", place: moved.draft });
   expect(await filesIn(root)).toEqual(["a/one"]);
 });
 
@@ -126,6 +128,41 @@ it("makes a directory again that was removed while it was empty, and waits for i
 
   expect(await filesIn(root)).toEqual(["ab/blob/data"]);
   expect(kept.filter((holder) => holder === "ab")).toHaveLength(2);
+});
+
+it("says which file has no room when it is written again", async () => {
+  const { root, draft, made } = await place();
+  const steps = [{ drafts: [draft("a/one"), draft("b/two"), draft("c/three")] }];
+  let left = 3;
+  const medium = {
+    async sync() {
+      if (left-- <= 0) throw Object.assign(new Error("full"), { code: "ENOSPC" });
+    },
+    rename(from: string, to: string) {
+      if (to.endsWith("two")) rmSync(join(root, "b"), { recursive: true, force: true });
+      renameSync(from, to);
+    },
+  };
+
+  await expect(putInTurn(steps, made, async () => found(), medium)).rejects.toMatchObject({
+    ...{ code: "ENOSPC", place: join(root, "b/two") },
+  });
+});
+
+it("says which directory has no room for a name", async () => {
+  const { root, draft, made } = await place();
+  const steps = [{ drafts: [draft("a/one"), draft("a/two"), draft("b/three")] }];
+  const medium = {
+    async sync(fd: number) {
+      const isFull = readlinkSync(`/proc/self/fd/${fd}`) === join(root, "b");
+      if (isFull) throw Object.assign(new Error("full"), { code: "ENOSPC" });
+    },
+    rename: renameSync,
+  };
+
+  await expect(putInTurn(steps, made, async () => found(), medium)).rejects.toMatchObject({
+    ...{ code: "ENOSPC", place: join(root, "b") },
+  });
 });
 
 it("writes nothing when something is missing before the first step that has files", async () => {

@@ -3,7 +3,14 @@ import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { systemCodeOf } from "../../base/errors.ts";
 import type { PlacedStep } from "../storage-driver.ts";
-import { type FailureOfOne, failedAt, ifThere, inDirectory, writeWhole } from "./file-steps.ts";
+import {
+  type FailureOfOne,
+  failureOf,
+  ifThere,
+  inDirectory,
+  toldOf,
+  writeWhole,
+} from "./file-steps.ts";
 import type { MadeDirectories } from "./made-directories.ts";
 
 /** A file that is to be put in its place: a draft with these bytes, or one that is there. */
@@ -51,9 +58,6 @@ export async function putInTurn<Step extends { drafts: readonly Draft[] }>(
       if (!placed.sizes.every(Boolean)) break;
     }
     return done;
-  } catch (error) {
-    const { at } = error as FailureOfOne;
-    throw at === undefined ? error : Object.assign(error as FailureOfOne, { at: first + at });
   } finally {
     withdraw(all.slice(first, syncing.length));
     await Promise.allSettled(syncing);
@@ -77,14 +81,12 @@ async function putInPlace<Step extends { drafts: readonly Draft[] }>(
       publish(left, place);
       left = [];
     } catch (error) {
-      const { at = 0 } = error as FailureOfOne;
+      const at = left.findIndex((draft) => nameOf(draft) === (error as FailureOfOne).place);
       const failed = left[at];
       withdraw(left.slice(at));
       // Another process may remove the directory of a tag with all that is in it, drafts too.
       const isGone = systemCodeOf(error) === "ENOENT" && failed?.bytes !== undefined;
-      if (!isGone || tries === mostTries) {
-        throw Object.assign(error as FailureOfOne, { at: drafts.length - left.length + at });
-      }
+      if (!isGone || tries === mostTries) throw error;
       left = left.slice(at);
     }
   }
@@ -98,8 +100,8 @@ async function putInPlace<Step extends { drafts: readonly Draft[] }>(
 export async function syncIfThere(directories: readonly string[], medium = disk): Promise<void> {
   await allOf(
     directories.map(async (directory) => {
-      const fd = ifThere(() => openSync(directory, "r"));
-      if (fd !== undefined) await syncedAndClosed(fd, medium);
+      const fd = toldOf(directory, () => ifThere(() => openSync(directory, "r")));
+      if (fd !== undefined) await syncedAndClosed(fd, directory, medium);
     }),
   );
 }
@@ -108,9 +110,9 @@ export async function syncIfThere(directories: readonly string[], medium = disk)
 function prepare(drafts: readonly Draft[], { made, medium }: Place): Promise<void>[] {
   const syncing: Promise<void>[] = [];
   try {
-    for (const [at, draft] of drafts.entries()) {
-      const fd = failedAt(at, () => written(draft, made));
-      syncing.push(syncedAndClosed(fd, medium));
+    for (const draft of drafts) {
+      const fd = toldOf(nameOf(draft), () => written(draft, made));
+      syncing.push(syncedAndClosed(fd, nameOf(draft), medium));
     }
     return syncing;
   } catch (error) {
@@ -135,10 +137,16 @@ function written({ draft, target, bytes }: Draft, made: MadeDirectories): number
 }
 
 function publish(drafts: readonly Draft[], { made, medium }: Place): void {
-  for (const [at, { draft, target }] of drafts.entries()) {
+  for (const each of drafts) {
+    const { draft, target } = each;
     const make = () => made.make(dirname(target));
-    failedAt(at, () => inDirectory(make, () => medium.rename(draft, target)));
+    toldOf(nameOf(each), () => inDirectory(make, () => medium.rename(draft, target)));
   }
+}
+
+/** The file that an error is about: what has no name yet has that of its place. */
+function nameOf({ draft, target, bytes }: Draft): string {
+  return bytes === undefined ? draft : target;
 }
 
 function withdraw(drafts: readonly Draft[]): void {
@@ -150,18 +158,18 @@ function withdraw(drafts: readonly Draft[]): void {
   }
 }
 
-async function syncedAndClosed(fd: number, { sync }: Medium): Promise<void> {
+async function syncedAndClosed(fd: number, place: string, { sync }: Medium): Promise<void> {
   try {
     await sync(fd);
+  } catch (error) {
+    throw failureOf(place, error);
   } finally {
     closeSync(fd);
   }
 }
 
-/** Ends when none goes on any more. An error says which of them it is about. */
+/** Ends when none goes on any more. */
 async function allOf(waits: readonly Promise<void>[]): Promise<void> {
   const ends = await Promise.allSettled(waits);
-  for (const [at, end] of ends.entries()) {
-    if (end.status === "rejected") throw Object.assign(end.reason, { at });
-  }
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
 }
