@@ -87,6 +87,17 @@ export const Policy = v.strictObject({
   ),
 });
 
+/** As Distribution reads it, `storage: inmemory` is short for a mapping, and so is `auth`. */
+export function withKinds(document: unknown): unknown {
+  if (typeof document !== "object" || document === null || Array.isArray(document)) return document;
+  return Object.fromEntries(
+    Object.entries(document).map(([key, inside]) => {
+      const isShort = ["auth", "storage"].includes(key) && typeof inside === "string";
+      return [key, isShort ? { [inside]: {} } : inside];
+    }),
+  );
+}
+
 /** By its name alone a driver is chosen. */
 const keptWhenEmpty = ["auth", "storage.filesystem", "storage.inmemory"];
 

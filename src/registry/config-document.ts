@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { ConfigError } from "../base/errors.ts";
 import { problemsOf, readYaml } from "../base/yaml-document.ts";
-import { withoutEmpty } from "./config-distribution.ts";
+import { withKinds, withoutEmpty } from "./config-distribution.ts";
 import { notesOn } from "./config-notes.ts";
 import { overridden, placed } from "./config-overrides.ts";
 
@@ -27,7 +27,7 @@ export function parseDocument<const S extends v.GenericSchema>(
 ): Placed<v.InferOutput<S>> & { notes: readonly string[] } {
   const document = readYaml(file, text);
   const { value: written, overrides } = overridden(document.content, environment);
-  const value = withoutEmpty(written);
+  const value = withoutEmpty(withKinds(written));
   if (value === null) throw new ConfigError(`${file}: it is empty: begin it with version: 0.1`);
   const first = v.safeParse(schema, value);
   const result = first.success ? first : v.safeParse(schema, asTexts(value, first.issues));

@@ -59,9 +59,10 @@ export function placed(
   [first, ...rest]: readonly string[],
   value: unknown,
 ): unknown {
-  if (first === undefined) return isKind(whole, value) ? { [value]: null } : value;
-  if (Array.isArray(whole) && /^\d+$/.test(first) && Number(first) <= whole.length) {
-    const copy: unknown[] = [...whole];
+  if (first === undefined) return isKind(whole, value) ? { [value]: {} } : value;
+  const list = first === "0" ? (whole ?? []) : whole; // of a list that is not there, the first
+  if (Array.isArray(list) && /^\d+$/.test(first) && Number(first) <= list.length) {
+    const copy: unknown[] = [...list];
     copy[Number(first)] = placed(copy[Number(first)], rest, value);
     return copy;
   }

@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { expect, it } from "vitest";
 import { defaultRegistryConfig, parseRegistryConfig } from "./config.ts";
 
@@ -163,7 +162,9 @@ it.each([
   ["text", "config.yml:1:1: (top level): write a mapping"],
   ["storage: {inmemory: }\n", "version: is missing"],
   ["version: 0.1\n", "storage: is missing"],
+  ["version: 0.1\nstorage: inmemory\nauth: htpasswd\n", "auth.htpasswd.realm: is missing"],
   ["version: 0.2\nstorage: {inmemory: }\n", "only version 0.1 is known"],
+  ["version: 0.1\nstorage: {s3: {}}\n", "storage: choose one of: filesystem, inmemory"],
   ["version: 0.1\nstorage: {}\n", "config.yml:2:1: storage: choose one of: filesystem, inmemory"],
   ["version: 0.1\nstorage: {floppy: {}}\n", "storage.floppy: this registry knows no such key"],
   ["- a\n", "version: is missing"],
@@ -220,6 +221,14 @@ it.each([
     { http: { tls: { certificate: "/c", key: "/k" } } },
   ],
   [{ REGISTRY_HTTP_SECRET: "123" }, { http: { secret: 123 } }],
+  [
+    {
+      REGISTRY_NOTIFICATIONS_ENDPOINTS_0_NAME: "e",
+      REGISTRY_NOTIFICATIONS_ENDPOINTS_0_URL: "http://h/",
+    },
+    { notifications: { endpoints: [{ name: "e" }] } },
+  ],
+  [{ REGISTRY_AUTH: "none" }, { auth: { none: {} } }],
   [{ REGISTRY_STORAGE_DELETE_ENABLED: "On" }, { storage: { delete: { enabled: true } } }],
   [
     { REGISTRY_PROXY: "{remoteurl: http://h, password: p}", REGISTRY_PROXY_USERNAME: "0123" },
@@ -231,6 +240,8 @@ it.each([
 
 it.each([
   [{ REGISTRY_HTTP_NET: "pigeon" }, "REGISTRY_HTTP_NET: http.net: choose one of: tcp, unix"],
+  [{ REGISTRY_AUTH: "htpasswd" }, /^REGISTRY_AUTH: auth.htpasswd.realm: is missing$/m],
+  [{ REGISTRY_STORAGE: "s3" }, "REGISTRY_STORAGE: storage: choose one of: filesystem, inmemory"],
   [{ REGISTRY_HTTP_ADDR: "x" }, "REGISTRY_HTTP_ADDR: http.addr: write an address"],
   [{ REGISTRY_HTP_ADDR: ":1" }, "REGISTRY_HTP_ADDR: htp: this registry knows no such key"],
   [{ REGISTRY_HTTP: "{" }, /^REGISTRY_HTTP: this is not YAML: [^\n]*$/],
@@ -260,38 +271,4 @@ it("serves this machine only when there is no file", () => {
   });
   const environment = { REGISTRY_HTTP_ADDR: "127.0.0.1:6000" };
   expect(defaultRegistryConfig("/data", environment).http.addr).toBe("127.0.0.1:6000");
-});
-
-it("shows every key with its default in the example", async () => {
-  const example = new URL("../../examples/registry/config.yml", import.meta.url);
-
-  const config = read(await readFile(example, "utf8"));
-
-  const defaults = read("version: 0.1\nstorage: {filesystem: {}}\n");
-  const headers = { "X-Content-Type-Options": ["nosniff"] };
-  expect(config).toEqual({
-    ...defaults,
-    http: { ...defaults.http, headers },
-    validation: {
-      ...defaults.validation,
-      manifests: { ...defaults.validation.manifests, urls: { allow: [], deny: [] } },
-    },
-  });
-});
-
-it("shows in the example how to ask who is there, and how to speak TLS", async () => {
-  const example = await readFile(
-    new URL("../../examples/registry/config.yml", import.meta.url),
-    "utf8",
-  );
-  const [, tlsLines = ""] = /^( {2}# tls:\n(?: {2}# .*\n)+)/m.exec(example) ?? [];
-  const kinds = [...example.matchAll(/^# auth:.*\n(?:# {2}.*\n)+/gm)].map(([lines]) => lines);
-  const uncommented = (text: string) => text.replace(/^( *)# /gm, "$1");
-
-  expect(kinds).toHaveLength(3);
-  expect(read(`${smallest}http:\n${uncommented(tlsLines)}`).http.tls?.clientcas).toHaveLength(1);
-  const sections = kinds.map((kind) => read(`${smallest}${uncommented(kind)}`).auth);
-  const names = sections.map((auth) => Object.keys(auth ?? {})[0]);
-  expect(names).toEqual(["htpasswd", "token", "silly"]);
-  expect(sections[0]?.access).toHaveLength(3);
 });

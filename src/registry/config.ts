@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { Auth } from "./auth/index.ts";
 import { DescriptorCache } from "./config-cache.ts";
 import {
+  asksForSomething,
   Compatibility,
   foreignDrivers,
   Middleware,
@@ -209,8 +210,9 @@ function decided(
   return { ...heard, log: { ...log, level }, storage: decidedStorage, notes };
 }
 
-function namesForeignDriver(storage: object): boolean {
-  return Object.keys(foreignDrivers).some((name) => name in storage);
+/** Which is refused then, in words of its own. */
+function namesForeignDriver(storage: Record<string, unknown>): boolean {
+  return Object.keys(foreignDrivers).some((name) => asksForSomething(storage[name]));
 }
 
 function isPattern(text: string): boolean {

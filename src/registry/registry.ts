@@ -9,7 +9,7 @@ import { accessOf, apiSettingsOf } from "./api-settings.ts";
 import { openClosers } from "./closers.ts";
 import type { RegistryConfig } from "./config.ts";
 import { type CollectionState, type Collections, openCollections } from "./garbage/collections.ts";
-import { collectorFor, scrubberFor } from "./garbage/collector.ts";
+import { collectorFor, draftPurgerFor, scrubberFor } from "./garbage/collector.ts";
 import { writeScrubRecord } from "./garbage/scrub-record.ts";
 import { openScrubs, type ScrubState, type Scrubs } from "./garbage/scrubs.ts";
 import { type Images, openImages } from "./open-images.ts";
@@ -144,6 +144,7 @@ async function startedMaintenance(
   const { startMaintenance } = await import("./garbage/maintenance.ts");
   const removed = observers.events?.ruleRemovals;
   const scrubbed = observers.scrubs.earlier;
-  const parts = { storage, history, collections, scrubs, scrubbed, removed, clock, logger };
+  const drafts = draftPurgerFor(config.storage.choice);
+  const parts = { storage, history, collections, drafts, scrubs, scrubbed, removed, clock, logger };
   return startMaintenance(config.storage.maintenance, parts);
 }

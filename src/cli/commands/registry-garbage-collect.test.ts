@@ -8,6 +8,7 @@ import {
   pushBlob,
   pushManifest,
 } from "../../registry/garbage/collected-store.fake.ts";
+import { readScrubRecord } from "../../registry/garbage/scrub-record.ts";
 import { blobDataPath } from "../../registry/images/paths.ts";
 import { call } from "../../registry/images/pushed-image.fake.ts";
 import { planned } from "../main.fake.ts";
@@ -124,6 +125,20 @@ it("finds rotten blobs, and changes nothing unless asked", async () => {
   await dewy(`registry garbage-collect --grace 1h ${config}`);
   expect(await dewy(`registry scrub ${config}`)).toMatchObject({ status: 0 });
   expect(await store.blobs.find("a", sound, call)).toBeDefined();
+});
+
+it("notes for the schedule that it has scrubbed, where there is one", async () => {
+  const opened = await openCollectedStore();
+  const { store, storage } = opened;
+  await pushBlob(store, "a", "sound");
+
+  await dewy(`registry scrub ${await configured(opened)}`);
+  expect(await readScrubRecord(storage, call)).toBeUndefined();
+
+  const before = Date.now();
+  await dewy(`registry scrub ${await configured(opened, "{}, scrub: {enabled: true}")}`);
+  const at = await readScrubRecord(storage, call);
+  expect(at?.getTime()).toBeGreaterThanOrEqual(before);
 });
 
 function dewy(line: string) {

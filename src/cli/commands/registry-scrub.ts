@@ -1,7 +1,11 @@
 import * as v from "valibot";
-import { DewyError } from "../../base/errors.ts";
+import { DewyError, messageOf } from "../../base/errors.ts";
+import { accessOf } from "../../registry/api-settings.ts";
+import type { RegistryConfig } from "../../registry/config.ts";
 import { scrub } from "../../registry/garbage/scrub.ts";
-import { command } from "../command.ts";
+import { writeScrubRecord } from "../../registry/garbage/scrub-record.ts";
+import type { StorageDriver } from "../../registry/storage-driver.ts";
+import { type CommandContext, command } from "../command.ts";
 import { registryConfigOf } from "../registry-config.ts";
 import { opened } from "./registry-garbage-collect.ts";
 
@@ -17,7 +21,7 @@ export const registryScrub = command({
     },
   },
   epilogue:
-    "Reads everything, and changes nothing without --set-aside. Exit status 1 when a blob is rotten.",
+    "Reads everything, and changes nothing without --set-aside but the note of when that was, for the config's schedule if there is one. Exit status 1 when a blob is rotten.",
   input: v.strictObject({
     operands: v.pipe(v.array(v.string()), v.maxLength(1, "give one config file at the most")),
     setAside: v.optional(v.boolean(), false),
@@ -41,6 +45,7 @@ export const registryScrub = command({
         },
         { signal },
       );
+      await noteScrub(storage, config, context);
       print(`${totals.blobs} blobs (${totals.bytes} bytes) read, ${totals.rotten} rotten`);
       if (totals.rotten === 0) return;
       throw new ScrubError("ROTTEN", `${totals.rotten} blobs are rotten`, {
@@ -51,3 +56,19 @@ export const registryScrub = command({
     }
   },
 });
+
+/** So that the schedule of the serving registry does not begin another one at once. */
+async function noteScrub(
+  storage: StorageDriver,
+  config: RegistryConfig,
+  { note, clock, signal }: CommandContext,
+): Promise<void> {
+  if (!config.storage.maintenance.scrub.enabled || accessOf(config) === "read") return;
+  try {
+    await writeScrubRecord(storage, clock.now(), { signal });
+  } catch (error) {
+    note(
+      `it could not be noted that all was read, so the registry may soon do it: ${messageOf(error)}`,
+    );
+  }
+}

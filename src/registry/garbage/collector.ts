@@ -1,8 +1,10 @@
+import { setTimeout } from "node:timers/promises";
 import type { Call } from "../../base/call.ts";
-import type { StorageChoice } from "../storage/index.ts";
+import { besidePushes, discardDrafts, type StorageChoice } from "../storage/index.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import type { CollectOptions } from "./collect.ts";
 import type { GarbageTotals } from "./garbage-event.ts";
+import type { DraftPurger } from "./purge-drafts.ts";
 import type { ScrubOptions, ScrubTotals } from "./scrub.ts";
 
 /** As `collectGarbage`, on one storage. */
@@ -39,5 +41,19 @@ export function scrubberFor(choice: StorageChoice, storage: StorageDriver): Scru
     }
     const { scrub } = await import("./scrub.ts");
     return await scrub(storage, options, call);
+  };
+}
+
+/** As `collectorFor`: there are as many directories to look into as there are blobs and tags. */
+export function draftPurgerFor(choice: StorageChoice): DraftPurger {
+  return async (options, call) => {
+    const { workOnThread, threadProgram } = await import("./work-on-thread.ts");
+    if (choice.driver !== "inmemory" && threadProgram !== undefined) {
+      const work = { name: "drafts", choice, access: "write", settings: options } as const;
+      return await workOnThread(work, () => {}, call);
+    }
+    const { sliceMs, breakMs } = besidePushes;
+    const breaks = { sliceMs, pause: () => setTimeout(breakMs) };
+    return await discardDrafts(choice, { ...options, breaks }, call);
   };
 }

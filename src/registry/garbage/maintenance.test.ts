@@ -49,6 +49,7 @@ it("collects and purges in its own rhythm, and stops with the registry", async (
   await clock.advance(hourMs);
   await ended("garbage collection ended");
   await ended("upload purging ended");
+  await ended("purging of drafts ended");
 
   expect(await store.blobs.find("a", orphan, call)).toBeUndefined();
   await expect(store.uploads.find("a", id, call)).rejects.toMatchObject({
@@ -189,7 +190,7 @@ function started(
   const maintenance = startMaintenance(options, {
     ...parts,
     history: tagHistoryOn(parts.storage, parts),
-    ...{ collections, scrubs, scrubbed() {} },
+    ...{ collections, scrubs, scrubbed() {}, drafts: async () => 0 },
   });
   return {
     async close() {

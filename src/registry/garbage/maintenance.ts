@@ -3,6 +3,7 @@ import type { Collections } from "./collections.ts";
 import { GarbageError } from "./garbage-error.ts";
 import type { GarbageCollectOptions, ScrubOptions, UploadPurgingOptions } from "./options.ts";
 import { notePullsSince } from "./pull-times.ts";
+import { type DraftPurger, purgeDrafts } from "./purge-drafts.ts";
 import { purgeUploads } from "./purge-uploads.ts";
 import type { RetentionOptions } from "./retention-options.ts";
 import { keepReserve } from "./run-lock.ts";
@@ -23,6 +24,7 @@ export interface MaintenanceOptions {
 
 export interface MaintenanceParts extends ScheduledRetentionParts, ScheduledScrubParts {
   collections: Pick<Collections, "run">;
+  drafts: DraftPurger;
   /** Told when all blobs were last read, by a process before this one. */
   scrubbed(at: Date): void;
 }
@@ -38,7 +40,7 @@ const scrubFailure = "the blobs could not be scrubbed";
 const longestJitterMs = 3_600_000;
 
 /**
- * Purges uploads, collects garbage and scrubs, each in its own rhythm, for as long as the registry
+ * Purges uploads and drafts, collects garbage and scrubs, each in its own rhythm, for as long as the registry
  * serves. Before each collection the tags go that no rule keeps.
  */
 export function startMaintenance(
@@ -63,6 +65,10 @@ export function startMaintenance(
     uploadpurging.enabled &&
       repeat("uploads could not be purged", uploadpurging.interval, () =>
         purge(uploadpurging, parts, call),
+      ),
+    uploadpurging.enabled &&
+      repeat("drafts could not be purged", uploadpurging.interval, () =>
+        purgeLeftDrafts(uploadpurging, parts, call),
       ),
     garbagecollect.enabled &&
       repeat("garbage could not be collected", garbagecollect.interval, async () => {
@@ -115,6 +121,15 @@ async function purge(
   const tell = (upload: object) => logger.info(said, { ...upload });
   const uploads = await purgeUploads(storage, { ageMs, dryRun, clock, tell }, call);
   logger.info("upload purging ended", { uploads, dryRun });
+}
+
+async function purgeLeftDrafts(
+  { age: ageMs, dryrun: dryRun }: UploadPurgingOptions,
+  parts: MaintenanceParts,
+  call: Call,
+): Promise<void> {
+  const drafts = await purgeDrafts({ ageMs, dryRun }, parts, call);
+  if (drafts !== undefined) parts.logger.info("purging of drafts ended", { drafts, dryRun });
 }
 
 async function collect({ collections, logger }: MaintenanceParts): Promise<void> {

@@ -1,24 +1,14 @@
 import type { Call } from "../../base/call.ts";
 import type { StorageDriver, StoragePath } from "../storage-driver.ts";
+import { noteTime, readNotedTime } from "./noted-time.ts";
 
 const recordPath: StoragePath = "/dewy/scrubbed";
-const maximumBytes = 64;
 
-/** When all blobs were last read, whichever registry did that; `undefined` when nobody knows. */
-export async function readScrubRecord(
-  storage: StorageDriver,
-  call: Call,
-): Promise<Date | undefined> {
-  const [bytes] = await storage.readEach([recordPath], { maximumBytes, ...call });
-  if (bytes === undefined) return undefined;
-  const at = new Date(Buffer.from(bytes).toString());
-  return Number.isNaN(at.getTime()) ? undefined : at;
+/** When all blobs were last read. */
+export function readScrubRecord(storage: StorageDriver, call: Call): Promise<Date | undefined> {
+  return readNotedTime(storage, recordPath, call);
 }
 
-export async function writeScrubRecord(
-  storage: StorageDriver,
-  at: Date,
-  call: Call,
-): Promise<void> {
-  await storage.write(recordPath, Buffer.from(at.toISOString()), call);
+export function writeScrubRecord(storage: StorageDriver, at: Date, call: Call): Promise<void> {
+  return noteTime(storage, recordPath, at, call);
 }

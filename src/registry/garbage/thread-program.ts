@@ -3,7 +3,7 @@ import { setTimeout } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { systemClock } from "../../base/clock.ts";
 import { stepBack } from "../../base/step-back.ts";
-import { besidePushes, openStorage } from "../storage/index.ts";
+import { besidePushes, discardDrafts, openStorage } from "../storage/index.ts";
 import { failureOf, type ThreadMessage, type ThreadWork, type WorkName } from "./thread-work.ts";
 
 /** The serving thread logs each of them, and has other things to do as well. */
@@ -35,8 +35,11 @@ async function done() {
     },
   };
   const clock = systemClock;
-  const storage = await openStorage(work.choice, { access: work.access, clock, breaks });
   const call = { signal: stop.signal };
+  if (work.name === "drafts") {
+    return await discardDrafts(work.choice, { ...work.settings, breaks }, call);
+  }
+  const storage = await openStorage(work.choice, { access: work.access, clock, breaks });
   try {
     if (work.name === "scrub") {
       const { scrub } = await import("./scrub.ts");

@@ -1,4 +1,4 @@
-import type { StorageChoice } from "../storage/index.ts";
+import type { StaleDraftOptions, StorageChoice } from "../storage/index.ts";
 import { StorageError } from "../storage-driver.ts";
 import type { CollectOptions } from "./collect.ts";
 import { GarbageError } from "./garbage-error.ts";
@@ -12,6 +12,7 @@ export interface Works {
     event: GarbageEvent;
     totals: GarbageTotals;
   };
+  drafts: { settings: StaleDraftOptions; event: never; totals: number };
   scrub: { settings: Omit<ScrubOptions, "report">; event: ScrubEvent; totals: ScrubTotals };
 }
 

@@ -105,6 +105,24 @@ describe("a mirror whose registry is away", () => {
     expect(mirror.logger.messages("error")).toEqual([]);
   });
 
+  it("hands on no page of a proxy in between for a manifest", async () => {
+    const { upstream, mirror, clock, image } = await openBoth();
+    await pull(mirror, image);
+    await clock.advance(11_000);
+    upstream.instead = (_, response) => {
+      response.writeHead(200, { "content-type": "text/html" }).end("<html>log in</html>");
+    };
+
+    const stored = await mirror.get("app/manifests/v1");
+    const unknown = await mirror.get("app/manifests/v2");
+
+    expect(digestOf(await stored.text())).toBe(image.digest);
+    expect(stored.headers.get("warning")).toContain("this is what it said earlier");
+    expect(unknown.status).toBe(502);
+    const useless = "upstream answer is of no use";
+    expect(mirror.logger.messages("warn")).toEqual([useless, useless]);
+  });
+
   it("starts without it, and serves what an earlier process has stored", async () => {
     const { upstream, mirror, image } = await openBoth();
     await pull(mirror, image);

@@ -154,7 +154,12 @@ export function mirroredManifests(parts: MirroredManifestsParts): MirroredManife
   async function fetch(place: Place, reference: string): Promise<StoredManifest> {
     const { call } = parts;
     const { repository, remote, upstream } = place;
-    const fetched = await upstream.ask(call, (client) => client.manifest(remote, reference, call));
+    const fetched = await upstream.ask(call, async (client) => {
+      const answer = await client.manifest(remote, reference, call);
+      if (isObject(answer.bytes)) return answer;
+      const what = `${answer.mediaType ?? "something"} that is no JSON object`;
+      throw new OciError("MANIFEST_INVALID", `for a manifest it sent ${what}`);
+    });
     const { bytes, digest, mediaType = mediaTypes.ociManifest } = fetched;
     counts.manifest.pulledBytes += bytes.length;
     sizes.learn(repository, bytes);
@@ -179,6 +184,11 @@ export function mirroredManifests(parts: MirroredManifestsParts): MirroredManife
     if (!(error instanceof StorageError || error instanceof OciError)) throw error;
     logger.warn("the mirror cannot store a manifest", { error });
   }
+}
+
+/** Which the page of a proxy that wants a login is not, whatever its status. */
+function isObject(bytes: Uint8Array): boolean {
+  return /^\s*\{/.test(Buffer.from(bytes.subarray(0, 100)).toString("latin1"));
 }
 
 async function absentAsUndefined<Value>(

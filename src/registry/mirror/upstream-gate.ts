@@ -111,7 +111,9 @@ export class UpstreamGate {
     this.#pausedUntilMs = nowMs + Math.max(this.#waitMs(), pauseMs);
     if (!isPaused || askedMs !== undefined) this.#why = why;
     if (this.#failures === 1 && !isPaused) {
-      this.#parts.logger.warn("upstream fails", { ...this.#fields(error), pauseMs });
+      this.#parts.logger.warn("upstream fails", {
+        ...{ ...this.#fields(error), pauseMs: Math.round(pauseMs) },
+      });
     }
     return this.#closed(this.#pausedUntilMs - nowMs, error);
   }

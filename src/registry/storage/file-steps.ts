@@ -80,11 +80,12 @@ export function isRemovedAtOnce(path: string): boolean {
 }
 
 /** Removes a directory, unless something is in it. */
-export function removeEmpty(directory: string): void {
+export function removeEmpty(directory: string): boolean {
   try {
     rmdirSync(directory);
+    return true;
   } catch {
-    // There is, or somebody else was faster.
+    return false; // or somebody else was faster
   }
 }
 

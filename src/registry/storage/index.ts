@@ -1,10 +1,13 @@
+import type { Call } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import type { BreakOptions } from "./breaks.ts";
 import { checkFilesystemStorage, FilesystemOptions, openFilesystemStorage } from "./filesystem.ts";
 import { InmemoryOptions, openInmemoryStorage } from "./inmemory.ts";
+import type { StaleDraftOptions } from "./stale-drafts.ts";
 
 export { besidePushes } from "./breaks.ts";
+export type { StaleDraftOptions } from "./stale-drafts.ts";
 
 /** The options of every storage driver, under the name that `storage:` in the configuration uses. */
 export const storageOptions = { filesystem: FilesystemOptions, inmemory: InmemoryOptions };
@@ -37,4 +40,15 @@ export async function checkStorage(
   { access }: { access: "read" | "write" },
 ): Promise<void> {
   if (choice.driver === "filesystem") await checkFilesystemStorage(choice.options, { access });
+}
+
+/** As `discardStaleDrafts`; where nothing outlives the process, there are none. */
+export async function discardDrafts(
+  choice: StorageChoice,
+  options: StaleDraftOptions & { breaks: BreakOptions },
+  call: Call,
+): Promise<number> {
+  if (choice.driver === "inmemory") return 0;
+  const { discardStaleDrafts } = await import("./stale-drafts.ts");
+  return await discardStaleDrafts(choice.options.rootdirectory, options, call);
 }
