@@ -4,10 +4,11 @@ import type { Manifest } from "../../oci/manifest.ts";
 import type { StorageDriver } from "../storage-driver.ts";
 import type { Leases } from "./leases.ts";
 import { linkAt, linkIn, linksAt, readLink } from "./link.ts";
-import { blobDataPath, revisionLinkPath } from "./paths.ts";
+import { blobDataPath, revisionLinkPath, tagIndexLinkPath } from "./paths.ts";
 import { type ReliedOn, reliedOn } from "./relied-on.ts";
 import type { ActorCall } from "./tag-history.ts";
 import type { TagMeanings, Tags, TagsWritten } from "./tags.ts";
+import { UndoneMoves } from "./undone-moves.ts";
 
 export interface Pushed {
   digest: Digest;
@@ -46,6 +47,8 @@ export type Settle = (call: ActorCall) => Promise<void>;
  * not seen them sees that. See `Leases`.
  */
 export function manifestPlacementOn({ storage, tags, leases, check }: ManifestPlacementParts) {
+  const undone = new UndoneMoves();
+
   return {
     /** Resolves when that is durable. @throws what `check` throws, with nothing in its place */
     async place(
@@ -145,10 +148,28 @@ export function manifestPlacementOn({ storage, tags, leases, check }: ManifestPl
     call: ActorCall,
   ): Promise<void> {
     for (const [tag, meaning] of before) {
-      if ((await tags.read(repository, tag, call)) !== digest) continue;
-      if (meaning === undefined) await tags.delete(repository, tag, call);
-      else await tags.write(repository, [tag], meaning, { ...call, touch: [] });
+      if ((await tags.read(repository, tag, call)) !== digest) {
+        undone.note(tagIndexLinkPath(repository, tag, digest), meaning);
+        continue;
+      }
+      const last = await standing(repository, tag, meaning, call);
+      if (last === undefined) await tags.delete(repository, tag, call);
+      else await tags.write(repository, [tag], last, { ...call, touch: [] });
     }
+  }
+
+  /** What the tag meant may itself have been undone since. */
+  async function standing(
+    repository: string,
+    tag: string,
+    meaning: Digest | undefined,
+    call: Call,
+  ): Promise<Digest | undefined> {
+    let last = meaning;
+    while (last !== undefined && !(await leases.renew(revisionLinkPath(repository, last), call))) {
+      last = undone.take(tagIndexLinkPath(repository, tag, last));
+    }
+    return last;
   }
 
   /**

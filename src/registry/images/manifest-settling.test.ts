@@ -35,6 +35,36 @@ it("undoes no push of another image that the same tag got while it is undone", a
   expect(await store.tags.read("a", "v1", call)).toBe(digest);
 });
 
+it("has a tag mean what it did before two pushes that are both undone", async () => {
+  const { store, storage, changes } = openStore();
+  const { digest } = await pushImage(store, "a", "v1");
+  const first = await pushImage(store, "a", "first");
+  const second = await pushImage(store, "a", "second");
+  for (const image of [first, second]) await store.manifests.delete("a", image.digest, call);
+  let other: Promise<unknown> | undefined;
+  let moveOn = () => {};
+  const isMoved = new Promise<void>((resolve) => {
+    moveOn = resolve;
+  });
+  changes.placed = async (path) => {
+    if (path !== current) return;
+    if (other === undefined) {
+      await storage.delete(blobDataPath(first.config), call);
+      other = store.manifests.write("a", putOf(second.bytes, "v1"), call).catch(codeOf);
+      return await isMoved;
+    }
+    changes.placed = undefined;
+    await storage.delete(blobDataPath(second.config), call);
+    moveOn();
+    for (let turn = 0; turn < 50; turn++) await setImmediate(); // the first fails before the second
+  };
+
+  const one = await store.manifests.write("a", putOf(first.bytes, "v1"), call).catch(codeOf);
+
+  expect([one, await other]).toEqual(["MANIFEST_BLOB_UNKNOWN", "MANIFEST_BLOB_UNKNOWN"]);
+  expect(await store.manifests.readTag("a", "v1", call)).toMatchObject({ digest });
+});
+
 it("undoes nothing that another push of the same image relies on", async () => {
   const { store, storage, changes } = openStore();
   await pushImage(store, "a", "v1");
@@ -75,6 +105,10 @@ it("shows nothing of a manifest whose blob is gone once its tag is there", async
   expect(await store.tags.read("a", "v1", call)).toBeUndefined();
   expect(await storage.stat(revisionLinkPath("a", digest), call)).toBeUndefined();
 });
+
+function codeOf({ code }: { code: string }): string {
+  return code;
+}
 
 interface Changes {
   /** After a file is in its place. */
