@@ -93,6 +93,8 @@ export function endingTests(): void {
     const client = await open(port);
     client.pause();
     await untilStill(proxy);
+    await looked(proxy);
+    await untilStill(proxy);
     client.write("break off");
     await looked(proxy);
 
@@ -148,8 +150,9 @@ export function endingTests(): void {
       bytes += chunk.length;
     });
 
-    await until(() => proxy.isIdle);
+    await until(() => said?.destroyed === true);
     expect(bytes).toBe(tooMuch);
+    await until(() => proxy.isIdle);
   });
 
   it("resets who was told half of something when it gives up", async () => {
