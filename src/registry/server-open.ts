@@ -76,7 +76,7 @@ async function openSpeaking(
   const { server, following } = await openTlsServer({ tls, http2, how }, parts);
   const { speaksHttp1, ...first } = common(server, timeouts, parts);
   const times = { idleConnectionMs: timeouts.idle, idleRequestMs: timeouts.stall, silenceMs };
-  const second = speakBoth({ server, tls, speaksHttp1, ...times });
+  const second = speakBoth({ server, tls, speaksHttp1, logger: parts.logger, ...times });
   return {
     ...first,
     sessions: second.sessions,

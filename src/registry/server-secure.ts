@@ -1,8 +1,10 @@
 import { createServer, type Server } from "node:https";
 import type { Socket } from "node:net";
 import type { TlsOptions } from "node:tls";
+import type { Logger } from "../base/logger.ts";
 import type { Http } from "./config-http.ts";
 import type { Tls } from "./config-tls.ts";
+import { logHandshakes, logStranger } from "./server-handshakes.ts";
 import { type Http2, type Http2Timeouts, openHttp2 } from "./server-http2.ts";
 import type { ServerParts } from "./server-open.ts";
 import {
@@ -48,18 +50,23 @@ export async function openTlsServer(
 export interface ProtocolOptions extends Http2Timeouts {
   server: Server;
   tls: Tls;
+  logger: Logger;
   /** Told of each connection that speaks HTTP/1.1. */
   speaksHttp1(socket: Socket): void;
 }
 
 /** Has every connection speak the protocol it has agreed on. */
-export function speakBoth({ server, tls, speaksHttp1, ...timeouts }: ProtocolOptions): Http2 {
+export function speakBoth(options: ProtocolOptions): Http2 {
+  const { server, tls, logger, speaksHttp1, ...timeouts } = options;
   const second = openHttp2(timeouts);
+  logHandshakes(server, logger);
   const [speakHttp1] = server.rawListeners("secureConnection");
   server.removeAllListeners("secureConnection");
   server.on("secureConnection", (socket) => {
-    if (!isWelcome(socket, tls)) socket.destroy();
-    else if (socket.alpnProtocol === "h2") second.speak(socket);
+    if (!isWelcome(socket, tls)) {
+      logStranger(socket, logger);
+      socket.destroy();
+    } else if (socket.alpnProtocol === "h2") second.speak(socket);
     else {
       speakHttp1?.call(server, socket);
       speaksHttp1(socket);

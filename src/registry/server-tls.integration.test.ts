@@ -21,6 +21,8 @@ const shown = {
   "a stranger's": asClient(issue({ name: "stranger", issuer: strangers })),
 };
 
+const refused = "a TLS connection was refused";
+
 describe("TLS", () => {
   it("serves HTTP/1.1 and HTTP/2, whichever the client likes", async () => {
     const { address, ca } = await openTls();
@@ -73,7 +75,7 @@ describe("TLS", () => {
   ] as const)("with clientauth %j and %s shown, lets in: %s", async (kind, what, expected) => {
     const clientCas = await fileWith("clients.pem", clients.pem.cert);
     const auth = kind === "" ? "" : `, clientauth: ${kind}`;
-    const { address, ca } = await openTls(`clientcas: [${clientCas}]${auth}`);
+    const { address, ca, logger } = await openTls(`clientcas: [${clientCas}]${auth}`);
 
     const answer = ask(`${address}/v2/`, { ca, ...shown[what] }).then(
       ({ status }) => status === 200,
@@ -81,6 +83,19 @@ describe("TLS", () => {
     );
 
     expect(await answer).toBe(expected);
+    const refusals = () => logger.messages("info").filter((line) => line === refused);
+    await expect.poll(refusals, { timeout: 10_000 }).toEqual(expected ? [] : [refused]);
+    const isTold = JSON.stringify(logger.lines).includes("not trusted by http.tls.clientcas");
+    expect(isTold).toBe(!expected && what === "a stranger's");
+  });
+
+  it("says who speaks plain HTTP to it", async () => {
+    const { address, logger } = await openTls();
+
+    await expect(fetch(address.replace("https:", "http:"))).rejects.toThrow();
+
+    await expect.poll(() => logger.messages("info"), { timeout: 10_000 }).toContain(refused);
+    expect(JSON.stringify(logger.lines)).toContain("it speaks plain HTTP: have it use https://");
   });
 
   it("writes locations as the client reached it", async () => {

@@ -173,6 +173,16 @@ const meanings: readonly [RegExp, ContainerError["code"], string?][] = [
     "start the engine, and let dewy's user use its socket",
   ],
   [
+    /container process( caused)?: exec: |command that was not found|oci permission denied/i,
+    "NOT_STARTED",
+    "check the command of the image, or --cmd, which takes one word each time",
+  ],
+  [
+    /unknown (shorthand )?flag|invalid argument .* flag|invalid mount config/i,
+    "REFUSED",
+    "correct what is after --, which is for the engine's run",
+  ],
+  [
     /unauthorized|authentication required|denied|access forbidden|not authorized|login required/i,
     "UNAUTHORIZED",
     "sign in by docker login as the user dewy runs as, or set DOCKER_USERNAME and DOCKER_PASSWORD",
@@ -191,14 +201,15 @@ const meanings: readonly [RegExp, ContainerError["code"], string?][] = [
   [/no such image|manifest unknown|image not known|not found: manifest/i, "NO_IMAGE"],
 ];
 
+/** How its program is used, which is not for who uses dewy. */
+const howToAsk = /^(see|run) '.*--help'|^usage:/i;
+
 /** What the engine said, in one line, without what it was given in confidence. */
 function failureFrom(program: string, errors: string, { what, secrets = [] }: Invocation) {
   const said = errors
     .split("\n")
     .map((line) => line.trim())
-    .filter(
-      (line) => line !== "" && !/^see '.*--help'\.?$/i.test(line) && !/level=warn/.test(line),
-    );
+    .filter((line) => line !== "" && !howToAsk.test(line) && !/level=warn/.test(line));
   const words = said
     .slice(-3)
     .join(" ")

@@ -29,7 +29,9 @@ export const registryReplay = command({
         hint: "set it, and start the registry anew",
       });
     }
-    for (const name of chosen(config, endpoint)) {
+    const names = chosen(config, endpoint);
+    if (names.length === 0) context.print("notifications.endpoints: there is none");
+    for (const name of names) {
       const isThere = await requestReplay(endpointDirectory(directory, name));
       const outcome = isThere ? "its dead letters are sent again" : "it has no dead letters";
       context.print(`${name}: ${outcome}`);

@@ -44,7 +44,7 @@ export function catalogMethods(
     async GET() {
       const ordinary = Math.min(ordinaryCatalogPage, maximumCatalogEntries);
       const limit = numberIn(query) ?? ordinary;
-      if (limit > maximumCatalogEntries) throw invalidNumber(limit);
+      if (limit > maximumCatalogEntries) throw invalidNumber(limit, maximumCatalogEntries);
       const request = { limit, last: query.get("last") ?? undefined };
       const page = await catalog.list(request, { ...call, shows: grant.lists });
       const headers = linkTo("/v2/_catalog", request, page);
@@ -66,8 +66,10 @@ export function numberIn(query: URLSearchParams): number | undefined {
   return Number(text);
 }
 
-export function invalidNumber(n: unknown): OciError {
-  return new OciError("PAGINATION_NUMBER_INVALID", `not a number of results: ${n}`, {
+/** `most` is what a page may have, where `n` is a number. */
+export function invalidNumber(n: unknown, most?: number): OciError {
+  const limit = most === undefined ? "" : `: a page has at most ${most}`;
+  return new OciError("PAGINATION_NUMBER_INVALID", `not a number of results: ${n}${limit}`, {
     detail: { n },
   });
 }

@@ -14,7 +14,7 @@ export function repositoriesMethods(
   return {
     async GET() {
       const limit = numberIn(query) ?? longestPage;
-      if (limit < 1 || limit > longestPage) throw invalidNumber(limit);
+      if (limit < 1 || limit > longestPage) throw invalidNumber(limit, longestPage);
       const last = query.get("last") ?? undefined;
       const page = await catalog.list({ limit, last }, { ...call, shows: grant.lists });
       const entries = [];

@@ -18,7 +18,7 @@ export function historyMethods(
   return {
     async GET() {
       const limit = numberIn(query) ?? ordinaryPage;
-      if (limit < 1 || limit > longestPage) throw invalidNumber(limit);
+      if (limit < 1 || limit > longestPage) throw invalidNumber(limit, longestPage);
       const before = timeIn(query);
       const all = await history.list(repository, tag, call);
       if (all.length === 0) throw unknownManifest(repository, { tag });

@@ -84,7 +84,9 @@ async function readKey(path: string, logger: Logger): Promise<SigningKey> {
     return signingKeyOf((await readSettingsFile(path)).toString());
   } catch (error) {
     const message = `the key ${path} cannot be used: ${messageOf(error)}`;
-    throw new AuthError("UNAVAILABLE", message, { cause: error, hint: repair });
+    const isBarred = ["EACCES", "EPERM"].includes(systemCodeOf(error) ?? "");
+    const hint = isBarred ? "make it readable for the user that the registry runs as" : repair;
+    throw new AuthError("UNAVAILABLE", message, { cause: error, hint });
   }
 }
 
