@@ -71,7 +71,7 @@ it("leaves a storage as it is in a dry run, also one that is not there", async (
   const { status, noted } = await dewy(`registry garbage-collect -d ${config}`);
 
   expect(status).toBe(2);
-  expect(noted[0]).toContain("cannot be used");
+  expect(noted[0]).toContain("is not there");
   await expect(readdir(opened.directory)).rejects.toMatchObject({ code: "ENOENT" });
 });
 
@@ -97,6 +97,19 @@ it("cannot see into the memory of another process", async () => {
 
   expect(status).toBe(2);
   expect(noted[0]).toContain("storage.maintenance.garbagecollect");
+});
+
+it.each(["garbage-collect", "scrub"])("%s makes no storage where there is none", async (name) => {
+  const { directory } = await openCollectedStore();
+  const file = await configured({ directory: join(directory, "typo") } as CollectedStore);
+
+  const { status, noted } = await dewy(`registry ${name} ${file}`);
+
+  expect(status).toBe(2);
+  expect(noted).toEqual([
+    `dewy: the storage directory ${join(directory, "typo")} is not there: name the config.yml that the registry is served with`,
+  ]);
+  expect(await readdir(directory)).toEqual(["typo.yml"]);
 });
 
 it("finds rotten blobs, and changes nothing unless asked", async () => {

@@ -1,6 +1,7 @@
+import { stat } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 import * as v from "valibot";
-import { ConfigError, DewyError } from "../../base/errors.ts";
+import { ConfigError, DewyError, systemCodeOf } from "../../base/errors.ts";
 import { parseDuration } from "../../base/schema.ts";
 import { stepBack } from "../../base/step-back.ts";
 import type { RegistryConfig } from "../../registry/config.ts";
@@ -132,6 +133,7 @@ export async function opened(
       hint: "set storage.maintenance.garbagecollect, and let the registry collect",
     });
   }
+  await checkIsThere(choice.options.rootdirectory);
   stepBack();
   const { sliceMs, breakMs } = besidePushes;
   const breaks = { sliceMs, pause: () => setTimeout(breakMs) };
@@ -139,5 +141,14 @@ export async function opened(
     throw error instanceof DewyError
       ? new ConfigError(error.message, { cause: error, hint: error.hint })
       : error;
+  });
+}
+
+/** A mistyped path is empty, and nothing is rotten in it: better to say that it is none. */
+async function checkIsThere(rootdirectory: string): Promise<void> {
+  const found = await stat(rootdirectory).catch((error: unknown) => systemCodeOf(error));
+  if (found !== "ENOENT") return;
+  throw new ConfigError(`the storage directory ${rootdirectory} is not there`, {
+    hint: "name the config.yml that the registry is served with",
   });
 }

@@ -65,8 +65,9 @@ export function manifestPlacementOn({ storage, tags, leases, check }: ManifestPl
         (await itself(repository, pushed, relied, call));
       const [size, ...sizes] = begun.sizes;
       try {
-        if (size === undefined) await leases.renew(blobDataPath(digest), call);
-        if (!relied.areThere(sizes)) await check(repository, manifest, call);
+        const isThere = size !== undefined || (await leases.renew(blobDataPath(digest), call));
+        if (!isThere) await keep(repository, pushed, call);
+        else if (!relied.areThere(sizes)) await check(repository, manifest, call);
       } catch (error) {
         return (alone) => settle(repository, pushed, { ...begun, error }, alone);
       }

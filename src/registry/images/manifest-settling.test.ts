@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { systemClock } from "../../base/clock.ts";
+import { digestOf } from "../../oci/digest.ts";
 import { openInmemoryStorage } from "../storage/inmemory.ts";
 import { placingThrough } from "../storage-driver.fake.ts";
 import { type StorageDriver, StorageError } from "../storage-driver.ts";
@@ -104,6 +105,37 @@ it("shows nothing of a manifest whose blob is gone once its tag is there", async
 
   expect(await store.tags.read("a", "v1", call)).toBeUndefined();
   expect(await storage.stat(revisionLinkPath("a", digest), call)).toBeUndefined();
+});
+
+it("acknowledges no blob that a collection on a full disk has taken at that moment", async () => {
+  const { store, storage, changes } = openStore();
+  const bytes = Buffer.from("layer");
+  const path = blobDataPath(digestOf(bytes));
+  changes.placed = async (placed) => {
+    if (placed === path) await storage.delete(path, call);
+  };
+
+  await expect(pushBlob(store, "a", bytes)).rejects.toMatchObject({ code: "UNAVAILABLE" });
+
+  changes.placed = undefined;
+  const digest = await pushBlob(store, "a", bytes);
+  expect(await store.blobs.find("a", digest, call)).toMatchObject({ size: 5 });
+});
+
+it("brings the bytes of a manifest again that such a collection has taken", async () => {
+  const { store, storage, changes } = openStore();
+  const { bytes, digest } = await pushImage(store, "a", "image");
+  await store.manifests.delete("a", digest, call);
+  const path = blobDataPath(digest);
+  changes.placed = async (placed) => {
+    if (placed !== path) return;
+    changes.placed = undefined;
+    await storage.delete(path, call);
+  };
+
+  await store.manifests.write("a", { ...putOf(bytes, ""), tags: [] }, call);
+
+  expect(await store.manifests.has("a", digest, call)).toBe(true);
 });
 
 function codeOf({ code }: { code: string }): string {

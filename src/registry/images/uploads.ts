@@ -191,7 +191,11 @@ export function uploadsOn(storage: StorageDriver, clock: Clock, leases: Leases):
     // Its last byte may have come long ago, which a collection takes for its last use.
     const then = { touch: [path], discard: uploadPath(repository, id) };
     const [size] = await storage.place([{ path, ...data }, link], { ...call, ...then });
-    if (size === undefined) await leases.renew(path, call);
+    if (size !== undefined || (await leases.renew(path, call))) return;
+    // Its last use was long ago until now, and a full disk keeps nothing of what is collected.
+    throw new StorageError("UNAVAILABLE", `a collection has taken ${digest} at this moment`, {
+      hint: "push it again",
+    });
   }
 }
 
