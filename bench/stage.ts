@@ -151,7 +151,7 @@ async function ended(child: ChildProcess): Promise<number | null> {
 }
 
 /** What agents that were killed have left running, apps and keepers, where nobody came after them. */
-async function endLeftIn(directory: string): Promise<void> {
+export async function endLeftIn(directory: string): Promise<void> {
   if (process.platform !== "linux") return;
   for (const name of await readdir("/proc")) {
     if (!/^\d+$/.test(name)) continue;

@@ -4,11 +4,18 @@ import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { freePort } from "../../bench/free-port.ts";
 import { ask, startLoad } from "../../bench/load.ts";
-import { built, openStage, type Running, run, type Stage, until } from "../../bench/stage.ts";
+import {
+  built,
+  endLeftIn,
+  openStage,
+  type Running,
+  run,
+  type Stage,
+  until,
+} from "../../bench/stage.ts";
 import { askAgent } from "../../src/agent/control/control-client.ts";
 import { Outcome } from "../../src/agent/control/control-request.ts";
 import { type LedgerState, phases } from "../../src/agent/ledger/ledger.ts";
-import { systemCodeOf } from "../../src/base/errors.ts";
 import { endingOnce } from "./ending-app.ts";
 
 it.skipIf(!mayMount())(
@@ -69,7 +76,7 @@ it.skipIf(!mayMount())(
     onTestFinished(async () => {
       agent.process.kill("SIGKILL");
       await until("it has ended", async () => hasEnded(agent));
-      for (const pid of await workersIn(root)) killIfAlive(pid); // the record may be of before the disk was full
+      await endLeftIn(root); // the record may be of before the disk was full
     });
     await until("v1.0.0 is committed", () => isCommitted("v1.0.0"));
     await until("it is told", async () => (await ledger()).untold === undefined);
@@ -169,14 +176,6 @@ const agentArguments = (stage: Stage, port: number, root: string) => [
 
 const hasEnded = ({ process: { exitCode, signalCode } }: Running): boolean =>
   exitCode !== null || signalCode !== null;
-
-function killIfAlive(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch (error) {
-    if (systemCodeOf(error) !== "ESRCH") throw error;
-  }
-}
 
 async function workersIn(root: string): Promise<number[]> {
   const record = JSON.parse(await readFile(join(root, ".dewy", "workers.json"), "utf8"));
