@@ -30,7 +30,7 @@ it.each([
     expect(await store.blobs.find("a", digestOf("needed"), call)).toBeDefined();
     expect(await store.blobs.find("b", digestOf("of another"), call)).toBeUndefined();
 
-    await rm(join(directory, revisionLinkPath("a", broken)));
+    expect(await store.manifests.delete("a", broken, call)).toBe(true);
     const second = await collect({ deleteUntagged: true });
     expect(second.totals.problems).toBe(0);
     expect(await store.blobs.find("a", digestOf("needed"), call)).toBeUndefined();
@@ -50,6 +50,10 @@ it("keeps what a tag has meant whose link is damaged, and says which", async () 
   expect(await store.blobs.find("a", digestOf("needed"), call)).toBeDefined();
   const lines = events.flatMap((event) => linesOfEvent(event, { dryRun: false }));
   expect(lines).toContain(
-    "a: tag v1 is damaged: its link names no manifest; what it has meant stays until it is pushed again",
+    "a: tag v1 is damaged: its link names no manifest; what it has meant stays until it is pushed again or deleted",
   );
+
+  expect(await store.tags.delete("a", "v1", call)).toBe(true);
+  const later = await collect({ deleteUntagged: true });
+  expect(later.totals).toMatchObject({ manifests: 1, problems: 0 });
 });

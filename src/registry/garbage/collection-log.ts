@@ -25,7 +25,7 @@ export function logGarbage(event: GarbageEvent, logger: Logger, dryRun: boolean)
       });
       break;
     case "damaged tag":
-      logger.warn("a tag is damaged", { ...event, hint: "push it again" });
+      logger.warn("a tag is damaged", { ...event, hint: "push it again or delete it" });
       break;
     default:
       logger.debug("garbage collection", { ...event });

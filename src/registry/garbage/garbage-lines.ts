@@ -27,7 +27,7 @@ export function linesOfEvent(event: GarbageEvent, { dryRun }: { dryRun: boolean 
       ];
     case "damaged tag":
       return [
-        `${event.repository}: tag ${event.tag} is damaged: its link names no manifest; what it has meant stays until it is pushed again`,
+        `${event.repository}: tag ${event.tag} is damaged: its link names no manifest; what it has meant stays until it is pushed again or deleted`,
       ];
   }
 }

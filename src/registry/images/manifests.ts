@@ -113,7 +113,7 @@ export function manifestsOn(parts: ManifestParts): UnlockedManifests {
     /** Tags first: killed in between, no tag means what is not there. */
     async delete(repository, digest, call) {
       const link = revisionLinkPath(repository, digest);
-      if ((await readLink(storage, link, call)) === undefined) return false;
+      if ((await storage.stat(link, call)) === undefined) return false; // a damaged one goes, too
       await untag(repository, digest, call);
       await storage.delete(link, call);
       await leases.end(link, call);

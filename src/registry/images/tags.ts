@@ -86,9 +86,11 @@ export function tagsOn({ storage, leases, history }: TagsParts): Tags {
 
     async delete(repository, tag, call) {
       const before = await read(repository, tag, call);
-      if (before === undefined) return false;
-      await leave(repository, before, call);
-      await storage.delete(tagLinkPath(repository, tag), call);
+      const link = tagLinkPath(repository, tag);
+      // A damaged link means nothing, and can be deleted all the same.
+      if (before === undefined && !(await storage.stat(link, call))) return false;
+      if (before !== undefined) await leave(repository, before, call);
+      await storage.delete(link, call);
       await storage.delete(tagPath(repository, tag), call);
       await history?.note(repository, tag, { digest: undefined, previous: before }, call);
       return true;
