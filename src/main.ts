@@ -55,4 +55,13 @@ process.exitCode = await main(process.argv.slice(2), {
 });
 
 // What still holds the event loop after a command has closed its parts must not keep it from ending.
-setTimeout(() => process.exit(), 1000).unref();
+setTimeout(() => {
+  if (!waitsForFiles()) process.exit();
+  process.stderr.write("dewy: killed itself, as a disk or a network file system does not answer\n");
+  process.kill(process.pid, "SIGKILL");
+}, 1000).unref();
+
+/** To exit would wait for the threads that do. */
+function waitsForFiles(): boolean {
+  return process.getActiveResourcesInfo().some((one) => /^FSReq|^MessagePort$/.test(one));
+}

@@ -20,7 +20,9 @@ import {
   isRemovedAtOnce,
   removeEmpty,
   toldOf,
+  toRead,
   writeWhole,
+  wrongKinds,
 } from "./file-steps.ts";
 import { MadeDirectories } from "./made-directories.ts";
 import { NameIndexes } from "./name-index.ts";
@@ -156,7 +158,7 @@ function bytesOf(paths: readonly string[], maximumBytes: number): (Uint8Array | 
 
 /** One byte more fits into the buffer than a file may have. */
 function readInto(buffer: Buffer, path: string): Uint8Array | undefined {
-  const fd = ifThere(() => openSync(path, "r"));
+  const fd = ifThere(() => openSync(path, toRead));
   if (fd === undefined) return undefined;
   try {
     let length = 0;
@@ -165,7 +167,7 @@ function readInto(buffer: Buffer, path: string): Uint8Array | undefined {
     }
     return length < buffer.length ? Uint8Array.from(buffer.subarray(0, length)) : undefined;
   } catch (error) {
-    if (systemCodeOf(error) === "EISDIR") return undefined;
+    if (wrongKinds.includes(systemCodeOf(error) ?? "")) return undefined;
     throw error;
   } finally {
     closeSync(fd);
