@@ -6,7 +6,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { built } from "../../bench/stage.ts";
 
 /** Opened before the program begins: a pipe that nobody writes to is as good as a disk that hangs. */
-it("ends although a file system does not answer, and says so", async () => {
+it("ends although a file system does not answer, and says so", { timeout: 60_000 }, async () => {
   const directory = await mkdtemp(join(tmpdir(), "dewy-stuck-"));
   onTestFinished(() => rm(directory, { recursive: true }));
   execFileSync("mkfifo", [join(directory, "pipe")]);

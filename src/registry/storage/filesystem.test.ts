@@ -1,5 +1,7 @@
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { chmod, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
@@ -46,7 +48,7 @@ it("leaves no draft behind, and lists none that a crash left", async ({ signal }
 });
 
 it.each(["filesystem", "blocking filesystem"])(
-  "takes a pipe in the place of a file for none, by the %s",
+  "takes a pipe or a socket in the place of a file for none, by the %s",
   async (kind) => {
     const rootdirectory = await temporaryDirectory();
     const breaks = { sliceMs: 1, pause: () => setImmediate() };
@@ -59,6 +61,11 @@ it.each(["filesystem", "blocking filesystem"])(
 
     expect(await storage.readWhole("/link", limits)).toBeUndefined();
     expect(await storage.readEach(["/link"], limits)).toEqual([undefined]);
+    const socket = createServer().listen(join(rootdirectory, "socket"));
+    await once(socket, "listening");
+    onTestFinished(() => void socket.close());
+    expect(await storage.readEach(["/socket"], limits)).toEqual([undefined]);
+    expect(await storage.readWhole("/socket", limits)).toBeUndefined();
     for await (const bytes of await storage.read("/link", limits)) expect(bytes).toHaveLength(0);
   },
 );
