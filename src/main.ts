@@ -2,6 +2,8 @@
 import { systemClock } from "./base/clock.ts";
 import { tooFewOpenFiles } from "./base/open-files.ts";
 
+const lingerMs = 1_000;
+const filesMs = 10_000;
 const stop = new AbortController();
 // Told twice, as by npm and the terminal both, it still lets the app drain: the system's own answer to
 // a signal nobody listens for would be to end at once, and to leave the app behind.
@@ -55,4 +57,17 @@ process.exitCode = await main(process.argv.slice(2), {
 });
 
 // What still holds the event loop after a command has closed its parts must not keep it from ending.
-setTimeout(() => process.exit(), 1000).unref();
+const over = performance.now();
+setInterval(() => {
+  const waitedMs = performance.now() - over;
+  if (waitedMs < lingerMs) return;
+  if (!waitsForFiles()) process.exit();
+  if (waitedMs < filesMs) return;
+  process.stderr.write("dewy: killed itself, as a disk or a network file system does not answer\n");
+  process.kill(process.pid, "SIGKILL");
+}, 100).unref();
+
+/** To exit waits for the threads that do, and for ever where a file system does not answer. */
+function waitsForFiles(): boolean {
+  return process.getActiveResourcesInfo().some((one) => /^FSReq|^MessagePort$/.test(one));
+}

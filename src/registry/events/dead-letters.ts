@@ -5,6 +5,7 @@ import type { Clock } from "../../base/clock.ts";
 import { systemCodeOf } from "../../base/errors.ts";
 import { linesOf } from "../../base/lines.ts";
 import { statsOf } from "../../base/path-stats.ts";
+import type { Added } from "./line-writer.ts";
 
 /** Two files of this size at the most; the older one goes when a third would begin. */
 const fullBytes = 16 * 1024 * 1024;
@@ -26,13 +27,17 @@ export interface DeadLetters {
   /**
    * Gives each event that is to be sent again to `take`, and then forgets it; resolves to how many.
    * After a crash in between, they come again.
+   *
+   * @throws at the first that `take` does not write. The next replay goes on after it, or with it
+   * where it was dropped. Call it only when those in memory are written: it lets go of their file.
    */
-  replay(take: (event: string) => Promise<void>): Promise<number>;
+  replay(take: (event: string) => Promise<Added>): Promise<number>;
 }
 
 /** The dead letters of one endpoint, in `directory`. Its methods must not run at the same time. */
 export function deadLettersIn(directory: string, clock: Clock): DeadLetters {
   const path = join(directory, deadLettersFile);
+  let taken: Taken = { line: 0, events: 0 };
 
   return {
     async add(event, why) {
@@ -56,32 +61,57 @@ export function deadLettersIn(directory: string, clock: Clock): DeadLetters {
 
     async replay(take) {
       const busy = join(directory, beingReplayed);
-      let count = await replayFrom(busy, take);
+      let count = await replayBusy(busy, take);
       for (const name of [fullReplayFile, replayFile]) {
-        if (await isMoved(join(directory, name), busy)) count += await replayFrom(busy, take);
+        if (await isMoved(join(directory, name), busy)) count += await replayBusy(busy, take);
       }
       return count;
     },
   };
+
+  async function replayBusy(busy: string, take: (event: string) => Promise<Added>) {
+    const isThere = (await statsOf(busy)) !== undefined;
+    if (isThere) await replayFrom(busy, taken, take);
+    await rm(busy, { force: true });
+    const events = isThere ? taken.events : 0;
+    taken = { line: 0, events: 0 };
+    return events;
+  }
+}
+
+/** How far this process has come in the file that is replayed: up to and with this line. */
+interface Taken {
+  line: number;
+  events: number;
 }
 
 /** What is no event, such as a line that a full disk has cut, is passed over. */
-async function replayFrom(path: string, take: (event: string) => Promise<void>): Promise<number> {
-  if ((await statsOf(path)) === undefined) return 0;
-  let count = 0;
+async function replayFrom(
+  path: string,
+  taken: Taken,
+  take: (event: string) => Promise<Added>,
+): Promise<void> {
+  let number = 0;
   const handle = await open(path);
   try {
     for await (const line of linesOf(handle.createReadStream({ autoClose: false }), longestLine)) {
+      if (++number <= taken.line) continue;
       const event = eventIn(line);
       if (event === undefined) continue;
-      await take(event);
-      count++;
+      const added = await take(event);
+      if (added !== "dropped") {
+        taken.line = number;
+        taken.events++;
+      }
+      if (added !== "written") throw noRoom();
     }
   } finally {
     await handle.close();
   }
-  await rm(path, { force: true });
-  return count;
+}
+
+function noRoom(): Error {
+  return new Error("they cannot be written down: free some space on the disk of the queue");
 }
 
 function eventIn(line: string): string | undefined {

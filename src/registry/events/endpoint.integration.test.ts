@@ -21,7 +21,7 @@ describe("an endpoint", () => {
 
     for (const id of ["1", "2", "3"]) await endpoint.add(lineOf(id));
 
-    await vi.waitFor(() => expect(receiver.ids()).toEqual(["1", "2", "3"]));
+    await vi.waitFor(() => expect(receiver.ids()).toEqual(["1", "2", "3"]), 10_000);
     const { headers, body } = firstOf(receiver.all);
     expect(headers).toMatchObject({
       "content-type": "application/vnd.docker.distribution.events.v1+json",
@@ -37,7 +37,7 @@ describe("an endpoint", () => {
 
     await endpoint.add(lineOf("1"));
 
-    await vi.waitFor(() => expect(receiver.all).toHaveLength(1));
+    await vi.waitFor(() => expect(receiver.all).toHaveLength(1), 10_000);
     expect(receiver.all[0]?.headers["content-type"]).toBe(
       "application/vnd.docker.distribution.events.v2+json",
     );
@@ -49,7 +49,7 @@ describe("an endpoint", () => {
 
     await endpoint.add(lineOf("1"));
 
-    await vi.waitFor(() => expect(receiver.all).toHaveLength(1));
+    await vi.waitFor(() => expect(receiver.all).toHaveLength(1), 10_000);
     const { headers, body } = firstOf(receiver.all);
     const expected = createHmac("sha256", "s3cret").update(body).digest("hex");
     expect(headers["x-hub-signature-256"]).toBe(`sha256=${expected}`);
@@ -63,12 +63,12 @@ describe("an endpoint", () => {
   ])("keeps the order while the receiver %s", async (_what, bad) => {
     let left = 4;
     const receiver = await openReceiver(() => (left-- > 0 ? bad : 200));
-    const { endpoint, logger } = await opened(receiver.url, { timeout: "100ms", backoff: "50ms" });
+    const { endpoint, logger } = await opened(receiver.url, { timeout: "500ms", backoff: "50ms" });
 
     for (const id of ["1", "2"]) await endpoint.add(lineOf(id));
 
-    await vi.waitFor(() => expect(receiver.ids()).toEqual(["1", "1", "1", "1", "1", "2"]), 5_000);
-    await vi.waitFor(() => expect(endpoint.pending).toBe(0));
+    await vi.waitFor(() => expect(receiver.ids()).toEqual(["1", "1", "1", "1", "1", "2"]), 10_000);
+    await vi.waitFor(() => expect(endpoint.pending).toBe(0), 10_000);
     expect(logger.messages("warn")).toEqual(["a notification was not taken; it is sent again"]);
     expect(logger.messages("info")).toContain("notifications arrive again");
   });
@@ -83,7 +83,7 @@ describe("an endpoint", () => {
 
     await endpoint.add(lineOf("1"));
 
-    await vi.waitFor(() => expect(times).toHaveLength(2), 5_000);
+    await vi.waitFor(() => expect(times).toHaveLength(2), 10_000);
     const [first = 0, second = 0] = times;
     expect(second - first).toBeGreaterThan(950);
   });
@@ -98,7 +98,7 @@ describe("an endpoint", () => {
       backoff: "1ms",
     });
     for (const id of ["bad", "good"]) await endpoint.add(lineOf(id));
-    await vi.waitFor(() => expect(receiver.ids()).toEqual(["bad", "bad", "good"]));
+    await vi.waitFor(() => expect(receiver.ids()).toEqual(["bad", "bad", "good"]), 10_000);
     const letter = JSON.parse(await readFile(join(directory, "dead-letters.jsonl"), "utf8"));
     expect(letter).toMatchObject({
       ...{ reason: "it answered 400", attempts: 2, at: expect.any(String) },
@@ -112,7 +112,7 @@ describe("an endpoint", () => {
     isRefused = false;
     await requestReplay(directory);
 
-    await vi.waitFor(() => expect(receiver.ids().at(-1)).toBe("bad"), 10_000);
+    await vi.waitFor(() => expect(receiver.ids().at(-1)).toBe("bad"), 20_000);
     expect(receiver.all).toHaveLength(4);
   });
 
@@ -124,9 +124,9 @@ describe("an endpoint", () => {
 
     await endpoint.add(lineOf("1"));
 
-    await vi.waitFor(() => expect(counts("DeadLetters")).toBe(1));
+    await vi.waitFor(() => expect(counts("DeadLetters")).toBe(1), 10_000);
     expect(receiver.all).toHaveLength(3);
-    await vi.waitFor(() => expect(endpoint.pending).toBe(0));
+    await vi.waitFor(() => expect(endpoint.pending).toBe(0), 10_000);
     expect(logger.messages("error")[0]).toBe("the endpoint is down: notifications wait for it");
   });
 
@@ -138,12 +138,12 @@ describe("an endpoint", () => {
     const { endpoint, logger, counts } = await opened(receiver.url, { threshold: 1 }, place);
     await endpoint.add(lineOf("1"));
     const why = "a dead letter cannot be written down";
-    await vi.waitFor(() => expect(logger.messages("error")).toContain(why));
+    await vi.waitFor(() => expect(logger.messages("error")).toContain(why), 10_000);
     expect(endpoint.pending).toBe(1);
 
     await rmdir(join(directory, "dead-letters.jsonl"));
 
-    await vi.waitFor(() => expect(endpoint.pending).toBe(0), 10_000);
+    await vi.waitFor(() => expect(endpoint.pending).toBe(0), 20_000);
     expect(counts("DeadLetters")).toBe(1);
     expect(await readFile(join(directory, "dead-letters.jsonl"), "utf8")).toContain('"id":"1"');
   });
@@ -156,9 +156,27 @@ describe("an endpoint", () => {
     await writeFile(join(directory, "replay.jsonl"), `{"event":${lineOf("1")}}\n`);
 
     const why = "dead letters cannot be sent again";
-    await vi.waitFor(() => expect(logger.messages("error")).toContain(why), 10_000);
+    await vi.waitFor(() => expect(logger.messages("error")).toContain(why), 20_000);
     await endpoint.close({ signal: AbortSignal.timeout(5_000) });
     expect(await readFile(join(directory, "replaying.jsonl"), "utf8")).toContain('"id":"1"');
+  });
+
+  it("sends each dead letter once when the disk takes them at last", async () => {
+    const receiver = await openReceiver();
+    const { endpoint, directory, logger } = await opened(receiver.url);
+    await mkdir(segmentPath(directory, 1));
+    const letters = ["1", "2"].map((id) => `{"event":${lineOf(id)}}\n`);
+    await writeFile(join(directory, "replay.1.jsonl"), letters.join(""));
+    const why = "dead letters cannot be sent again";
+    await vi.waitFor(() => expect(logger.messages("error")).toContain(why), 20_000);
+    expect(endpoint.pending).toBe(1);
+
+    await rmdir(segmentPath(directory, 1));
+
+    const done = "dead letters are sent again";
+    await vi.waitFor(() => expect(logger.messages("info")).toContain(done), 20_000);
+    await vi.waitFor(() => expect(endpoint.pending).toBe(0), 10_000);
+    expect(receiver.ids()).toEqual(["1", "2"]);
   });
 
   it("sends the rest when it is opened anew, and never shows a secret", async () => {
@@ -167,13 +185,13 @@ describe("an endpoint", () => {
       ...{ headers: { authorization: ["Bearer token"] }, secret: "s3cret" },
     });
     for (const id of ["1", "2"]) await before.endpoint.add(lineOf(id));
-    await vi.waitFor(() => expect(down.all.length).toBeGreaterThan(0));
+    await vi.waitFor(() => expect(down.all.length).toBeGreaterThan(0), 10_000);
     await before.endpoint.close({ signal: AbortSignal.timeout(5_000) });
 
     const up = await openReceiver();
     await opened(up.url, {}, { directory: before.directory });
 
-    await vi.waitFor(() => expect(up.ids()).toEqual(["1", "2"]));
+    await vi.waitFor(() => expect(up.ids()).toEqual(["1", "2"]), 10_000);
     expect(JSON.stringify(before.logger.lines)).not.toMatch(/password|token|s3cret/);
   });
 
@@ -181,7 +199,7 @@ describe("an endpoint", () => {
     const receiver = await openReceiver(() => "silence");
     const { endpoint } = await opened(receiver.url, { timeout: "300ms" });
     await endpoint.add(lineOf("1"));
-    await vi.waitFor(() => expect(receiver.all).toHaveLength(1));
+    await vi.waitFor(() => expect(receiver.all).toHaveLength(1), 10_000);
 
     await endpoint.close({ signal: AbortSignal.timeout(5_000) });
 

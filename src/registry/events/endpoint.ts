@@ -128,17 +128,14 @@ export async function openEndpoint(
   async function replayAll(): Promise<void> {
     for (;;) {
       // What the disk does not take stays where it is, rather than in memory alone.
-      await inTurn(async () => (queue.isStuck ? 0 : await letters.replay(addWritten))).then(
+      await inTurn(async () =>
+        queue.isStuck ? 0 : await letters.replay((event) => queue.add(event)),
+      ).then(
         (events) => events > 0 && logger.info("dead letters are sent again", { events }),
         (error) => logger.error("dead letters cannot be sent again", { error }),
       );
       await clock.sleep(replayEveryMs, closing);
     }
-  }
-
-  async function addWritten(event: string): Promise<void> {
-    if (await queue.add(event)) return;
-    throw new Error("they cannot be written down: free some space on the disk of the queue");
   }
 
   function stopped(error: unknown): void {

@@ -143,7 +143,7 @@ it("keeps lines in memory while the disk takes none, says so once, and writes th
 it("says how many it could not keep when it ends", async ({ signal }) => {
   const { queue, directory, dropped, reasons } = await opened();
   await rm(directory, { recursive: true });
-  expect(await queue.add("a")).toBe(false);
+  expect(await queue.add("a")).toBe("in memory");
 
   await queue.close({ signal });
 

@@ -3,7 +3,7 @@ import { type Call, orAborted } from "../../base/call.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import { makeDirectory } from "../../base/make-directory.ts";
-import { type DropReason, LineWriter } from "./line-writer.ts";
+import { type Added, type DropReason, LineWriter } from "./line-writer.ts";
 import { openPositionFile, type Position, type PositionFile } from "./position-file.ts";
 import {
   countLines,
@@ -70,13 +70,13 @@ export class EventQueue {
     return written - this.#read + this.#writer.waiting;
   }
 
-  /** Whether the disk takes nothing now, so that lines wait in memory. */
+  /** As `LineWriter.isStuck`. */
   get isStuck(): boolean {
     return this.#writer.isStuck;
   }
 
-  /** Resolves to whether the line outlives this process, or is in memory only. */
-  add(line: string): Promise<boolean> {
+  /** As `LineWriter.add`. */
+  add(line: string): Promise<Added> {
     return this.#writer.add(line);
   }
 

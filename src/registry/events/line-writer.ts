@@ -23,9 +23,12 @@ export interface LineWriterParts {
 
 export type DropReason = "too many wait" | "they could not be written down";
 
+/** What became of a line: it outlives this process, waits in memory for the disk, or is lost. */
+export type Added = "written" | "in memory" | "dropped";
+
 interface Waiting {
   bytes: Buffer;
-  settle(isWritten: boolean): void;
+  settle(added: Added): void;
 }
 
 const mostUnwrittenBytes = 8 * 1024 * 1024;
@@ -44,6 +47,8 @@ export class LineWriter {
   readonly #closing = new AbortController();
   readonly #waiting: Waiting[] = [];
   #waitingBytes = 0;
+  /** How many of those that wait, the oldest, were said to be in memory. */
+  #inMemory = 0;
   #segment: Segment | undefined;
   #handle: FileHandle | undefined;
   #working: Promise<void> | undefined;
@@ -58,22 +63,24 @@ export class LineWriter {
     return this.#waiting.length;
   }
 
-  /** Whether the disk did not take the last lines, so that they and all others wait in memory. */
+  /** Until the disk has all lines that were said to be in memory. */
   get isStuck(): boolean {
-    return this.#failures > 0;
+    return this.#inMemory > 0;
   }
 
-  /** Resolves when the line is written, or when it is clear that it cannot be now: to which. */
-  add(line: string): Promise<boolean> {
+  /** Resolves when the line is written, or when it is clear that it cannot be now. */
+  add(line: string): Promise<Added> {
     const bytes = Buffer.from(`${line}\n`);
     if (this.#waitingBytes + bytes.length > mostUnwrittenBytes) {
       this.#parts.dropped(1, "they could not be written down");
-      return Promise.resolve(false);
+      return Promise.resolve("dropped");
     }
-    const settled = new Promise<boolean>((settle) => this.#waiting.push({ bytes, settle }));
+    const settled = new Promise<Added>((settle) => this.#waiting.push({ bytes, settle }));
     this.#waitingBytes += bytes.length;
     this.#working ??= this.#work();
-    return this.isStuck ? Promise.resolve(false) : settled;
+    if (this.#failures === 0) return settled;
+    this.#inMemory = this.#waiting.length;
+    return Promise.resolve("in memory");
   }
 
   /** Tries what is left once more. */
@@ -91,9 +98,12 @@ export class LineWriter {
       const isLast = this.#closing.signal.aborted;
       const batch = this.#waiting.slice(0, mostAtOnce);
       const failure = await this.#write(batch);
-      const isWritten = failure === undefined;
-      for (const { settle } of isWritten ? batch : this.#waiting) settle(isWritten);
-      if (failure === undefined) continue;
+      if (failure === undefined) {
+        for (const { settle } of batch) settle("written");
+        continue;
+      }
+      for (const { settle } of this.#waiting) settle("in memory");
+      this.#inMemory = this.#waiting.length;
       if (isLast) break;
       const waitMs = backoffMs(betweenFailures, this.#failures);
       await this.#parts.clock.sleep(waitMs, this.#closing).catch(() => {});
@@ -112,6 +122,7 @@ export class LineWriter {
     if (this.#failures > 0) logger.info("notifications are written down again");
     this.#failures = 0;
     this.#waiting.splice(0, batch.length);
+    this.#inMemory = Math.max(0, this.#inMemory - batch.length);
     this.#waitingBytes -= batch.reduce((sum, { bytes }) => sum + bytes.length, 0);
     this.#parts.written();
     return undefined;

@@ -204,7 +204,7 @@ async function opened(
 
   /** The events so far, once there are so many; there must not be more. */
   async function next(count: number): Promise<RegistryEvent[]> {
-    await vi.waitFor(() => expect(receiver.all.length).toBeGreaterThanOrEqual(count), 5_000);
+    await vi.waitFor(() => expect(receiver.all.length).toBeGreaterThanOrEqual(count), 20_000);
     expect(receiver.all).toHaveLength(count);
     return receiver.all.map(({ event }) => event);
   }

@@ -32,6 +32,9 @@ import { type Tags, tagsOn } from "./tags.ts";
 import { trashOn } from "./trash.ts";
 import { type Uploads, uploadsOn } from "./uploads.ts";
 
+/** Others wait meanwhile who push to the same repository. */
+const settleMs = 60_000;
+
 /** Images and artifacts, as the distribution specification sees them. */
 export interface ImageStore {
   blobs: Blobs;
@@ -133,7 +136,7 @@ export function imageStoreOn(
     );
     const { settle, ...written } = placed;
     // Whoever ends all that goes on would leave what nobody was promised.
-    const unstopped = { ...call, signal: new AbortController().signal };
+    const unstopped = { ...call, signal: AbortSignal.timeout(settleMs) };
     if (settle) await locks.removing(repository, unstopped, () => settle(unstopped));
     return written;
   }

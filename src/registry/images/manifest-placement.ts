@@ -1,7 +1,8 @@
 import type { Call } from "../../base/call.ts";
 import type { Digest } from "../../oci/digest.ts";
+import { OciError } from "../../oci/error.ts";
 import type { Manifest } from "../../oci/manifest.ts";
-import type { StorageDriver } from "../storage-driver.ts";
+import { isFull, type StorageDriver } from "../storage-driver.ts";
 import type { Leases } from "./leases.ts";
 import { linkAt, linkIn, linksAt, readLink } from "./link.ts";
 import { blobDataPath, revisionLinkPath, tagIndexLinkPath } from "./paths.ts";
@@ -85,21 +86,40 @@ export function manifestPlacementOn({ storage, tags, leases, check }: ManifestPl
     },
   };
 
-  /** Another push may have brought what was missing, and rely on the same manifest. */
+  /**
+   * Another push may have brought what was missing, and rely on the same manifest: it is undone only
+   * when something is known to be missing, and not when that cannot be looked at.
+   */
   async function settle(
     repository: string,
     pushed: Pushed,
     { isNew, tags: written, error }: Begun & { error: unknown },
     call: ActorCall,
   ): Promise<void> {
-    const isWhole = await keep(repository, pushed, call).then(
-      () => true,
-      () => false,
-    );
-    if (isWhole && written !== undefined) return;
-    if (!isWhole && written !== undefined) await restore(repository, pushed, written.before, call);
-    if (!isWhole && isNew) await storage.delete(revisionLinkPath(repository, pushed.digest), call);
+    const link = revisionLinkPath(repository, pushed.digest);
+    if (!(await leases.renew(link, call)) && !(await isMeant(repository, pushed, written, call))) {
+      throw error; // somebody who saw it has deleted it, tags and all
+    }
+    const failure = await keep(repository, pushed, call).catch((failed: unknown) => failed);
+    if (failure === undefined && written !== undefined) return;
+    if (failure instanceof OciError || isFull(failure)) {
+      if (written !== undefined) await restore(repository, pushed, written.before, call);
+      if (isNew) await storage.delete(link, call);
+    }
     throw error;
+  }
+
+  /** Whether one of the tags that were written still means it. */
+  async function isMeant(
+    repository: string,
+    { digest }: Pushed,
+    written: TagsWritten | undefined,
+    call: Call,
+  ): Promise<boolean> {
+    for (const tag of written?.before.keys() ?? []) {
+      if ((await tags.read(repository, tag, call)) === digest) return true;
+    }
+    return false;
   }
 
   /** `undefined` where one look does not tell whether what it relies on is there; or it is not. */
@@ -150,7 +170,7 @@ export function manifestPlacementOn({ storage, tags, leases, check }: ManifestPl
   ): Promise<void> {
     for (const [tag, meaning] of before) {
       if ((await tags.read(repository, tag, call)) !== digest) {
-        undone.note(tagIndexLinkPath(repository, tag, digest), meaning);
+        if (meaning !== digest) undone.note(tagIndexLinkPath(repository, tag, digest), meaning);
         continue;
       }
       const last = await standing(repository, tag, meaning, call);

@@ -91,6 +91,59 @@ it("undoes nothing that another push of the same image relies on", async () => {
   expect(await store.manifests.readTag("a", "v1", call)).toMatchObject({ digest });
 });
 
+it("undoes nothing while it cannot be told whether anything is missing", async () => {
+  const { store, storage, changes } = openStore();
+  await pushImage(store, "a", "v1");
+  const { bytes, config, digest } = await pushImage(store, "a", "image");
+  await store.manifests.delete("a", digest, call);
+  let other: Promise<unknown> | undefined;
+  changes.placed = async (path) => {
+    if (path === current) await storage.delete(blobDataPath(config), call);
+  };
+  changes.touched = async (paths) => {
+    if (!paths.includes(blobDataPath(config))) return;
+    if (other === undefined) {
+      changes.placed = undefined;
+      other = Promise.resolve();
+      await pushBlob(store, "a", Buffer.from(`{"tag":"image"}`));
+      other = store.manifests.write("a", putOf(bytes, "v1"), call);
+      await other;
+    } else if ((await other.then(() => "told")) !== "told") return;
+    throw new StorageError("UNAVAILABLE", "the disk failed");
+  };
+
+  const failing = store.manifests.write("a", putOf(bytes, "v1"), call);
+  await expect(failing).rejects.toMatchObject({ code: "UNAVAILABLE" });
+
+  changes.touched = undefined;
+  expect(await other).toMatchObject({ digest });
+  expect(await store.manifests.readTag("a", "v1", call)).toMatchObject({ digest });
+});
+
+it("brings nothing back that somebody has deleted meanwhile", async () => {
+  const { store, storage, changes } = openStore();
+  const { bytes, config, digest } = await pushImage(store, "a", "image");
+  await store.manifests.delete("a", digest, call);
+  let deleted: Promise<boolean> | undefined;
+  changes.placed = async (path) => {
+    if (path === current) await storage.delete(blobDataPath(config), call);
+  };
+  changes.touched = async (paths) => {
+    if (deleted !== undefined || !paths.includes(blobDataPath(config))) return;
+    changes.placed = undefined;
+    deleted = store.manifests.delete("a", digest, call); // waits for the push, and goes first then
+    await pushBlob(store, "a", Buffer.from(`{"tag":"image"}`));
+    throw new StorageError("UNAVAILABLE", "the disk failed");
+  };
+
+  const failing = store.manifests.write("a", putOf(bytes, "v1"), call);
+  await expect(failing).rejects.toMatchObject({ code: "UNAVAILABLE" });
+
+  expect(await deleted).toBe(true);
+  expect(await store.manifests.has("a", digest, call)).toBe(false);
+  expect(await store.tags.read("a", "v1", call)).toBeUndefined();
+});
+
 it("shows nothing of a manifest whose blob is gone once its tag is there", async () => {
   const { store, storage, changes } = openStore();
   const { bytes, config, digest } = await pushImage(store, "a", "image");

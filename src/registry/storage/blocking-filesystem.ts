@@ -20,7 +20,7 @@ import type { ReadRange, StorageDriver, StoragePath } from "../storage-driver.ts
 import { checkStoragePath, StorageError } from "../storage-driver.ts";
 import { type BreakOptions, Breaks } from "./breaks.ts";
 import { failureAt, isAbsence } from "./file-failure.ts";
-import { isListed, removeEmpty } from "./file-steps.ts";
+import { isListed, removeEmpty, toRead } from "./file-steps.ts";
 import { type FilesystemOptions, openFilesystemStorage } from "./filesystem.ts";
 import { leadsBack } from "./leads-back.ts";
 
@@ -44,7 +44,7 @@ export async function openBlockingStorage(
     ...storage,
 
     async read(path, { from = 0, to }) {
-      const fd = told(path, () => openSync(placeOf(path), "r"));
+      const fd = told(path, () => openSync(placeOf(path), toRead));
       const end = to ?? fstatSync(fd).size;
       if (from <= end) return chunksOf(fd, path, { from, to: end });
       closeSync(fd);
@@ -59,9 +59,9 @@ export async function openBlockingStorage(
 
     async readWhole(path, { maximumBytes }) {
       await breaks.whenDue();
-      const size = statAt(path)?.size;
-      if (size === undefined) return undefined;
-      if (size > maximumBytes) throw tooLarge(path, maximumBytes);
+      const found = statAt(path);
+      if (!found?.isFile()) return undefined;
+      if (found.size > maximumBytes) throw tooLarge(path, maximumBytes);
       const bytes = ifThere(path, () => readFileSync(placeOf(path)));
       if (bytes !== undefined && bytes.length > maximumBytes) throw tooLarge(path, maximumBytes);
       return bytes;

@@ -1,8 +1,7 @@
 import { messageOf, systemCodeOf } from "../../base/errors.ts";
 import { StorageError, type StoragePath } from "../storage-driver.ts";
-import type { FailureOfOne } from "./file-steps.ts";
+import { type FailureOfOne, wrongKinds } from "./file-steps.ts";
 
-const wrongKinds = ["EISDIR", "ELOOP"];
 const freeSpace = "free some space on the volume of the storage directory";
 
 /** What a failed system call on `path` means; errors that are none of the system's are kept. */
@@ -29,6 +28,8 @@ export function failureAt(path: StoragePath, error: unknown): unknown {
       });
     case "EISDIR":
     case "ELOOP":
+    case "ESPIPE":
+    case "ENXIO":
       return new StorageError("UNAVAILABLE", `${path} is not the file that belongs there`, {
         cause: error,
         hint: "move what is in its place out of the storage directory",

@@ -20,7 +20,9 @@ import {
   isRemovedAtOnce,
   removeEmpty,
   toldOf,
+  toRead,
   writeWhole,
+  wrongKinds,
 } from "./file-steps.ts";
 import { MadeDirectories } from "./made-directories.ts";
 import { NameIndexes } from "./name-index.ts";
@@ -151,12 +153,21 @@ function touched(path: string, now: Date): number | undefined {
 
 function bytesOf(paths: readonly string[], maximumBytes: number): (Uint8Array | undefined)[] {
   const buffer = Buffer.allocUnsafe(maximumBytes + 1);
-  return paths.map((path) => toldOf(path, () => readInto(buffer, path)));
+  return paths.map((path) => toldOf(path, () => readSmall(buffer, path)));
+}
+
+function readSmall(buffer: Buffer, path: string): Uint8Array | undefined {
+  try {
+    return readInto(buffer, path);
+  } catch (error) {
+    if (wrongKinds.includes(systemCodeOf(error) ?? "")) return undefined;
+    throw error;
+  }
 }
 
 /** One byte more fits into the buffer than a file may have. */
 function readInto(buffer: Buffer, path: string): Uint8Array | undefined {
-  const fd = ifThere(() => openSync(path, "r"));
+  const fd = ifThere(() => openSync(path, toRead));
   if (fd === undefined) return undefined;
   try {
     let length = 0;
@@ -164,9 +175,6 @@ function readInto(buffer: Buffer, path: string): Uint8Array | undefined {
       read = readSync(fd, buffer, length, buffer.length - length, length);
     }
     return length < buffer.length ? Uint8Array.from(buffer.subarray(0, length)) : undefined;
-  } catch (error) {
-    if (systemCodeOf(error) === "EISDIR") return undefined;
-    throw error;
   } finally {
     closeSync(fd);
   }

@@ -1,9 +1,23 @@
-import { mkdirSync, opendirSync, rmdirSync, statSync, unlinkSync, writeSync } from "node:fs";
+import {
+  constants,
+  mkdirSync,
+  opendirSync,
+  rmdirSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { systemCodeOf } from "../../base/errors.ts";
 
 /** Of several files, or what they are in, the one that an error is about. */
 export type FailureOfOne = Error & { place?: string };
+
+/** A pipe in the place of a file has nobody wait until somebody writes to it. */
+export const toRead = constants.O_RDONLY | constants.O_NONBLOCK;
+
+/** What is told of something else in the place of a file. */
+export const wrongKinds: readonly string[] = ["EISDIR", "ELOOP", "ESPIPE", "ENXIO"];
 
 const mostTries = 5;
 const mostAtOnce = 8;

@@ -5,6 +5,7 @@ import type { Bytes } from "../../base/bytes.ts";
 import { StorageError, type StoragePath } from "../storage-driver.ts";
 import { EarlySync } from "./early-sync.ts";
 import { failureAt, isAbsence } from "./file-failure.ts";
+import { toRead } from "./file-steps.ts";
 import { letGoAfter } from "./let-go.ts";
 
 const readBytes = 512 * 1024;
@@ -111,7 +112,7 @@ export async function readUpTo(
 ): Promise<Uint8Array | undefined> {
   let handle: FileHandle | undefined;
   try {
-    handle = await open(place, "r");
+    handle = await open(place, toRead);
     const size = maximumBytes <= 4096 ? maximumBytes : (await handle.stat()).size;
     const buffer = Buffer.allocUnsafe(Math.min(size, maximumBytes) + 1);
     let length = 0;

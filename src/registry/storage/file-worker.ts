@@ -1,4 +1,5 @@
 import { nextTick } from "node:process";
+import { setTimeout as elapsed } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { FileJobs, FileSystem } from "./file-jobs.ts";
 import type { Job, JobEnd } from "./file-thread.ts";
@@ -23,6 +24,8 @@ export interface FileWorker {
 }
 
 const latestMs = 20;
+/** A thread that waits for a disk which does not answer cannot be ended. */
+const closingMs = 5_000;
 const isBuilt = import.meta.url.endsWith(".js");
 
 /**
@@ -91,7 +94,7 @@ function openThread(fileSystem: FileSystem) {
     },
 
     async close(): Promise<void> {
-      await worker?.terminate();
+      await Promise.race([worker?.terminate(), elapsed(closingMs, undefined, { ref: false })]);
     },
   };
 

@@ -1,4 +1,7 @@
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { chmod, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
@@ -43,6 +46,29 @@ it("leaves no draft behind, and lists none that a crash left", async ({ signal }
   expect(names).toEqual(["link"]);
   expect(await readdir(join(rootdirectory, "t"))).toHaveLength(2);
 });
+
+it.each(["filesystem", "blocking filesystem"])(
+  "takes a pipe or a socket in the place of a file for none, by the %s",
+  async (kind) => {
+    const rootdirectory = await temporaryDirectory();
+    const breaks = { sliceMs: 1, pause: () => setImmediate() };
+    const storage =
+      kind === "filesystem"
+        ? await openFilesystemStorage({ rootdirectory }, { access: "write" })
+        : await openBlockingStorage({ rootdirectory }, { access: "write", breaks });
+    execFileSync("mkfifo", [join(rootdirectory, "link")]);
+    const limits = { maximumBytes: 100, signal: new AbortController().signal };
+
+    expect(await storage.readWhole("/link", limits)).toBeUndefined();
+    expect(await storage.readEach(["/link"], limits)).toEqual([undefined]);
+    const socket = createServer().listen(join(rootdirectory, "socket"));
+    await once(socket, "listening");
+    onTestFinished(() => void socket.close());
+    expect(await storage.readEach(["/socket"], limits)).toEqual([undefined]);
+    expect(await storage.readWhole("/socket", limits)).toBeUndefined();
+    for await (const bytes of await storage.read("/link", limits)) expect(bytes).toHaveLength(0);
+  },
+);
 
 it("refuses a root directory that is a file, and says what to do", async () => {
   const rootdirectory = join(await temporaryDirectory(), "file");

@@ -26,7 +26,7 @@ import {
 } from "../storage-driver.ts";
 import { failureAt, isAbsence, told, toldOf, unusable } from "./file-failure.ts";
 import type { RemovalOptions } from "./file-jobs.ts";
-import { isListed } from "./file-steps.ts";
+import { isListed, toRead } from "./file-steps.ts";
 import { chunksOf, ReadBuffers, readUpTo, writeGathered } from "./file-stream.ts";
 import { keepsWhatLeadsTo } from "./file-system.ts";
 import { openFileWorker } from "./file-worker.ts";
@@ -65,7 +65,7 @@ export async function openFilesystemStorage(
 
   return {
     async read(path, { from = 0, to }: Call & ReadRange): Promise<Bytes> {
-      const handle = await told(path, () => open(placeOf(path), "r"));
+      const handle = await told(path, () => open(placeOf(path), toRead));
       try {
         const end = to ?? (await handle.stat()).size;
         if (from > end) throw pastTheEnd(path, from, end);
