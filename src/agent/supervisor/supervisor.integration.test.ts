@@ -243,7 +243,7 @@ describe("stopping", () => {
   });
 
   it("is not idle from the call of a start on", async ({ signal }) => {
-    const supervisor = await supervisorIn(await directoryWithApp(), { logger });
+    const supervisor = await supervisorIn(await directoryWithApp(), { command: sleeper, logger });
     expect(supervisor.isIdle).toBe(true);
 
     const start = supervisor.start({ signal });
