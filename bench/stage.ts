@@ -15,6 +15,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { packTar } from "modern-tar";
+import { systemCodeOf } from "../src/base/errors.ts";
 import { freePort } from "./free-port.ts";
 import { ask } from "./load.ts";
 
@@ -150,16 +151,36 @@ async function ended(child: ChildProcess): Promise<number | null> {
   return await new Promise((resolve) => child.once("close", resolve));
 }
 
-/** What agents that were killed have left running, apps and keepers, where nobody came after them. */
+/**
+ * Ends what agents that were killed have left running, apps and keepers, where nobody came after them.
+ * Resolves when nothing of it is left: who is just making a file keeps its directory from being removed.
+ */
 export async function endLeftIn(directory: string): Promise<void> {
-  if (process.platform !== "linux") return;
+  for (;;) {
+    const left = await runningIn(directory);
+    if (left.length === 0) return;
+    for (const pid of left) kill(pid);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Whoever has its working directory there. One that has ended has none. */
+async function runningIn(directory: string): Promise<number[]> {
+  if (process.platform !== "linux") return [];
+  const pids: number[] = [];
   for (const name of await readdir("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     const place = await readlink(`/proc/${name}/cwd`).catch(() => "");
-    if (place !== directory && !place.startsWith(`${directory}/`)) continue;
-    try {
-      process.kill(Number(name), "SIGKILL");
-    } catch {} // it has ended meanwhile
+    if (place === directory || place.startsWith(`${directory}/`)) pids.push(Number(name));
+  }
+  return pids;
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (systemCodeOf(error) !== "ESRCH") throw error; // it has ended meanwhile
   }
 }
 

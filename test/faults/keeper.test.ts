@@ -77,6 +77,19 @@ describe.skipIf(process.platform !== "linux")(
       expect((await host.keepers()).length).toBe(1);
     });
 
+    it("end a first release that was killed with its agent before it had proved itself", async () => {
+      const options = ["-i", "1", "-l", "info", "--handover", "--health-timeout", "60"];
+      const unproved = [...options, "--health-path", "/", "--health-match", "what it never says"];
+      const first = host.stage.startAgent(host.port, unproved);
+      await until("it answers", async () => (await ask(host.app)).status === 200);
+      const [pid = 0] = await host.workers();
+      await host.killed(first);
+
+      host.stage.startAgent(host.port, unproved);
+
+      await until("it has ended", async () => !(await host.workers()).includes(pid));
+    });
+
     it("are followed by one without a keeper as well, and the ports are let go of with it", async () => {
       const agent = await host.started();
       const load = startLoad({ url: host.app, keepAlive: 2, fresh: 2 });

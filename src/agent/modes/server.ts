@@ -102,6 +102,8 @@ export async function openServerMode(
   let isServed = false;
   let tellDeath = (_how: string) => {};
   const isNew = activeTag() === undefined;
+  /** Whether those left are of a first release that has proved nothing: `recover` removes its files. */
+  const areUnproved = isNew && ledger.state.attempt?.directory !== undefined;
   /** Who waits on ports that were open before has the first poll's time. */
   let mayBeAwaited = listeners.wereOpen;
 
@@ -138,6 +140,7 @@ export async function openServerMode(
     if (isServed) return;
     const current = await parts.releases.current();
     if (!current?.complete) {
+      if (areUnproved) await endPredecessors().catch(logPredecessors);
       if (isNew && !mayBeAwaited) await refuseConnections(refusal);
       mayBeAwaited = false;
       return;
