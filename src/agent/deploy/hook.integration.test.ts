@@ -63,7 +63,7 @@ it("says how it went, and only the log has the command", async ({ signal }) => {
     { type: "hook ended", hook: "before-deploy", tag: "v1.1.0" },
     {
       type: "hook ended",
-      error: { code: "HOOK_FAILED", hint: expect.stringMatching(/^it wrote nothing/) },
+      error: { code: "HOOK_FAILED", hint: expect.stringContaining("run it by hand") },
     },
   ]);
   expect(JSON.stringify(events)).not.toContain("hunter2");

@@ -95,7 +95,7 @@ async function runToEnd(hook: Hook, facts: HookFacts, parts: HookParts, call: Ca
   const { logger, timeoutMs = defaultTimeoutMs } = parts;
   const { pid, exited, outputs, guard } = start(hook, facts, parts);
   const secrets = secretsIn(parts.environment);
-  const kept = { budget: { lines: mostLines }, secrets, tail: [] as string[] };
+  const kept = { budget: { lines: mostLines }, secrets, tail: [] as string[], isAll: false };
   const written = outputs.map(([stream, output]) =>
     log({ hook: name, stream }, output, kept, logger),
   );
@@ -106,8 +106,8 @@ async function runToEnd(hook: Hook, facts: HookFacts, parts: HookParts, call: Ca
     try {
       const [status, killer] = await exited;
       signal.throwIfAborted();
-      await settlesWithin(Promise.all(written), lastWordsMs, systemClock);
-      if (status !== 0) throw failed(name, status, killer, kept.tail);
+      kept.isAll = await settlesWithin(Promise.all(written), lastWordsMs, systemClock);
+      if (status !== 0) throw failed(name, status, killer, kept);
     } finally {
       signal.removeEventListener("abort", kill);
       for (const [, output] of outputs) output.destroy();
@@ -116,19 +116,19 @@ async function runToEnd(hook: Hook, facts: HookFacts, parts: HookParts, call: Ca
   });
   await ended.catch((error) => {
     throw error instanceof HookError || error instanceof TimeoutError
-      ? withTail(error, kept.tail)
+      ? withTail(error, kept)
       : error;
   });
 }
 
 /** A hook that takes too long has failed like one that says so. */
-function withTail(error: HookError | TimeoutError, tail: readonly string[]): HookError {
-  const { message, hint = hintOf(tail) } = error;
+function withTail(error: HookError | TimeoutError, kept: KeptOutput): HookError {
+  const { message, hint = hintOf(kept) } = error;
   const failure =
     error instanceof HookError
       ? error
       : new HookError("HOOK_FAILED", message, { cause: error, hint });
-  failure.logTail = tail;
+  failure.logTail = kept.tail;
   return failure;
 }
 
@@ -163,6 +163,8 @@ interface KeptOutput {
   budget: { lines: number };
   secrets: readonly Secret[];
   tail: string[];
+  /** Whether the output was read to its end. */
+  isAll: boolean;
 }
 
 /** Until the output ends, or is closed under it. */
@@ -198,13 +200,14 @@ function failed(
   name: string,
   status: number | null,
   killer: string | null,
-  tail: readonly string[],
+  kept: KeptOutput,
 ): HookError {
   const how = killer ? `was ended by ${killer}` : `ended with status ${status}`;
-  return new HookError("HOOK_FAILED", `the ${name} hook ${how}`, { hint: hintOf(tail) });
+  return new HookError("HOOK_FAILED", `the ${name} hook ${how}`, { hint: hintOf(kept) });
 }
 
-function hintOf(tail: readonly string[]): string {
+function hintOf({ tail, isAll }: KeptOutput): string {
   if (tail.length > 0) return "look at what it wrote, in the log of dewy";
-  return "it wrote nothing: run it by hand, or let it say what it does";
+  const advice = "run it by hand, or let it say what it does";
+  return isAll ? `it wrote nothing: ${advice}` : advice;
 }

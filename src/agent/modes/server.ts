@@ -11,7 +11,6 @@ import type { Ledger } from "../ledger/ledger.ts";
 import { openAppOutput } from "../output/app-output.ts";
 import type { HealthOptions } from "../readiness/health.ts";
 import { openNotify } from "../readiness/notification.ts";
-import { ProbeError } from "../readiness/probe-error.ts";
 import type { Replacement } from "../supervisor/candidate.ts";
 import { openKeptPorts } from "../supervisor/kept-ports.ts";
 import type { openListeners } from "../supervisor/listeners.ts";
@@ -20,10 +19,11 @@ import { openServedPorts } from "../supervisor/served-ports.ts";
 import { openSupervisor } from "../supervisor/supervisor.ts";
 import { SupervisorError } from "../supervisor/supervisor-error.ts";
 import { takeOver } from "../supervisor/takeover.ts";
-import { unspoken } from "../supervisor/worker-exit.ts";
 import type { WorkerRecord } from "../supervisor/worker-record.ts";
+import { withLastWords } from "./last-words.ts";
 import type { RunningMode } from "./mode.ts";
 import { openProving } from "./proving.ts";
+import { refuseConnections } from "./refusal.ts";
 
 export interface ServerModeOptions {
   ports: readonly number[];
@@ -91,8 +91,13 @@ export async function openServerMode(
     },
     onReturn: (pid) => tellStarted("death", activeTag(), pid),
     onService: () => void endPredecessors().catch(logPredecessors),
-    onIdle: () => void refuseConnections().catch(logUnclosed),
+    onIdle: () => void refuseConnections(refusal).catch(logUnclosed),
   });
+  const refusal = {
+    ...{ served, kept, logger },
+    isHeld: () => someAlive(left),
+    isNeeded: () => isServed || !supervisor.isIdle,
+  };
   /** Whether a release is in service, or was and will be again. */
   let isServed = false;
   let tellDeath = (_how: string) => {};
@@ -133,22 +138,12 @@ export async function openServerMode(
     if (isServed) return;
     const current = await parts.releases.current();
     if (!current?.complete) {
-      if (isNew && !mayBeAwaited) await refuseConnections();
+      if (isNew && !mayBeAwaited) await refuseConnections(refusal);
       mayBeAwaited = false;
       return;
     }
     isServed = true;
     await begun("boot", tagIn(current.directory), each);
-  }
-
-  /** Nobody is there, and nobody knows when: who connected would wait without an end. */
-  async function refuseConnections(): Promise<void> {
-    if (isServed || served.sockets.length === 0 || (await someAlive(left))) return;
-    await served.close();
-    const about = { ports: served.ports };
-    if (kept.outlive)
-      logger.warn("Connections wait until a release serves: systemd holds the ports", about);
-    else logger.info("Connections are refused until a release is started", about);
   }
 
   async function begun(reason: StartReason, tag: string | undefined, each: Call): Promise<void> {
@@ -169,11 +164,11 @@ export async function openServerMode(
     };
     const replacement = await supervisor
       .start(each, async (candidate, own) => proving.ready(about(candidate), own))
-      .catch(withLastWords);
+      .catch(throwWithLastWords);
     const { pid, generation, failed } = replacement;
     return {
       ...{ pid, generation, failed },
-      bake: (own) => proving.bake(about(replacement), failed, own).catch(withLastWords),
+      bake: (own) => proving.bake(about(replacement), failed, own).catch(throwWithLastWords),
       commit() {
         replacement.commit();
         isServed = true;
@@ -207,17 +202,11 @@ export async function openServerMode(
   }
 
   async function lastWords(): Promise<readonly string[]> {
-    return (await output?.lastWords()) ?? [];
+    return (await output?.lastWords())?.lines ?? [];
   }
 
-  async function withLastWords(error: unknown): Promise<never> {
-    if (error instanceof SupervisorError || error instanceof ProbeError) {
-      error.logTail = await lastWords();
-      if (error instanceof SupervisorError && error.logTail.length === 0) {
-        throw unspoken(error, { isKept: output !== undefined });
-      }
-    }
-    throw error;
+  async function throwWithLastWords(error: unknown): Promise<never> {
+    throw withLastWords(error, await output?.lastWords());
   }
 
   /** Of what `current` leads to: a release in service, or the one that is being tried. */

@@ -1,12 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync } from "node:fs";
+import { closeSync, constants, writeSync } from "node:fs";
 import { mkdtemp, open as openFile, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { Call } from "../../base/call.ts";
-import { systemClock } from "../../base/clock.ts";
+import { type Clock, systemClock } from "../../base/clock.ts";
+import { systemCodeOf } from "../../base/errors.ts";
 import { FakeLogger } from "../../base/logger.fake.ts";
 import { until } from "../supervisor/sample-app.fake.ts";
 import { openAppOutput } from "./app-output.ts";
@@ -21,7 +22,9 @@ describe("the output of an app", () => {
     const { output, run, read, directory } = await prepare();
 
     await run(7, "echo one; echo two >&2; printf 'no end'", { signal });
-    expect(await output.lastWords()).toEqual(expect.arrayContaining(["one", "two", "no end"]));
+    expect((await output.lastWords()).lines).toEqual(
+      expect.arrayContaining(["one", "two", "no end"]),
+    );
     await output.close();
 
     const entries = await read();
@@ -46,7 +49,7 @@ describe("the output of an app", () => {
     const words = output.lastWords();
     await run(2, "echo second", { signal });
 
-    expect(await words).toEqual(["first"]);
+    expect((await words).lines).toEqual(["first"]);
   });
 
   it("may be opened again by its name, as /dev/stdout", async ({ signal }) => {
@@ -54,7 +57,21 @@ describe("the output of an app", () => {
 
     await run(1, "echo there >/dev/stdout", { signal });
 
-    expect(await output.lastWords()).toEqual(["there"]);
+    expect((await output.lastWords()).lines).toEqual(["there"]);
+  });
+
+  it.each([
+    { what: "was read to its end", script: "exit 1", areAll: true },
+    { what: "somebody may still write to", script: "sleep 600", areAll: false },
+  ])("says whether its last words are all: one that $what", async ({ script, areAll }) => {
+    const { signal } = new AbortController();
+    const sleep: Clock["sleep"] = (_ms, call) => systemClock.sleep(areAll ? 60_000 : 0, call);
+    const { output, open } = await prepare({}, undefined, { ...systemClock, sleep });
+
+    const child = await open(1, script, { signal });
+    onTestFinished(() => void child.kill("SIGKILL"));
+
+    expect(await output.lastWords()).toEqual({ lines: [], areAll });
   });
 
   it("says the last words without what the agent signs in with", async ({ signal }) => {
@@ -62,9 +79,9 @@ describe("the output of an app", () => {
 
     await run(1, "for n in $(seq 60); do echo $n; done; echo token ghs_verysecret", { signal });
 
-    const words = await output.lastWords();
-    expect(words).toHaveLength(50);
-    expect(words.at(-1)).toBe("token ***");
+    const { lines } = await output.lastWords();
+    expect(lines).toHaveLength(50);
+    expect(lines.at(-1)).toBe("token ***");
   });
 
   it("is whole though it is more than a pipe holds, and its lines are cut", async ({ signal }) => {
@@ -94,6 +111,20 @@ it("stops nobody but the app when what the agent writes to is not read", async (
   }
 
   for (let time = 0; time < 100; time++) await stat(directory);
+});
+
+it("says the last words though what the agent writes to is not read", async ({ signal }) => {
+  const { stdout, stderr } = await openPipes(await temporaryDirectory(), { signal });
+  onTestFinished(() => {
+    for (const pipe of [stdout, stderr]) [pipe.read, pipe.write, pipe.spare].map(closeSync);
+  });
+  await fill(stderr.write);
+  const { output, open } = await prepare({}, { stdout: stdout.write, stderr: stderr.write });
+
+  const child = await open(1, "echo why >&2; exec sleep 600", { signal });
+  onTestFinished(() => void child.kill("SIGKILL"));
+
+  await until(async () => (await output.lastWords()).lines.includes("why"));
 });
 
 describe("the file of an app's output", () => {
@@ -132,15 +163,28 @@ const line = (text: string): OutputEntry => ({
   ...{ at: new Date(0).toISOString(), stream: "stdout", generation: 1, text },
 });
 
+/** Until it takes no more. */
+async function fill(pipe: number): Promise<void> {
+  const end = await openFile(`/proc/self/fd/${pipe}`, constants.O_WRONLY | constants.O_NONBLOCK);
+  const block = Buffer.alloc(512);
+  try {
+    for (;;) writeSync(end.fd, block);
+  } catch (error) {
+    if (systemCodeOf(error) !== "EAGAIN") throw error;
+  } finally {
+    await end.close();
+  }
+}
+
 async function temporaryDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "dewy-output-"));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
   return directory;
 }
 
-async function prepare(environment = {}, to?: PassTo) {
+async function prepare(environment = {}, to?: PassTo, clock: Clock = systemClock) {
   const directory = await temporaryDirectory();
-  const parts = { directory, environment, clock: systemClock, logger: new FakeLogger() };
+  const parts = { directory, environment, clock, logger: new FakeLogger() };
   const nowhere = await openFile("/dev/null", "w");
   onTestFinished(() => nowhere.close());
   const passTo = to ?? { stdout: nowhere.fd, stderr: nowhere.fd };

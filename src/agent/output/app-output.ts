@@ -32,12 +32,19 @@ export interface AppOutputParts {
   tag(): Promise<string | undefined>;
 }
 
+/** What one generation has written last, without the agent's own secrets. */
+export interface LastWords {
+  lines: string[];
+  /** Whether all that it and its children have written was read. */
+  areAll: boolean;
+}
+
 /** What an app writes: passed on to where the agent writes, and the last of it kept. */
 export interface AppOutput {
   /** For a new generation; `undefined` where nothing can be kept, and it writes there itself. */
   open(generation: number, call: Call): Promise<GenerationOutput | undefined>;
-  /** The last lines of the newest generation, once it has ended, without the agent's own secrets. */
-  lastWords(): Promise<string[]>;
+  /** Those of the newest generation, once it has ended. */
+  lastWords(): Promise<LastWords>;
   /** Once the app has ended, or is left to be read by who stands in. */
   close(): Promise<void>;
   leave(): Promise<void>;
@@ -75,10 +82,10 @@ export async function openAppOutput(parts: AppOutputParts): Promise<AppOutput> {
     },
 
     async lastWords() {
-      if (!newest) return [];
+      if (!newest) return { lines: [], areAll: false };
       const { tail, ended } = newest;
-      await settlesWithin(ended, lastWordsMs, clock);
-      return tail.map((line) => concealed(line, secrets));
+      const areAll = await settlesWithin(ended, lastWordsMs, clock);
+      return { lines: tail.map((line) => concealed(line, secrets)), areAll };
     },
 
     async close() {

@@ -74,8 +74,8 @@ async function read(
   const target = await withoutWaiting(to);
   try {
     for await (const chunk of socket) {
+      kept(stream, splitter.take(chunk)); // first: nobody may read what this process writes
       await passOn(target, chunk);
-      kept(stream, splitter.take(chunk));
     }
     kept(stream, splitter.end());
   } finally {

@@ -242,6 +242,16 @@ describe("stopping", () => {
     await expect(supervisor.start({ signal })).rejects.toMatchObject({ code: "STOPPED" });
   });
 
+  it("is not idle from the call of a start on", async ({ signal }) => {
+    const supervisor = await supervisorIn(await directoryWithApp(), { command: sleeper, logger });
+    expect(supervisor.isIdle).toBe(true);
+
+    const start = supervisor.start({ signal });
+
+    expect(supervisor.isIdle).toBe(false);
+    await start;
+  });
+
   it("ends a start whose call was aborted, and keeps the old one", async ({ signal }) => {
     const record = new FakeRecord();
     const supervisor = await supervisorIn(await directoryWithApp(), {

@@ -34,7 +34,7 @@ export interface SupervisorOptions {
   onReturn?: (pid: number) => void;
   /** A generation is in service, whatever put it there. */
   onService?: () => void;
-  /** Nothing of the app runs, is being started or will be by itself, though it was not stopped. */
+  /** It has become idle. */
   onIdle?: () => void;
 }
 
@@ -48,6 +48,8 @@ export type Ready = (
 export interface Supervisor {
   /** The committed generation; `undefined` before the first, and between a death and a restart. */
   readonly running: { pid: number; generation: number; since: Date } | undefined;
+  /** Nothing of the app runs, is being started or will be by itself, though it was not stopped. */
+  readonly isIdle: boolean;
   /**
    * Brings up a new generation beside the old one, and resolves once it has stayed up for the minimum
    * uptime and is `ready`. Waits for nobody that drains. When it rejects, the old generation has not been touched.
@@ -106,6 +108,11 @@ class ProcessSupervisor implements Supervisor {
     if (!this.#committed) return undefined;
     const { pid, generation, since } = this.#committed;
     return { pid, generation, since };
+  }
+
+  get isIdle() {
+    if (this.#stopped.signal.aborted || this.#committed) return false;
+    return this.#undecided.size === 0 && this.#underWay.size === 0;
   }
 
   start({ signal }: Call, ready?: Ready): Promise<Replacement> {
@@ -250,14 +257,10 @@ class ProcessSupervisor implements Supervisor {
     this.#underWay.add(work);
     const forget = () => {
       this.#underWay.delete(work);
-      if (this.#isIdle && !this.#stopped.signal.aborted) this.#options.onIdle();
+      if (this.isIdle) this.#options.onIdle();
     };
     work.then(forget, forget);
     return work;
-  }
-
-  get #isIdle(): boolean {
-    return !this.#committed && this.#undecided.size === 0 && this.#underWay.size === 0;
   }
 }
 

@@ -30,7 +30,7 @@ function hintFor({ status, signal }: WorkerExit): string {
   return seeLogs;
 }
 
-/** `failure`, where nothing is known of what the app wrote. */
+/** `failure`, where the app wrote nothing, or where nothing of it is kept. */
 export function unspoken(
   failure: SupervisorError,
   { isKept }: { isKept: boolean },
