@@ -4,6 +4,7 @@ import { expect, it } from "vitest";
 import { type Digest, digestOf } from "../../oci/digest.ts";
 import { blobDataPath, revisionLinkPath, tagLinkPath } from "../images/paths.ts";
 import { call } from "../images/pushed-image.fake.ts";
+import type { StorageDriver } from "../storage-driver.ts";
 import { openCollectedStore, pushManifest } from "./collected-store.fake.ts";
 import { linesOfEvent } from "./garbage-lines.ts";
 
@@ -36,6 +37,27 @@ it.each([
     expect(await store.blobs.find("a", digestOf("needed"), call)).toBeUndefined();
   },
 );
+
+it("takes no tag for damaged whose link comes into its place while it is looked at", async () => {
+  const { store, storage, collect } = await openCollectedStore();
+  const before = await pushManifest(store, "a", { tag: "v1", layers: ["before"] });
+  const digest = await pushManifest(store, "a", { tag: "v1", layers: ["now"] });
+  let reads = 0;
+  const pushing: StorageDriver = {
+    ...storage,
+    readWhole: async (path, readCall) =>
+      path === tagLinkPath("a", "v1") && reads++ === 0
+        ? undefined
+        : await storage.readWhole(path, readCall),
+  };
+
+  const { totals } = await collect({ deleteUntagged: true }, pushing);
+
+  expect(totals).toMatchObject({ manifests: 1, problems: 0 });
+  expect(await store.manifests.has("a", before, call)).toBe(false);
+  expect(await store.manifests.has("a", digest, call)).toBe(true);
+  expect(reads).toBeGreaterThan(1);
+});
 
 it("keeps what a tag has meant whose link is damaged, and says which", async () => {
   const { store, directory, collect } = await openCollectedStore();

@@ -91,9 +91,12 @@ async function taggedManifests(
     async (tag) => {
       if (!isTag(tag)) return;
       const path = tagLinkPath(repository, tag);
-      const digest = await readLink(storage, path, call);
+      const read = () => readLink(storage, path, call);
+      let digest = await read();
+      const isThere = digest !== undefined || (await storage.stat(path, call)) !== undefined;
+      if (isThere) digest ??= await read(); // it may have been pushed just now
       if (digest) tagged.add(digest);
-      else if (await storage.stat(path, call)) await keepPast(tag);
+      else if (isThere) await keepPast(tag);
     },
   );
   return tagged;

@@ -7,7 +7,7 @@ import { placingThrough } from "../storage-driver.fake.ts";
 import { type StorageDriver, StorageError } from "../storage-driver.ts";
 import { type ImageStore, imageStoreOn } from "./image-store.ts";
 import { blobDataPath, revisionLinkPath, tagLinkPath } from "./paths.ts";
-import { call, pushBlob, pushImage, putOf } from "./pushed-image.fake.ts";
+import { call, chunk, pushBlob, pushImage, putOf } from "./pushed-image.fake.ts";
 
 const current = tagLinkPath("a", "v1");
 
@@ -173,6 +173,29 @@ it("acknowledges no blob that a collection on a full disk has taken at that mome
   changes.placed = undefined;
   const digest = await pushBlob(store, "a", bytes);
   expect(await store.blobs.find("a", digest, call)).toMatchObject({ size: 5 });
+});
+
+it("knows the upload of such a blob no longer", async () => {
+  const { store, storage, changes } = openStore();
+  const bytes = Buffer.from("layer");
+  const digest = digestOf(bytes);
+  changes.placed = async (path) => {
+    if (path === blobDataPath(digest)) await storage.delete(path, call);
+  };
+  const { id } = await store.uploads.begin("a", { ...call, algorithm: "sha256" });
+  const end = () => ({ digest, chunk: chunk(bytes) });
+  await expect(store.uploads.commit("a", id, end(), call)).rejects.toMatchObject({
+    code: "UNAVAILABLE",
+  });
+  changes.placed = undefined;
+
+  for (const again of [
+    () => store.uploads.find("a", id, call),
+    () => store.uploads.commit("a", id, end(), call),
+    () => store.uploads.append("a", id, chunk(bytes), call),
+  ]) {
+    await expect(again()).rejects.toMatchObject({ code: "BLOB_UPLOAD_UNKNOWN" });
+  }
 });
 
 it("brings the bytes of a manifest again that such a collection has taken", async () => {

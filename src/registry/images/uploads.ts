@@ -52,7 +52,8 @@ export interface Uploads {
    * is called before that, as soon as it has the right digest, and may refuse it by `DENIED`.
    *
    * @throws {OciError} `DIGEST_INVALID` when the bytes are others, or what `verified` throws; the upload is gone then.
-   * @throws {StorageError} `NO_SPACE`; the upload is gone then, too.
+   * @throws {StorageError} `NO_SPACE`, or `UNAVAILABLE` when a collection has just taken the blob; the
+   * upload is gone then, too.
    */
   commit(repository: string, id: string, end: UploadEnd, call: Call): Promise<void>;
   cancel(repository: string, id: string, call: Call): Promise<void>;
@@ -193,6 +194,7 @@ export function uploadsOn(storage: StorageDriver, clock: Clock, leases: Leases):
     const [size] = await storage.place([{ path, ...data }, link], { ...call, ...then });
     if (size !== undefined || (await leases.renew(path, call))) return;
     // Its last use was long ago until now, and a full disk keeps nothing of what is collected.
+    sessions.forget(keyOf(repository, id));
     throw new StorageError("UNAVAILABLE", `a collection has taken ${digest} at this moment`, {
       hint: "push it again",
     });
