@@ -63,7 +63,7 @@ describe("the built-in proxy", () => {
       [needed, alive],
       [lonely, await deadBackend()],
     ] as const) {
-      const plane = await opened({ ...options, lonelyMs: 100 }, signal);
+      const plane = await opened({ ...options, lonelyMs: 2_000 }, signal);
       await plane.declare([{ port, backends: [backend] }], { signal });
       await plane.close({ keep: true });
     }
