@@ -9,6 +9,7 @@ import {
   type StartApps,
 } from "./command.ts";
 import { commandAt, takesAgentOptions } from "./command-names.ts";
+import { preload } from "./preload.ts";
 import { version } from "./version.ts";
 
 interface Entry {
@@ -105,7 +106,10 @@ function commandsWith(start: StartApps): Record<string, Entry> {
     },
     "registry serve": {
       summary: "serve an OCI image registry",
-      load: async () => (await import("./commands/registry-serve.ts")).registryServe,
+      load: async () => {
+        preload("./commands/registry-serve.ts"); // who pulls waits for its start
+        return (await import("./commands/registry-serve.ts")).registryServe;
+      },
     },
     "registry config check": {
       summary: "check a config.yml, and the files and directories it names",
