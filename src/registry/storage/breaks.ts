@@ -4,8 +4,8 @@ export interface BreakOptions {
   pause: () => Promise<unknown>;
 }
 
-/** Pushes beside it have the processor and the disk for a third of the time; whoever is to stop hears it then. */
-export const besidePushes = { sliceMs: 6, breakMs: 3 };
+/** Pushes beside it have the processor and the disk for half of the time; whoever is to stop hears it then. */
+export const besidePushes = { sliceMs: 4, breakMs: 4 };
 
 /** Lets others have the thread now and then, between calls that block it. */
 export class Breaks {
